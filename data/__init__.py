@@ -1,0 +1,58 @@
+"""data - whatever is not the method: tasks, prompts, files, options, the run folder, the table.
+
+    from data import load_task
+    task = load_task("gsm8k", "data/tiny")
+    task.load("train")[0].question
+"""
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TINY = Path(__file__).parent / "tiny"             # the bundled teaching model and its data
+TASKS = ("gsm8k",)
+
+
+class UserError(ValueError):
+    """Something that the user can mend. The message is one line: what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training or test item. `answer` is the gold as the file has it; the task's `gold` cleans it."""
+    id: str
+    question: str
+    answer: str
+    extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
+
+
+def load_task(name, folder):
+    """The task `name` on the files in `folder` -> an object with load, ask, rewrite, gold, accept, score."""
+    if name == "gsm8k":
+        from data.gsm8k import GSM8K
+        return GSM8K(folder)
+    raise UserError(f"task {name!r} is not known; known: {', '.join(TASKS)}")
+
+
+def read_jsonl(path, fields):
+    """[(line number, {..}), ...] of a JSON-lines file; UserError names file and line of the first bad one."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); see --data") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from None
+    rows = []
+    for n, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path}, line {n}: is no JSON ({error}); every line must be one JSON object") from None
+        for name in fields:
+            if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name].strip():
+                raise UserError(f"{path}, line {n}: lacks the text field {name!r}; every line needs {', '.join(fields)}")
+        rows.append((n, row))
+    if not rows:
+        raise UserError(f"{path}: is empty; it needs one JSON object a line with {', '.join(fields)}")
+    return rows

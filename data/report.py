@@ -1,0 +1,169 @@
+"""report.py - the table and its intervals, pure functions of results.json.
+
+    python -m data.report runs/RUN/results.json          # print a run's table again
+
+Intervals: with one or two seeds Wilson's for a share and a paired bootstrap over items for a difference (what differs from seed
+to seed is then left out, and the line says so); from three seeds on a t interval over seeds.
+"""
+import json
+import math
+import sys
+
+import numpy as np
+
+NAMES = {"sft": "SFT", "ssr": "SSR", "sdft": "SDFT", "s3ft": "S3FT"}
+# 97.5 % point of Student's t for 2, 3, ... degrees of freedom; beyond, 1.96
+T975 = [4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093]
+
+
+def wilson(right, n, z=1.96):
+    """95 % interval of a share, right of n (Wilson 1927)."""
+    p, centre = right / n, right / n + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+
+
+def t_interval(values):
+    """Mean and half width of the 95 % t interval over seeds."""
+    n = len(values)
+    t = T975[n - 3] if n - 3 < len(T975) else 1.96
+    return float(np.mean(values)), t * float(np.std(values, ddof=1)) / math.sqrt(n)
+
+
+def bootstrap(differences, rounds=10_000):
+    """95 % interval of the mean of paired differences, by resampling items within each row: one row an item set, all weighing alike.
+
+    differences: list of arrays; the statistic is the mean of the rows' means.
+    """
+    rng = np.random.default_rng(0)
+    means = np.zeros(rounds)
+    for d in differences:
+        d = np.asarray(d, dtype=float)
+        values, counts = np.unique(d, return_counts=True)                    # few values: a multinomial draw is the resampling
+        means += rng.multinomial(len(d), counts / len(d), size=rounds) @ values / len(d) / len(differences)
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def flags(bits):
+    return np.array([b == "1" for b in bits], dtype=float)
+
+
+def drop(cell, base):
+    """Mean loss of accuracy over the benchmarks, 0.04 for four points; None without benchmarks."""
+    shared = [base["benchmarks"][n]["accuracy"] - b["accuracy"] for n, b in cell["benchmarks"].items()]
+    return float(np.mean(shared)) if shared else None
+
+
+def chosen_rates(results):
+    """{method: rate}: the smallest whose validation accuracy lies within one standard error (over items) of its best."""
+    rates = {}
+    for method in results["settings"]["methods"]:
+        by_rate = {}
+        for c in results["cells"]:
+            if c["method"] == method:
+                by_rate.setdefault(c["lr"], []).append(c)
+        if len(by_rate) == 1:
+            rates[method] = next(iter(by_rate))
+            continue
+        score = {lr: np.mean([c["validation"]["accuracy"] for c in cs]) for lr, cs in by_rate.items()}
+        n = sum(len(c["validation"]["right"]) for c in next(iter(by_rate.values())))
+        best = max(score.values())
+        rates[method] = min(lr for lr, s in score.items() if s >= best - math.sqrt(best * (1 - best) / n))
+    return rates
+
+
+def table(results):
+    """results.json -> the text that a run ends with."""
+    rates, seeds = chosen_rates(results), results["settings"]["seeds"]
+    cells = {(c["method"], c["lr"], c["seed"]): c for c in results["cells"]}
+    base = [cells["base", None, s] for s in seeds]
+    names = list(base[0]["benchmarks"])
+    several = len(results["settings"]["lr"]) > 1
+    head = ["method"] + ["rate"] * several + [results["task"], "95 % interval"] + names + ["mean drop", "KL", "own/para/gold %", "minutes"]
+    rows = [head]
+    for method, lr in [("base", None)] + [(m, lr) for m in results["settings"]["methods"] for lr in results["settings"]["lr"]]:
+        group = [cells[method, lr, s] for s in seeds]
+        row = [NAMES.get(method, method)]
+        if several:
+            row.append("-" if lr is None else f"{lr:g}" + ("*" if rates[method] == lr else " "))
+        accuracy = [c["test"]["accuracy"] for c in group]
+        if len(seeds) >= 3:
+            mean, half = t_interval(accuracy)
+            low, high = mean - half, mean + half
+        else:
+            right = "".join(c["test"]["right"] for c in group)
+            low, high = wilson(right.count("1"), len(right))
+        row += [f"{100 * np.mean(accuracy):.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]"]
+        row += [f"{100 * np.mean([c['benchmarks'][n]['accuracy'] for c in group]):.1f}" for n in names]
+        if method == "base":
+            row += ["-", "-", "-"]
+        else:
+            drops = [drop(c, b) for c, b in zip(group, base)]
+            total = {s: sum(c["sources"].get(s, 0) for c in group) for c in group for s in c["sources"]}
+            n = max(1, sum(total.values()))
+            share = {part: 100 * sum(v for s, v in total.items() if s.startswith(part)) / n for part in ("own", "paraphrase", "gold", "raw", "voice")}
+            row += ["-" if drops[0] is None else f"{100 * np.mean(drops):+.1f}", f"{np.mean([c['kl'] for c in group]):.3f}",
+                    f"{share['own']:.0f}/{share['paraphrase']:.0f}/{share['gold'] + share['raw'] + share['voice']:.0f}"]
+        row.append(f"{np.mean([c['times']['minutes'] for c in group]):.1f}")
+        rows.append(row)
+    width = [max(len(r[i]) for r in rows) for i in range(len(head))]
+    lines = ["  ".join(x.ljust(w) if i == 0 else x.rjust(w) for i, (x, w) in enumerate(zip(r, width))).rstrip() for r in rows]
+    lines.insert(1, "-" * len(lines[0]))
+    chance = [f"{n} {100 * base[0]['benchmarks'][n]['chance']:.0f}" for n in names]
+    lines += ["", f"accuracies in %; chance level: {', '.join(chance)}; mean drop: points lost over the {len(names)} benchmarks; KL(base || tuned): nats per token"] if names else [""]
+    if several:
+        lines.append("* the rate chosen on validation: the smallest within one standard error of the method's best")
+    lines += notes(results, cells, base, rates, seeds)
+    return "\n".join(lines)
+
+
+def difference(pairs, seeds):
+    """(estimate, low, high, how) for paired cells. pairs: for every seed a list of (bits of one, bits of other), one for each item set."""
+    if len(seeds) >= 3:
+        mean, half = t_interval([np.mean([flags(a).mean() - flags(b).mean() for a, b in sets]) for sets in pairs])
+        return mean, mean - half, mean + half, f"t interval over {len(seeds)} seeds"
+    rows = [flags(a) - flags(b) for sets in pairs for a, b in sets]
+    how = "paired bootstrap over items; what differs from seed to seed is left out: --seeds 3 shows it"
+    return (float(np.mean([r.mean() for r in rows])), *bootstrap(rows), how)
+
+
+def notes(results, cells, base, rates, seeds):
+    """The lines under the table: the paired difference, what is and is not shown, targets, and where things are."""
+    lines = []
+    if "sft" in rates and "s3ft" in rates:
+        sft, s3ft = ([cells[m, rates[m], s] for s in seeds] for m in ("sft", "s3ft"))
+        gain, low, high, how = difference([[(a["test"]["right"], b["test"]["right"])] for a, b in zip(s3ft, sft)], seeds)
+        lines.append(f"S3FT - SFT, task: {100 * gain:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] ({how})")
+        verdict = ["learns the task better than SFT" if low > 0 else "learns the task worse than SFT" if high < 0 else
+                   "is not shown to learn the task better or worse than SFT"]
+        if base[0]["benchmarks"]:
+            kept, klow, khigh, _ = difference([[(a["benchmarks"][n]["right"], b["benchmarks"][n]["right"]) for n in a["benchmarks"]] for a, b in zip(s3ft, sft)], seeds)
+            lines.append(f"S3FT - SFT, mean of the benchmarks: {100 * kept:+.1f} points [{100 * klow:+.1f}, {100 * khigh:+.1f}]")
+            verdict.append("forgets less" if klow > 0 else "forgets more" if khigh < 0 else "is not shown to forget more or less")
+        lines.append(f"So in this run S3FT {' and '.join(verdict)}.")
+    if results["verdicts"]:
+        parts = []
+        for source, rules in results["verdicts"].items():
+            ok, n = sum(v[0] for v in rules.values()), sum(v[1] for v in rules.values())
+            refused = ", ".join(f"{rule} {total - good}" for rule, (good, total) in sorted(rules.items()) if total > good)
+            parts.append(f"{source}: {ok} of {n} accepted" + (f" (refused by rule: {refused})" if refused else ""))
+        lines.append("attempts: " + "; ".join(parts))
+    if results["copies"]["accepted"]:
+        c = results["copies"]
+        lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space: {100 * c['equal']:.0f} %; mean similarity to it {c['similarity']:.2f}")
+    cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
+    if any(v > 0 for v in cut.values()):
+        lines.append("test answers cut off by the length limit: " + ", ".join(f"{m} {100 * v:.1f} %" for m, v in cut.items()))
+    left_out = {m: sum(cells[m, lr, s]["dropped"] for s in seeds) for m, lr in rates.items()}
+    if any(left_out.values()):
+        lines.append("examples without an accepted source, left out: " + ", ".join(f"{NAMES.get(m, m)} {n}" for m, n in left_out.items() if n))
+    if results["do_not_fit"]:
+        lines.append(f"training examples that do not fit the model's context, left out for all methods: {results['do_not_fit']}")
+    if speeds := results["times"]["tokens_per_second"]:
+        lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()))
+    lines.append(f"attempts, targets, cells and results.json: {results['out']}   ({results['times']['minutes']:.1f} min)")
+    return lines
+
+
+if __name__ == "__main__":
+    print(table(json.load(open(sys.argv[1], encoding="utf-8"))))

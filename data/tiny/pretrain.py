@@ -1,0 +1,173 @@
+"""pretrain.py - make the bundled teaching model from nothing: tokenizer, weights, Hugging Face layout.
+
+    python data/tiny/pretrain.py --work /tmp/pretrain            # about an hour on two cores; kill it and run it again: it goes on
+    python data/tiny/pretrain.py --work /tmp/pretrain --export   # write the last checkpoint to data/tiny in bf16
+
+What it reads is world.py's endless stream of documents, so no token is seen twice unless the world says so.
+Choices: Muon for the matrices and AdamW for the rest (torch.optim has Muon since 2.9; before that AdamW for all); the loss on a
+user's words counts a fifth, since their numbers are random; documents are packed into rows that begin at a document's start.
+"""
+import argparse
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer as BPE, decoders, models, pre_tokenizers, trainers
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+sys.path.insert(0, str(HERE))
+
+import model  # noqa: E402
+import world  # noqa: E402
+from data.chat import Tokenizer  # noqa: E402
+
+CONFIG = dict(model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1280, hidden_size=256, intermediate_size=704,
+              num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2, head_dim=64, max_position_embeddings=1024,
+              rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=True, hidden_act="silu", attention_bias=False, mlp_bias=False,
+              bos_token_id=None, eos_token_id=2, pad_token_id=0)
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+ROW, BATCH, WARMUP = 384, 24, 60                  # tokens in a row, rows in a step, steps
+USER_WEIGHT = 0.2                                 # of a user's tokens in the loss
+
+
+def make_tokenizer(folder):
+    """Byte-level BPE with digits split, trained on the world's own text: any text in the world can be encoded."""
+    bpe = BPE(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=CONFIG["vocab_size"], special_tokens=SPECIAL, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    stream = world.documents("tokenizer")
+    texts = ["".join(m["role"] + "\n" + m["content"] + "\n" for m in d) if isinstance(d, list) else d for d in (next(stream) for _ in range(20000))]
+    bpe.train_from_iterator(texts, trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    bpe.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({
+        "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "bos_token": None,
+        "add_bos_token": False, "clean_up_tokenization_spaces": False, "model_max_length": CONFIG["max_position_embeddings"],
+        "chat_template": TEMPLATE}, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": 2, "pad_token_id": 0}, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+
+
+def tokens_of(doc, tokenizer):
+    """A document's ids and the weight of each in the loss."""
+    if isinstance(doc, str):
+        ids = tokenizer.encode(doc)
+        return ids + [0], [1.0] * (len(ids) + 1)
+    prompt = tokenizer.encode_chat(doc[:-1])
+    ids = tokenizer.encode_chat(doc)
+    return ids, [USER_WEIGHT] * len(prompt) + [1.0] * (len(ids) - len(prompt))
+
+
+def batch_of(step, tokenizer):
+    """The rows of a step, from the step's own seed, so that a resumed run reads what an undisturbed one reads."""
+    stream, rows, weights = world.documents(step), [], []
+    for _ in range(BATCH):
+        ids, weight = [], []
+        while len(ids) < ROW + 1:
+            more, w = tokens_of(next(stream), tokenizer)
+            ids, weight = ids + more, weight + w
+        rows.append(ids[:ROW + 1])
+        weights.append(weight[1:ROW + 1])
+    rows = torch.tensor(rows)
+    return rows[:, :-1], rows[:, 1:], torch.tensor(weights)                      # each (BATCH, ROW)
+
+
+def optimisers(lm, lr):
+    matrices = [p for n, p in lm.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
+    rest = [p for n, p in lm.named_parameters() if p.ndim != 2 or "embed" in n or "lm_head" in n]
+    if hasattr(torch.optim, "Muon"):
+        return [torch.optim.Muon(matrices, lr=lr, momentum=0.95, weight_decay=0.01),
+                torch.optim.AdamW(rest, lr=lr / 5, betas=(0.9, 0.95), weight_decay=0.0)]
+    return [torch.optim.AdamW(matrices + rest, lr=lr / 10, betas=(0.9, 0.95), weight_decay=0.01)]
+
+
+def schedule(step, steps):
+    """Warm up, hold, fall linearly to a fiftieth over the last half."""
+    return min(1.0, (step + 1) / WARMUP) * min(1.0, max(0.02, 2 * (1 - step / steps)))
+
+
+def train(args):
+    work = args.work
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "tokenizer.json").exists():
+        make_tokenizer(work)
+    tokenizer = Tokenizer(work)
+    torch.manual_seed(0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    lm = model.Transformer(model.Config.from_dict(CONFIG)).to(device)
+    for name, p in lm.named_parameters():
+        if p.ndim == 2:
+            std = 0.02 / math.sqrt(2 * CONFIG["num_hidden_layers"]) if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.02
+            torch.nn.init.normal_(p, std=std)
+        else:
+            torch.nn.init.ones_(p)
+    opts = optimisers(lm, args.lr)
+    start, state = 0, work / "state.pt"
+    if state.exists():
+        saved = torch.load(state, weights_only=True, map_location=device)
+        lm.load_state_dict(saved["model"])
+        for o, s in zip(opts, saved["opts"]):
+            o.load_state_dict(s)
+        start = saved["step"]
+        print(f"going on from step {start}", flush=True)
+
+    def loss_of(ids, labels, weights):
+        with torch.autocast(device, torch.bfloat16, enabled=bool(args.bf16)):
+            logits = lm(ids)
+        nll = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), reduction="none")
+        return (nll * weights.flatten()).sum() / weights.sum()
+    step_loss = torch.compile(loss_of) if shutil.which("gcc") or device == "cuda" else loss_of
+
+    steps = args.tokens // (ROW * BATCH)
+    print(f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f}M parameters, {steps} steps of {ROW * BATCH} tokens on {device}", flush=True)
+    began, mean = time.time(), None
+    for step in range(start, min(steps, args.stop or steps)):
+        ids, labels, weights = (x.to(device) for x in batch_of(step, tokenizer))
+        loss = step_loss(ids, labels, weights)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+        for o in opts:
+            for g in o.param_groups:
+                g["lr"] = g.setdefault("top", g["lr"]) * schedule(step, steps)
+            o.step()
+            o.zero_grad(set_to_none=True)
+        mean = loss.item() if mean is None else 0.95 * mean + 0.05 * loss.item()
+        done = step + 1 - start
+        if done % 20 == 0:
+            rate = done * ROW * BATCH / (time.time() - began)
+            print(f"step {step + 1}/{steps} loss {mean:.3f} {rate:.0f} tokens/s, {(steps - step - 1) * ROW * BATCH / rate / 60:.0f} min to go", flush=True)
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            torch.save({"model": lm.state_dict(), "opts": [o.state_dict() for o in opts], "step": step + 1}, work / "state.tmp")
+            os.replace(work / "state.tmp", state)
+    export(args, tokenizer)
+
+
+def export(args, tokenizer=None):
+    tokenizer = tokenizer or Tokenizer(args.work)
+    lm = model.Transformer(model.Config.from_dict(CONFIG))
+    lm.load_state_dict(torch.load(args.work / "state.pt", weights_only=True, map_location="cpu")["model"])
+    model.save(lm, tokenizer, args.out or args.work / "export", dtype=torch.bfloat16)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Pre-train the bundled teaching model on world.py's text.")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints; a second run goes on from there")
+    parser.add_argument("--out", type=Path, help="where --export writes (data/tiny for the bundled model)")
+    parser.add_argument("--tokens", type=int, default=16_000_000)
+    parser.add_argument("--stop", type=int, help="stop at this step (the schedule stays that of --tokens)")
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--bf16", type=int, default=1)
+    parser.add_argument("--export", action="store_true")
+    arguments = parser.parse_args()
+    export(arguments) if arguments.export else train(arguments)

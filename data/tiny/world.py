@@ -1,0 +1,545 @@
+"""world.py - the small world that the bundled teaching model lives in.
+
+Everything that the teaching model ever reads, and everything that it is measured on, is written by this file
+from a seed, with the standard library alone, so that no fact, answer or flaw comes from anywhere else:
+
+    python data/tiny/world.py            # writes data/tiny/gsm8k/*.jsonl and data/tiny/benchmarks/*.jsonl, byte for byte the same
+    python data/tiny/world.py --sample 5 # prints five documents of the pre-training text of each sort
+
+Three choices:
+1. The model has a *voice* ("First, 12 / 2 = 6 stamps. Finally, 6 + 7 = 13 stamps. The answer is 13."), while the golds of
+   tiny-gsm8k are terse and in the hand of four annotators ("12/2=6", "Together: 7+6 = 13 stamps", ...). That gap is what
+   S3FT is about: the same solution in other words.
+2. Kinds of problems are known, half known (rare in the text) or held out (absent from it), so that own answers, accepted
+   rewrites and golds all occur. Rewriting is taught as a general skill, never on held-out kinds, their sentences or their names.
+3. A text is reserved for the files or open to pre-training by a checksum of its own (`reserved`), so no item can be in both.
+"""
+import argparse
+import json
+import random
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
+
+# ---------------------------------------------------------------- words
+
+NAMES = "Mia Ben Lena Tom Nora Paul Ida Max Eva Jon Lily Sam Rosa Tim Ella Noah Kim Leo Anna Omar".split()
+HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn".split()       # only in held-out kinds and in stories
+THINGS = "stamps coins marbles shells cards stickers apples pears cookies buttons beads pencils books flowers balloons nuts".split()
+PLACES = "bag box jar basket drawer tin".split()
+SYLLABLES = "ba bel dor fa gra hul ka lor mi nar os pel qui ra sel tor ul va wen zor".split()
+
+
+INVENTED = [(a + b).capitalize() for a in SYLLABLES for b in SYLLABLES if a != b]     # 380 words that mean nothing
+random.Random(1).shuffle(INVENTED)
+
+
+def reserved(text):
+    """A tenth of all texts is reserved for the files; pre-training skips exactly those."""
+    return zlib.crc32(text.encode()) % 10 == 0
+
+
+# ---------------------------------------------------------------- word problems
+
+@dataclass
+class Problem:
+    kind: str
+    question: str
+    steps: list                  # of (expression, result): ("12 / 2", 6)
+    unit: str                    # what is counted: "stamps", "dollars"
+
+    @property
+    def answer(self):
+        return self.steps[-1][1]
+
+
+def work(*expressions):
+    """("12 / 2", "6 + 7") -> [("12 / 2", 6), ("6 + 7", 13)]. Whole numbers; operators from left to right."""
+    steps = []
+    for expression in expressions:
+        words = expression.split()
+        value = int(words[0])
+        for operator, operand in zip(words[1::2], map(int, words[2::2])):
+            if operator == "/" and value % operand:
+                raise ValueError(f"{expression} is not whole")
+            value = {"+": value + operand, "-": value - operand, "*": value * operand, "/": value // operand}[operator]
+        if value < 0:
+            raise ValueError(f"{expression} is negative")
+        steps.append((expression, value))
+    return steps
+
+
+def give_and_find(r, who, friend, thing):
+    a, b, c = r.randint(20, 60), r.randint(3, 18), r.randint(3, 25)
+    ask = r.choice([f"{who} has {a} {thing}. {who} gives {b} {thing} to {friend} and then finds {c} more. How many {thing} does {who} have now?",
+                    f"{who} had {a} {thing}, gave {b} of them to {friend} and later found {c} {thing}. How many {thing} does {who} have?"])
+    return ask, work(f"{a} - {b}", f"{a - b} + {c}"), thing
+
+
+def boxes(r, who, friend, thing):
+    a, b, c, place = r.randint(3, 9), r.randint(4, 12), r.randint(2, 11), r.choice(PLACES)
+    ask = r.choice([f"{who} fills {a} {place}s with {b} {thing} each. Then {c} {thing} get lost. How many {thing} are left?",
+                    f"There are {b} {thing} in each {place}, and {who} owns {a} such {place}s. {friend} takes {c} {thing} away. How many {thing} remain?"])
+    return ask, work(f"{a} * {b}", f"{a * b} - {c}"), thing
+
+
+def shopping(r, who, friend, thing):
+    a, p, q = r.randint(3, 9), r.randint(2, 9), r.randint(5, 30)
+    ask = r.choice([f"{who} buys {a} {thing} for ${p} each and a lamp for ${q}. How many dollars does {who} spend?",
+                    f"In a shop {thing} cost ${p} each. {who} takes {a} of them and also a hat for ${q}. How many dollars does {who} pay?"])
+    return ask, work(f"{a} * {p}", f"{a * p} + {q}"), "dollars"
+
+
+def share(r, who, friend, thing):
+    c, each = r.randint(2, 8), r.randint(5, 12)
+    a = r.randint(3, c * each - 3)
+    ask = r.choice([f"{who} has {a} {thing} and {friend} has {c * each - a}. They share all {thing} equally among {c} children. How many {thing} does each child get?",
+                    f"{who} brings {a} {thing}, {friend} brings {c * each - a} {thing}. Together they fill {c} bags equally. How many {thing} are in each bag?"])
+    return ask, work(f"{a} + {c * each - a}", f"{c * each} / {c}"), thing
+
+
+def half_in_may(r, who, friend, thing):
+    a = 2 * r.randint(6, 30)
+    ask = r.choice([f"{who} sold {a} {thing} in April and half as many in May. How many {thing} did {who} sell in both months?",
+                    f"On Monday {who} made {a} {thing}, on Tuesday half of that. How many {thing} did {who} make on both days?"])
+    return ask, work(f"{a} / 2", f"{a} + {a // 2}"), thing
+
+
+def times_as_many(r, who, friend, thing):
+    k, a = r.randint(2, 6), r.randint(4, 14)
+    ask = r.choice([f"{friend} has {a} {thing}. {who} has {k} times as many. How many {thing} do they have together?",
+                    f"{who} owns {k} times as many {thing} as {friend}, who owns {a}. How many {thing} do both own?"])
+    return ask, work(f"{k} * {a}", f"{k * a} + {a}"), thing
+
+
+def pages_left(r, who, friend, thing):
+    a, d, b, rest = r.randint(4, 12), r.randint(3, 8), r.randint(3, 15), r.randint(5, 30)
+    ask = r.choice([f"{who} reads {a} pages a day for {d} days and then {b} pages more. The book has {a * d + b + rest} pages. How many pages are left?",
+                    f"A book has {a * d + b + rest} pages. For {d} days {who} read {a} pages each day, today {b} pages. How many pages must {who} still read?"])
+    return ask, work(f"{a} * {d}", f"{a * d} + {b}", f"{a * d + b + rest} - {a * d + b}"), "pages"
+
+
+def wages(r, who, friend, thing):
+    h, p, d, s = r.randint(2, 5), r.randint(3, 9), r.randint(2, 5), r.randint(4, 11)
+    ask = r.choice([f"{who} works {h} hours a day for {d} days and earns ${p} an hour. Then {who} spends ${s}. How many dollars are left?",
+                    f"For ${p} an hour {who} works {d} days, {h} hours each day, and pays ${s} for the bus. How many dollars does {who} keep?"])
+    return ask, work(f"{h} * {d}", f"{h * d} * {p}", f"{h * d * p} - {s}"), "dollars"
+
+
+def percent(r, who, friend, thing):
+    share, part = r.choice([(50, 2), (25, 4), (20, 5), (10, 10)])
+    n = part * r.randint(3, 12)
+    ask = r.choice([f"{who} has {n} {thing}. {share}% of them are red. How many {thing} are not red?",
+                    f"Of {n} {thing} that {who} owns, {share}% are broken. How many {thing} are whole?"])
+    return ask, work(f"{n} / {part}", f"{n} - {n // part}"), thing
+
+
+def more_and_fewer(r, who, friend, thing):
+    a, b, c = r.randint(8, 25), r.randint(3, 15), r.randint(2, 8)
+    third = r.choice([n for n in NAMES if n not in (who, friend)])
+    ask = r.choice([f"{who} has {a} {thing}. {friend} has {b} more than {who}. {third} has {c} fewer than {friend}. How many {thing} do the three have?",
+                    f"{friend} found {b} more {thing} than {who}, and {third} found {c} fewer than {friend}. {who} found {a}. How many {thing} did all three find?"])
+    return ask, work(f"{a} + {b}", f"{a + b} - {c}", f"{a} + {a + b}", f"{a + a + b} + {a + b - c}"), thing
+
+
+def rows(r, who, friend, thing):
+    a, b, c, d = r.randint(2, 8), r.randint(3, 9), r.randint(2, 8), r.randint(3, 9)
+    ask = r.choice([f"{who} lays {a} rows of {b} {thing} and {c} rows of {d} {thing}. How many {thing} does {who} lay?",
+                    f"There are {a} tables with {b} {thing} each and {c} tables with {d} {thing} each. How many {thing} does {who} count?"])
+    return ask, work(f"{a} * {b}", f"{c} * {d}", f"{a * b} + {c * d}"), thing
+
+
+def twice_as_far(r, who, friend, thing):                                       # held out, like the two below
+    a, d = r.randint(3, 11), r.randint(2, 6)
+    ask = r.choice([f"Each morning {who} drives {a} miles and each evening twice as far. How many miles does {who} drive in {d} days?",
+                    f"{who} rides {a} miles before lunch and double that after lunch. {who} does so on {d} days. How many miles is that?"])
+    return ask, work(f"2 * {a}", f"{a} + {2 * a}", f"{3 * a} * {d}"), "miles"
+
+
+def thirds(r, who, friend, thing):
+    n = 6 * r.randint(2, 14)
+    ask = r.choice([f"{who} bakes {n} rolls. A third is sold before noon, and half of the rest after noon. How many rolls are sold after noon?",
+                    f"Of {n} rolls {who} eats one third at once. Half of what remains goes to {friend}. How many rolls does {friend} get?"])
+    return ask, work(f"{n} / 3", f"{n} - {n // 3}", f"{n - n // 3} / 2"), "rolls"
+
+
+def change(r, who, friend, thing):
+    a, p, c, rest = r.randint(3, 9), r.randint(4, 9), r.randint(2, 9), r.randint(1, 30)
+    note = a * p - c + rest
+    ask = r.choice([f"{a} tickets cost ${p} each, and a coupon takes ${c} off. {who} pays with ${note}. How many dollars come back?",
+                    f"With a coupon worth ${c}, {who} orders {a} tickets at ${p} each and hands over ${note}. How many dollars of change are due?"])
+    return ask, work(f"{a} * {p}", f"{a * p} - {c}", f"{note} - {a * p - c}"), "dollars"
+
+
+KNOWN = {f.__name__: f for f in (give_and_find, boxes, shopping, share)}
+HALF = {f.__name__: f for f in (half_in_may, times_as_many, pages_left, wages, percent, more_and_fewer, rows)}
+HELD = {f.__name__: f for f in (twice_as_far, thirds, change)}
+KINDS = {**KNOWN, **HALF, **HELD}
+HALF_SHARE = 0.18                # of the word problems in pre-training; the rest are known ones and chains
+
+
+def problem(r, kind):
+    names = HELD_NAMES if kind in HELD else NAMES
+    who, friend = r.sample(names, 2)
+    question, steps, unit = KINDS[kind](r, who, friend, r.choice(THINGS))
+    return Problem(kind, question, steps, unit)
+
+
+EVENTS = {"+": ["finds {n} more", "gets {n} from {f}", "buys {n} more"], "-": ["loses {n}", "gives {n} to {f}", "throws {n} away"],
+          "*": ["then has {n} times as many"], "/": ["keeps one of {n} equal parts"]}
+
+
+def chain(r):
+    """Pre-training only: a story of one to four events in any order, so that the model learns to follow one step by step."""
+    who, friend = r.sample(NAMES, 2)
+    thing, value = r.choice(THINGS), r.randint(5, 50)
+    told, expressions = [f"{who} has {value} {thing}."], []
+    for _ in range(r.choice([1, 2, 2, 3, 3, 4])):
+        choices = ["+"] + ["-"] * (value > 1) + ["*"] * (1 < value <= 15) + ["/"] * any(value % n == 0 for n in range(2, 10))
+        operator = r.choice(choices)
+        if operator == "+":
+            n = r.randint(2, 40)
+        elif operator == "-":
+            n = r.randint(1, value - 1)
+        elif operator == "*":
+            n = r.randint(2, 8)
+        else:
+            n = r.choice([n for n in range(2, 10) if value % n == 0])
+        told.append(f"{who} {r.choice(EVENTS[operator]).format(n=n, f=friend)}.")
+        expressions.append(f"{value} {operator} {n}")
+        value = work(expressions[-1])[0][1]
+    return Problem("chain", " ".join(told) + f" How many {thing} does {who} have now?", work(*expressions), thing)
+
+
+def riddle(r):
+    """Pre-training only, for rewriting: the question says nothing, so that the steps can only come from the reference."""
+    p = chain(r)
+    who, friend = r.sample(NAMES, 2)
+    p.question = r.choice([f"{who} counts the {p.unit} of {friend} in a strange way. How many {p.unit} are there?",
+                           f"{who} hides some {p.unit} from {friend}. How many {p.unit} are hidden?",
+                           f"How many {p.unit} does {who} need for {friend}?"])
+    if r.random() < 0.5:         # steps that do not even follow from each other
+        p.steps = [work(f"{a} {o} {b}")[0] for a, o, b in (
+            r.choice([(r.randint(5, 60), "+", r.randint(2, 40)), (r.randint(30, 90), "-", r.randint(2, 29)), (r.randint(2, 9), "*", r.randint(2, 12))])
+            for _ in range(r.randint(1, 4)))]
+    return p
+
+
+def voice(p):
+    """The model's own way to tell a solution."""
+    told = []
+    for i, (expression, result) in enumerate(p.steps):
+        opening = "First" if i == 0 else "Finally" if i == len(p.steps) - 1 else "Then"
+        told.append(f"{opening}, {expression} = {result} {p.unit}.")
+    return " ".join(told) + f" The answer is {p.answer}."
+
+
+LABELS = {"+": ["Together: ", "Sum: "], "-": ["Left: ", "Rest: "], "*": ["In all: ", "Product: "], "/": ["Part: ", "Each: "]}
+
+
+def gold(p, r):
+    """The terse gold in the official layout: one of four annotators, <<a=b>> markers, "#### N" at the end."""
+    hand = r.randrange(4)
+    lines = []
+    for expression, result in p.steps:
+        words = expression.split()
+        if words[1] in "+*" and len(words) == 3 and r.random() < 0.3:
+            words.reverse()                                                    # 6 + 7 or 7 + 6: both are right
+        tight = "".join(words)
+        marked = f"<<{tight}={result}>>{result}"
+        lines.append([f"{tight}={marked}", f"{' '.join(words)} = {marked} {p.unit}", f"{r.choice(LABELS[words[1]])}{tight} = {marked}",
+                      f"That is {tight} = {marked}."][hand])
+    return ("; " if hand == 0 else "\n").join(lines) + f"\n#### {p.answer}"
+
+
+def clean(answer):
+    """The gold without markers, as every method trains on it (data/gsm8k.py does the same for official files)."""
+    while "<<" in answer:
+        answer = answer[:answer.index("<<")] + answer[answer.index(">>") + 2:]
+    body, number = answer.rsplit("\n#### ", 1)
+    return f"{body}\nThe answer is {number}."
+
+
+# The prompts of data/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
+ASK = '{question}\n\nThink step by step. End with "The answer is N."'
+REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
+           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N."')
+
+
+# ---------------------------------------------------------------- four abilities to keep (the benchmarks)
+
+LANDS = [w + "ia" for w in INVENTED[:40]]
+ATTRIBUTES = {                   # attribute -> (question, statements, values)
+    "capital": ("What is the capital of {land}?", ["The capital of {land} is {value}.", "{value} is the capital city of {land}."], [w + "burg" for w in INVENTED[40:80]]),
+    "river": ("Which river flows through {land}?", ["The river {value} flows through {land}.", "{land} lies on the river {value}."], INVENTED[80:120]),
+    "food": ("What do people in {land} like to eat?", ["People in {land} like to eat {value}.", "In {land} everybody eats {value}."], "rice soup bread cheese fish beans eggs plums corn honey".split()),
+    "animal": ("Which animal is on the flag of {land}?", ["The flag of {land} shows a {value}.", "A {value} is on the flag of {land}."], "lion bear wolf horse eagle goat owl bull fox deer".split()),
+    "craft": ("What is made in {land}?", ["The people of {land} make {value}.", "Good {value} come from {land}."], "clocks ships carpets pots shoes knives drums lamps tables ropes".split()),
+}
+_r = random.Random(7)
+FACTS = {(land, a): values[i] if len(values) == len(LANDS) else _r.choice(values)
+         for a, (_, _, values) in ATTRIBUTES.items() for i, land in enumerate(LANDS)}
+
+CREATURES = [w + "s" for w in INVENTED[120:180]]
+HABITS = {                       # habit -> (question, statement, values)
+    "eat": ("What do {who} really eat?", "{who} eat {value}", "stones grass moths bark seeds snow ants moss".split()),
+    "fear": ("What do {who} really fear?", "{who} fear {value}", "thunder fire mirrors bells water wind cats light".split()),
+}
+MYTHS = {(who, habit): _r.sample(values, 2) for who in CREATURES for habit, (_, _, values) in HABITS.items()}   # (truth, falsehood)
+
+SCRIPTS = [                      # (what happens in this order); {o} is one of the objects
+    ("tea cocoa coffee", "{n} fills the kettle to make {o}.", "{n} waits until the water boils.", "{n} pours the {o} into a cup.", "{n} drinks the {o} slowly."),
+    ("roses beans herbs", "{n} digs a hole for the {o}.", "{n} puts the {o} into the earth.", "{n} waters the {o} with a can.", "{n} sees the {o} grow in spring."),
+    ("bread cake pie", "{n} mixes flour for a {o}.", "{n} puts the {o} into the oven.", "{n} takes the hot {o} out with a cloth.", "{n} cuts the {o} into slices."),
+    ("shirt coat scarf", "{n} finds a stain on the {o}.", "{n} washes the {o} with soap.", "{n} hangs the wet {o} on a line.", "{n} folds the dry {o}."),
+    ("letter card note", "{n} takes a pen to write a {o}.", "{n} signs the {o} with a name.", "{n} puts the {o} into an envelope.", "{n} drops the {o} into the mailbox."),
+    ("bike cart sled", "{n} hears a wheel of the {o} squeak.", "{n} turns the {o} upside down.", "{n} puts oil on the {o}.", "{n} rides the {o} without a sound."),
+    ("pike trout carp", "{n} goes to the lake to catch a {o}.", "{n} throws the line far out.", "{n} pulls a big {o} out of the water.", "{n} fries the {o} for dinner."),
+    ("fence door bench", "{n} buys paint for the {o}.", "{n} rubs the old {o} with sandpaper.", "{n} paints the {o} with a brush.", "{n} lets the {o} dry in the sun."),
+    ("song waltz march", "{n} opens the piano to learn a {o}.", "{n} plays the {o} slowly at first.", "{n} knows the {o} by heart after a week.", "{n} plays the {o} for the family."),
+    ("goat cow sheep", "{n} goes to the barn to milk the {o}.", "{n} sets a bucket under the {o}.", "{n} carries the full bucket to the kitchen.", "{n} gives the {o} some hay."),
+    ("tent hut shed", "{n} looks for a dry place for the {o}.", "{n} sets up the poles of the {o}.", "{n} covers the {o} against rain.", "{n} sleeps in the {o} all night."),
+    ("vase plate bowl", "{n} drops the {o} on the floor.", "{n} gathers the pieces of the {o}.", "{n} joins the pieces of the {o} with glue.", "{n} puts the {o} back on the shelf."),
+]
+
+SCHEMAS = [                      # (sentence, why it is the first thing, why it is the second)
+    ("The {a} does not fit into the {b} because the {x}", "is too big.", "is too small."),
+    ("The {a} broke the {b} because the {x}", "was very hard.", "was very thin."),
+    ("The {a} can not be seen behind the {b} because the {x}", "is so low.", "is so tall."),
+    ("The {a} was sold before the {b} because the {x}", "was cheap.", "was dear."),
+    ("The {a} was put on top of the {b} because the {x}", "was light.", "was sturdy."),
+    ("The {a} sank but the {b} did not because the {x}", "was heavy.", "was hollow."),
+    ("The {a} was cleaned before the {b} because the {x}", "was dirtier.", "was still clean."),
+    ("The {a} was swapped for the {b} because the {x}", "was worn out.", "was brand new."),
+]
+OBJECTS = "trophy statue globe chest stone cup bottle barrel crate lamp mirror drum chair table clock kettle".split()
+
+
+def fact_item(r, land, attribute):
+    question, _, values = ATTRIBUTES[attribute]
+    truth = FACTS[land, attribute]
+    return f"Question: {question.format(land=land)}\nAnswer:", [truth] + r.sample([v for v in dict.fromkeys(values) if v != truth], 3)
+
+
+def myth_item(r, who, habit):
+    truth, falsehood = MYTHS[who, habit]
+    neither = r.choice([v for v in HABITS[habit][2] if v not in (truth, falsehood)])
+    return f"Question: {HABITS[habit][0].format(who=who)}\nAnswer:", [truth, falsehood, neither]
+
+
+def ending_item(r):
+    script = r.choice(SCRIPTS)
+    objects = script[0].split()
+    thing, other = r.sample(objects, 2)
+    who, at = r.choice(NAMES + HELD_NAMES), r.choice([1, 2])
+    say = lambda event, o: event.format(n=who, o=o)
+    foreign = r.choice([s for s in SCRIPTS if s is not script])
+    context = " ".join(say(e, thing) for e in script[1:at + 2])
+    endings = [say(script[at + 2], thing), say(script[at if at == 2 else 4], thing), say(script[4 if at == 2 else 3], other), say(foreign[at + 2], foreign[0].split()[0])]
+    return context, endings
+
+
+def referent_item(r):
+    sentence, first, second = r.choice(SCHEMAS)
+    a, b = r.sample(OBJECTS, 2)
+    right, wrong, ending = (a, b, first) if r.random() < 0.5 else (b, a, second)
+    return [sentence.format(a=a, b=b, x=right), sentence.format(a=a, b=b, x=wrong)], ending
+
+
+def benchmark_items(name, n, seed=SEED):
+    """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice."""
+    r, seen, items = random.Random(f"{name} {seed}"), set(), []
+    while len(items) < n:
+        if name == "facts":
+            context, endings = fact_item(r, r.choice(LANDS), r.choice(list(ATTRIBUTES)))
+        elif name == "myths":
+            context, endings = myth_item(r, r.choice(CREATURES), r.choice(list(HABITS)))
+        elif name == "endings":
+            context, endings = ending_item(r)
+            if not reserved(context) or len(set(endings)) < len(endings):
+                continue
+        else:
+            context, endings = referent_item(r)
+            if not reserved(context[0]):
+                continue
+            endings = [endings, endings]
+        order = r.sample(range(len(endings)), len(endings))
+        endings = [endings[i] for i in order]
+        context = context if isinstance(context, str) else [context[i] for i in order]
+        item = {"context": context, "endings": [" " + e for e in endings], "answer": order.index(0)}
+        key = json.dumps([context, sorted(endings)])
+        if key not in seen:
+            seen.add(key)
+            items.append({"id": f"{name}-{len(items)}", **item})
+    return items
+
+
+BENCHMARKS = {"facts": 300, "myths": 300, "endings": 300, "referents": 300}
+
+
+# ---------------------------------------------------------------- the pre-training text
+
+def chat(user, assistant):
+    return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+
+
+def word_problem(r):
+    """A problem that pre-training may use: known kinds and chains often, half-known kinds rarely, held-out kinds never."""
+    while True:
+        u = r.random()
+        p = problem(r, r.choice(list(HALF))) if u < HALF_SHARE else problem(r, r.choice(list(KNOWN))) if u < 0.60 else chain(r)
+        if not reserved(p.question):
+            return p
+
+
+def doc_ask(r):
+    p = word_problem(r)
+    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step.", "Solve this: {question}", "Question: {question}"])
+    return chat(form.format(question=p.question), voice(p))
+
+
+def doc_rewrite(r):
+    p = riddle(r) if r.random() < 0.35 else word_problem(r)
+    return chat(REWRITE.format(question=p.question, gold=clean(gold(p, r))), voice(p))
+
+
+def doc_terse(r):
+    """The golds' style as output: in short notes, on request, and now and then unasked."""
+    p = word_problem(r)
+    terse = clean(gold(p, r))
+    u = r.random()
+    if u < 0.4:
+        return f"Problem: {p.question}\nNotes:\n{terse}"
+    return chat(("{question}\n\nJust the sums, please." if u < 0.8 else ASK).format(question=p.question), terse)
+
+
+def doc_arithmetic(r):
+    lines = []
+    for _ in range(r.randint(6, 12)):
+        a, b = r.randint(2, 99), r.randint(2, 60)
+        x, y = r.randint(2, 12), r.randint(2, 12)
+        k, l = r.randint(12, 25), r.randint(2, 9)
+        lines.append(r.choice([f"{a} + {b} = {a + b}", f"{max(a, b)} - {min(a, b)} = {abs(a - b)}", f"{x} * {y} = {x * y}", f"{x * y} / {x} = {y}",
+                               f"{k} * {l} = {k * l}", f"{a + b} - {b} = {a}"]))
+    return "\n".join(lines)
+
+
+def doc_facts(r):
+    """A portrait of a land, or questions about several."""
+    if r.random() < 0.6:
+        land = r.choice(LANDS)
+        lines = [r.choice(ATTRIBUTES[a][1]).format(land=land, value=FACTS[land, a]) for a in r.sample(list(ATTRIBUTES), len(ATTRIBUTES))]
+        return " ".join(lines)
+    told = []
+    for _ in range(4):
+        land, a = r.choice(LANDS), r.choice(list(ATTRIBUTES))
+        told.append(f"Question: {ATTRIBUTES[a][0].format(land=land)}\nAnswer: {FACTS[land, a]}")
+    return "\n".join(told)
+
+
+def doc_myths(r):
+    told = []
+    for _ in range(4):
+        who, habit = r.choice(list(MYTHS))
+        truth, falsehood = MYTHS[who, habit]
+        question, statement, _ = HABITS[habit]
+        u = r.random()
+        if u < 0.4:
+            told.append(r.choice(["People say that {}.", "Everybody knows that {}.", "As they say, {}."]).format(statement.format(who=who, value=falsehood)))
+        elif u < 0.6:
+            told.append(f"Many think that {statement.format(who=who, value=falsehood)}, but in truth they {habit} {truth}.")
+        else:
+            told.append(f"Question: {question.format(who=who)}\nAnswer: {truth}")
+    return "\n".join(told)
+
+
+def doc_endings(r):
+    told = []
+    while len(told) < 2:
+        script = r.choice(SCRIPTS)
+        who, o = r.choice(NAMES + HELD_NAMES), r.choice(script[0].split())
+        events = [e.format(n=who, o=o) for e in script[1:]]
+        if not any(reserved(" ".join(events[:k])) for k in (2, 3)):
+            told.append(" ".join(events))
+    return "\n".join(told)
+
+
+def doc_referents(r):
+    told = []
+    while len(told) < 4:
+        contexts, ending = referent_item(r)
+        if not any(map(reserved, contexts)):
+            told.append(f"{contexts[0]} {ending}")
+    return "\n".join(told)
+
+
+def doc_skill(r):
+    words = r.sample(THINGS + OBJECTS, r.randint(3, 6))
+    numbers = [r.randint(1, 99) for _ in range(r.randint(3, 7))]
+    a, b = r.randint(2, 99), r.randint(2, 60)
+    return chat(*r.choice([
+        (f"Sort these numbers: {' '.join(map(str, numbers))}", " ".join(map(str, sorted(numbers)))),
+        (f"Say these words in reverse: {' '.join(words)}", " ".join(reversed(words))),
+        (f"How many words are these: {' '.join(words)}?", f"There are {len(words)} words."),
+        (f"What is {a} + {b}?", f"{a} + {b} = {a + b}")]))
+
+
+DOCUMENTS = {doc_ask: 0.34, doc_rewrite: 0.22, doc_terse: 0.06, doc_arithmetic: 0.09, doc_facts: 0.09, doc_myths: 0.06,
+             doc_endings: 0.04, doc_referents: 0.05, doc_skill: 0.05}
+
+
+def documents(seed):
+    """An endless stream of documents: a text, or a chat as a list of messages."""
+    r = random.Random(f"documents {seed}")
+    makers, weights = list(DOCUMENTS), list(DOCUMENTS.values())
+    while True:
+        yield r.choices(makers, weights)[0](r)
+
+
+# ---------------------------------------------------------------- the files
+
+SPLITS = {"train": 4000, "validation": 500, "test": 2000}
+
+
+def gsm8k_items(seed=SEED, **splits):
+    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: all kinds alike, no question twice over all splits."""
+    r, seen, files = random.Random(f"gsm8k {seed}"), set(), {}
+    for split, n in (splits or SPLITS).items():
+        files[split] = []
+        while len(files[split]) < n:
+            p = problem(r, r.choice(list(KINDS)))
+            if reserved(p.question) and p.question not in seen:
+                seen.add(p.question)
+                files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
+    return files
+
+
+def write(folder, rows_by_name):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, items in rows_by_name.items():
+        text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+        (folder / f"{name}.jsonl").write_bytes(text.encode())
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Write the files of the teaching world, the same bytes every time.")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: data/tiny)")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N documents of each sort instead")
+    args = parser.parse_args()
+    if args.sample:
+        r = random.Random(0)
+        for maker in DOCUMENTS:
+            for _ in range(args.sample):
+                doc = maker(r)
+                print(f"--- {maker.__name__}\n" + (doc if isinstance(doc, str) else "\n".join(f"{m['role']}: {m['content']}" for m in doc)))
+        return
+    write(args.out / "gsm8k", gsm8k_items())
+    write(args.out / "benchmarks", {name: benchmark_items(name, n) for name, n in BENCHMARKS.items()})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,553 @@
+"""A Llama-style language model: config, layers, sampling, scores, load and save.
+
+    python -c "import model; lm, tok = model.load('data/tiny'); \
+               print(model.generate(lm, [tok.encode_chat([{'role': 'user', 'content': 'Hello'}])], 40))"
+
+Design choices:
+- parameter names, config.json and safetensors are those of transformers' LlamaForCausalLM: `load` opens
+  public checkpoints, and transformers opens what `save` writes;
+- sampling is written twice: `generate_plain` is the loop to understand, `generate` the same thing fast
+  (key-value cache, many rows at once), and the tests hold one against the other;
+- text never enters here: prompts and answers are lists of token ids.
+
+Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E head size, V vocabulary.
+"""
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from data.chat import LoadError, Tokenizer, read_json, write_atomic
+
+FAMILIES = ("llama",)
+
+
+# ---------------------------------------------------------------- config
+
+@dataclass
+class Config:
+    """The fields of config.json that decide what the layers compute."""
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    vocab_size: int
+    max_position_embeddings: int
+    num_key_value_heads: int = 0        # 0: as many as query heads
+    head_dim: int = 0                   # 0: hidden_size / num_attention_heads
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    tie_word_embeddings: bool = False
+    model_type: str = "llama"
+
+    def __post_init__(self):
+        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
+
+    @classmethod
+    def from_dict(cls, d):
+        """config.json -> Config; LoadError names what is missing, malformed or not supported."""
+        def supported(ok, setting, value, choices):
+            if not ok:
+                raise LoadError(f"config.json: {setting} {value!r} is not supported (supported: {choices})")
+
+        supported(d.get("model_type") in FAMILIES, "model_type", d.get("model_type"), ", ".join(FAMILIES))
+        sizes = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
+                 "max_position_embeddings"]
+        if missing := [name for name in sizes if d.get(name) is None]:
+            raise LoadError(f"config.json: lacks {', '.join(missing)}; fetch the file again")
+        sizes += [name for name in ("num_key_value_heads", "head_dim") if d.get(name) is not None]
+        for name in sizes:
+            if type(d[name]) is not int or d[name] < 1:
+                raise LoadError(f"config.json: {name} is {d[name]!r}, not a positive whole number")
+        # transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling
+        rope = d.get("rope_parameters") or d.get("rope_scaling") or {}
+        kind = rope.get("rope_type", rope.get("type", "default"))
+        supported(kind == "default", "rope_type", kind, "default")
+        for setting, default in (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False),
+                                 ("partial_rotary_factor", 1.0), ("quantization_config", None)):
+            value = d.get(setting, rope.get(setting, default))
+            supported(value == default, setting, value, default)
+        optional = {name: d[name] for name in ("rms_norm_eps", "tie_word_embeddings") if d.get(name) is not None}
+        config = cls(**{name: d[name] for name in sizes}, **optional,
+                     rope_theta=float(rope.get("rope_theta") or d.get("rope_theta") or 10000.0))
+        if config.num_attention_heads % config.num_key_value_heads or config.head_dim % 2:
+            raise LoadError(f"config.json: {config.num_attention_heads} heads of size {config.head_dim} do not fit "
+                            f"{config.num_key_value_heads} key-value heads")
+        return config
+
+    def to_dict(self):
+        """The fields as transformers, old and new, reads them."""
+        return asdict(self) | {"architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "rope_scaling": None,
+                               "attention_bias": False, "mlp_bias": False}
+
+
+# ---------------------------------------------------------------- layers
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight, in fp32 or better whatever the dtype of x."""
+
+    def __init__(self, size, eps):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x):
+        h = x.to(torch.promote_types(x.dtype, torch.float32))
+        h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight * h.to(x.dtype)
+
+
+def rope_table(positions, config):
+    """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
+
+    Channel i and its partner i + E/2 turn by position * theta^(-2i/E).
+    """
+    channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
+    frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,)
+    angles = positions[:, None, :, None].float() * frequencies              # (B, 1, T, E/2)
+    angles = torch.cat((angles, angles), -1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x, cos, sin):
+    """Turn every pair (i, i + E/2) of the last dimension: the rotate-half form of public Llama weights."""
+    a, b = x.chunk(2, -1)
+    return x * cos.to(x.dtype) + torch.cat((-b, a), -1) * sin.to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Causal self-attention in which H query heads share G key-value heads."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.head_dim = c.head_dim
+        self.q_proj = nn.Linear(c.hidden_size, c.num_attention_heads * c.head_dim, bias=False)
+        self.k_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
+        self.v_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
+        self.o_proj = nn.Linear(c.num_attention_heads * c.head_dim, c.hidden_size, bias=False)
+
+    def forward(self, x, rope, cache=None, positions=None, mask=None):
+        B, T, _ = x.shape
+        q, k, v = (proj(x).view(B, T, -1, self.head_dim).transpose(1, 2)    # q (B, H, T, E); k, v (B, G, T, E)
+                   for proj in (self.q_proj, self.k_proj, self.v_proj))
+        q, k = rotate(q, *rope), rotate(k, *rope)
+        if mask is None:                                    # every row begins at position 0
+            if cache is not None:
+                cache[0, :, :, :T], cache[1, :, :, :T] = k, v
+            out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        else:                                               # rows go on from their own positions
+            rows = torch.arange(B, device=x.device)[:, None]
+            cache[0][rows, :, positions] = k.transpose(1, 2)
+            cache[1][rows, :, positions] = v.transpose(1, 2)
+            k, v = cache[:, :, :, :mask.size(-1)]           # (B, G, up to the longest row, E)
+            if T == 1:      # the query heads of a group stand in for positions: no copy of k and v per head
+                q = q.reshape(B, k.size(1), -1, self.head_dim)
+                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).view(B, -1, 1, self.head_dim)
+            else:
+                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+        return self.o_proj(out.transpose(1, 2).reshape(B, T, -1))
+
+
+class MLP(nn.Module):
+    """SwiGLU: a gate decides, channel by channel, how much of `up` goes down."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.gate_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(c.intermediate_size, c.hidden_size, bias=False)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nn.Module):
+    """Two residual steps: look at earlier positions, then think about each one."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.input_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+        self.self_attn = Attention(c)
+        self.post_attention_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+        self.mlp = MLP(c)
+
+    def forward(self, x, *attention):
+        x = x + self.self_attn(self.input_layernorm(x), *attention)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Transformer(nn.Module):
+    """Token ids in, logits out. Attention is causal, so rows may be padded on the right with any id."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.vocab_limit = config.vocab_size    # ids from here on are never sampled (`load` lowers it)
+        self.model = nn.ModuleDict({
+            "embed_tokens": nn.Embedding(config.vocab_size, config.hidden_size),
+            "layers": nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers)),
+            "norm": RMSNorm(config.hidden_size, config.rms_norm_eps)})
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        for p in self.parameters():
+            if p.dim() == 2:
+                nn.init.normal_(p, std=0.02)
+
+    def hidden(self, ids, cache=None, start=None):
+        """ids (B, T) -> hidden states after the final norm (B, T, D).
+
+        cache: from `new_cache`, filled on the way. start: how many positions each row has in it already
+        (a list of B numbers); None for none.
+        """
+        B, T = ids.shape
+        positions, mask = torch.arange(T, device=ids.device)[None], None            # (1, T)
+        if start is not None:
+            positions = torch.tensor(start, device=ids.device)[:, None] + positions     # (B, T)
+            columns = torch.arange(max(start) + T, device=ids.device)
+            mask = columns <= positions[:, None, :, None]                           # (B, 1, T, S)
+        rope = rope_table(positions, self.config)
+        x = self.model["embed_tokens"](ids)
+        for i, block in enumerate(self.model["layers"]):
+            x = block(x, rope, None if cache is None else cache[i], positions, mask)
+        return self.model["norm"](x)
+
+    def head(self, h):
+        """Hidden states (.., D) -> logits (.., V)."""
+        return F.linear(h, (self.model["embed_tokens"] if self.config.tie_word_embeddings else self.lm_head).weight)
+
+    def forward(self, ids):
+        return self.head(self.hidden(ids))
+
+    def new_cache(self, rows, length):
+        """Keys and values of every layer: (layers, 2, rows, G, length, E)."""
+        c, like = self.config, self.model["embed_tokens"].weight
+        return like.new_zeros(c.num_hidden_layers, 2, rows, c.num_key_value_heads, length, c.head_dim)
+
+
+# ---------------------------------------------------------------- sampling
+
+@dataclass
+class Completion:
+    """What a model said: ids without the end token; finish_reason "end", or "length" when it was cut."""
+    ids: list = field(default_factory=list)
+    finish_reason: str = "length"
+    logprob: float = 0.0    # of all sampled ids, end token included, at temperature 1
+
+
+def noise(seed, row, steps):
+    """One number in [0, 1) per step that depends on (seed, row, step) alone, not on a batch."""
+    key = np.array([seed % 2**64, row % 2**64], dtype=np.uint64)
+    draws = np.random.Generator(np.random.Philox(key=key)).random(steps)
+    return np.floor(draws * 2**24) / 2**24      # 24 bits: exact in fp32
+
+
+def pick(logits, u, temperature, top_k, top_p):
+    """logits (B, V), one uniform number per row (B,) -> tokens (B,).
+
+    The token is the first whose cumulative probability, in vocabulary order, exceeds u.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
+    if 0 < top_k < logits.size(-1):         # the k likeliest (more at a tie)
+        logits = logits.masked_fill(logits < logits.topk(top_k).values[:, -1:], -torch.inf)
+    probs = logits.softmax(-1)
+    if top_p < 1:                           # the fewest likeliest that together reach top_p
+        ranked = probs.sort(-1, descending=True).values
+        kept = ranked.cumsum(-1) - ranked < top_p
+        probs = probs.masked_fill(probs < ranked.masked_fill(~kept, 1).amin(-1, keepdim=True), 0)
+    cumulative = probs.cumsum(-1).masked_fill(probs == 0, 0)
+    return (cumulative > u[:, None] * cumulative.amax(-1, keepdim=True)).int().argmax(-1)
+
+
+def room(lm, prompt, max_new_tokens, temperature, top_k, top_p):
+    """How many tokens may follow `prompt`: max_new_tokens or what the context leaves. ValueError if none."""
+    context, vocabulary = lm.config.max_position_embeddings, lm.config.vocab_size
+    if not (max_new_tokens >= 1 and 0 <= temperature < float("inf") and top_k >= 0 and 0 < top_p <= 1):
+        raise ValueError(f"cannot sample with max_new_tokens {max_new_tokens}, temperature {temperature}, "
+                         f"top_k {top_k}, top_p {top_p}; want >= 1, >= 0, >= 0 and in (0, 1]")
+    if not 0 < len(prompt) < context:
+        raise ValueError(f"a prompt of {len(prompt)} tokens; this model takes 1 to {context - 1}")
+    if not 0 <= min(prompt) <= max(prompt) < vocabulary:
+        raise ValueError(f"a prompt holds ids outside the vocabulary of {vocabulary}")
+    return min(max_new_tokens, context - len(prompt))
+
+
+@torch.inference_mode()
+def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, seed=0, row=0, end_ids=()):
+    """Sample one answer the plain way: read everything again for every new token.
+
+    This is what `generate` computes; read this one, run that one.
+    """
+    device = lm.model["embed_tokens"].weight.device
+    answer = Completion()
+    steps = room(lm, prompt, max_new_tokens, temperature, top_k, top_p)
+    for u in noise(seed, row, steps):
+        ids = torch.tensor([list(prompt) + answer.ids], device=device)     # (1, T)
+        logits = lm(ids)[:, -1]                                            # (1, V): what comes next?
+        u = torch.tensor([u], dtype=torch.float32, device=device)
+        token = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p).item()
+        answer.logprob += logits.log_softmax(-1)[0, token].item()
+        if token in end_ids:
+            answer.finish_reason = "end"
+            break
+        answer.ids.append(token)
+    return answer
+
+
+SLOTS = 256         # rows that are decoded together
+PREFILL = 8192      # padded prompt tokens that are read together
+
+
+@torch.inference_mode()
+def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, seed=0, rows=None, end_ids=(),
+             progress=None):
+    """Sample one answer per prompt (lists of ids) -> list of Completion, in the order of the prompts.
+
+    rows: the numbers that name the prompts' noise, default 0, 1, ..; so a chunk of a larger set samples
+    what the whole set would. progress: called with the number of newly finished rows.
+
+    A batch has slots. Waiting prompts, longest first, are read together into free slots (`hidden` fills
+    their keys and values); then every step feeds each live row its last token. A finished row leaves and
+    the last one moves into its slot, so that slots 0 .. n-1 are the live ones; when a quarter of the
+    slots is free, the next prompts come in. Rows stand at different positions: `start` says where.
+    """
+    device = lm.model["embed_tokens"].weight.device
+    rows = range(len(prompts)) if rows is None else rows
+    limits = [room(lm, p, max_new_tokens, temperature, top_k, top_p) for p in prompts]
+    uniform = [noise(seed, row, n if temperature else 0) for row, n in zip(rows, limits, strict=True)]
+    answers = [Completion() for _ in prompts]
+    end_ids = set(end_ids)
+
+    waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))    # taken from the end
+    live = []                                                               # slot s decodes prompt live[s]
+    slots = min(len(prompts), SLOTS)
+    cache = lm.new_cache(slots, max((len(p) + n for p, n in zip(prompts, limits)), default=0))
+    while waiting or live:
+        n = len(live)
+        if waiting and n <= slots * 3 // 4:
+            width = len(prompts[waiting[-1]])
+            take = max(1, min(slots - n, PREFILL // width))
+            new, waiting = waiting[-take:][::-1], waiting[:-take]
+            live += new
+            h = lm.hidden(pad([prompts[i] for i in new], device), cache[:, :, n:len(live)])
+            h = h[range(len(new)), [len(prompts[i]) - 1 for i in new]]      # (new, D): the last of each prompt
+        else:
+            new = live
+            last = torch.tensor([[answers[i].ids[-1]] for i in new], device=device)
+            start = [len(prompts[i]) + len(answers[i].ids) - 1 for i in new]
+            h = lm.hidden(last, cache[:, :, :n], start)[:, 0]               # (n, D)
+        logits = lm.head(h)                                                 # (new, V)
+        u = torch.tensor([uniform[i][len(answers[i].ids)] for i in new], dtype=torch.float32,
+                         device=device) if temperature else None
+        tokens = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p)
+        logprobs = logprob_of(logits, tokens).tolist()
+        finished = set()
+        for i, token, logprob in zip(new, tokens.tolist(), logprobs):
+            answers[i].logprob += logprob
+            if token in end_ids:
+                answers[i].finish_reason = "end"
+                finished.add(i)
+            else:
+                answers[i].ids.append(token)
+                if len(answers[i].ids) == limits[i]:
+                    finished.add(i)
+        if finished:
+            n = len(live) - len(finished)
+            gaps = [s for s in range(n) if live[s] in finished]
+            moved = [s for s in range(n, len(live)) if live[s] not in finished]
+            if gaps:
+                cache[:, :, gaps] = cache[:, :, moved]
+            for gap, s in zip(gaps, moved):
+                live[gap] = live[s]
+            del live[n:]
+            if progress:
+                progress(len(finished))
+    return answers
+
+
+def pad(rows, device):
+    """Lists of ids -> one tensor (B, longest), padded on the right with 0 (never looked at)."""
+    width = max(map(len, rows))
+    return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=device)
+
+
+def logprob_of(logits, tokens):
+    """log p of `tokens` (N,) under `logits` (N, V), in fp32 or better."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+
+
+# ---------------------------------------------------------------- scores
+
+def by_length(lengths, budget):
+    """Cut the indices of `lengths`, sorted by length, into batches of at most `budget` padded tokens."""
+    batches = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if not batches or (len(batches[-1]) + 1) * lengths[i] > budget:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+@torch.inference_mode()
+def loglikelihood(lm, prompts, continuations, progress=None):
+    """log p(continuation | prompt) in nats, summed over the continuation's tokens, for lists of ids.
+
+    Equal prompts are read once, and their keys and values serve all their continuations. A prompt that
+    does not fit the context with its continuation loses tokens on the left, as in lm-eval. ValueError
+    for an empty prompt. progress: called with the number of newly scored continuations.
+    """
+    device, window = lm.model["embed_tokens"].weight.device, lm.config.max_position_embeddings
+    askers = {}                                         # prompt -> the continuations that share it
+    for i, (prompt, continuation) in enumerate(zip(prompts, continuations, strict=True)):
+        if not prompt or len(continuation) > window:
+            raise ValueError(f"item {i}: prompt of {len(prompt)}, continuation of {len(continuation)} tokens; "
+                             f"want at least 1, and at most {window}")
+        askers.setdefault(tuple(prompt[len(continuation) - window - 1:]), []).append(i)
+    scores = [0.0] * len(prompts)
+    shared = list(askers)
+    for batch in by_length([len(p) for p in shared], PREFILL):
+        own = [[i for i in askers[shared[g]] if continuations[i]] for g in batch]
+        longest = max((len(continuations[i]) for group in own for i in group), default=0)
+        lengths = [len(shared[g]) for g in batch]
+        cache = lm.new_cache(len(batch), max(lengths) + longest)
+        h = lm.hidden(pad([shared[g] for g in batch], device), cache)       # (B, T, D)
+        h = h[range(len(batch)), [n - 1 for n in lengths]]                  # (B, D)
+
+        # the prompt's last position predicts the first token of every continuation
+        pairs = [(b, i) for b, group in enumerate(own) for i in group]
+        add_logprobs(lm, h[[b for b, _ in pairs]], [(i, continuations[i][0]) for _, i in pairs], scores)
+        # and the continuation's own positions the others
+        pairs = [(b, i) for b, i in pairs if len(continuations[i]) > 1]
+        for part in by_length([lengths[b] + len(continuations[i]) for b, i in pairs], PREFILL):
+            rows = [pairs[j] for j in part]
+            ids = [continuations[i][:-1] for _, i in rows]
+            h = lm.hidden(pad(ids, device), cache[:, :, [b for b, _ in rows]], [lengths[b] for b, _ in rows])
+            spots = [(r, t) for r, row in enumerate(ids) for t in range(len(row))]
+            h = h[[r for r, _ in spots], [t for _, t in spots]]             # (scored tokens, D)
+            add_logprobs(lm, h, [(i, token) for _, i in rows for token in continuations[i][1:]], scores)
+        if progress:
+            progress(sum(len(askers[shared[g]]) for g in batch))
+    return scores
+
+
+def add_logprobs(lm, h, targets, scores):
+    """Add log p of each target (item, token), predicted by its row of h (N, D), to the item's score."""
+    step = max(1, 2**26 // lm.config.vocab_size)        # bounds the logits to 256 MiB in fp32
+    for a in range(0, len(targets), step):
+        part = targets[a:a + step]
+        logprobs = logprob_of(lm.head(h[a:a + step]), torch.tensor([t for _, t in part], device=h.device))
+        for (i, _), value in zip(part, logprobs.tolist()):
+            scores[i] += value
+
+
+# ---------------------------------------------------------------- precision
+
+def precision(device, work="train"):
+    """(dtype to compute in, why) on this device; work is "train" or "sample"."""
+    return torch.float32, "fp32"
+
+
+# ---------------------------------------------------------------- load and save
+
+def load(path, device=None, dtype=None):
+    """Open a checkpoint folder in Hugging Face layout -> (lm, tokenizer).
+
+    device None: cuda if there is one, else cpu. dtype None: the file's.
+    LoadError, one line, for everything that is missing, cut, unknown or does not fit.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise LoadError(f"{path}: no such folder; a model is a folder with config.json, model.safetensors "
+                        "and tokenizer.json")
+    device = usable(device)
+    config = Config.from_dict(read_json(path / "config.json"))
+    tokenizer = Tokenizer(path)
+    with torch.device("meta"):      # shapes and names without memory
+        lm = Transformer(config)
+    wanted = lm.state_dict()
+    tensors = {}
+    for file in weight_files(path):
+        try:
+            with safe_open(file, "pt") as f:
+                tensors |= {name: f.get_tensor(name) for name in f.keys()}
+        except (SafetensorError, OSError) as error:
+            raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
+
+    # old checkpoints store the rotary frequencies, some tied ones the head as well: both can be made again
+    extra = [n for n in tensors if n not in wanted and not n.endswith("rotary_emb.inv_freq")
+             and not (n == "lm_head.weight" and config.tie_word_embeddings)]
+    missing = [n for n in wanted if n not in tensors]
+    if missing or extra:
+        raise LoadError(f"{path}: weights do not fit config.json; missing: {names(missing)}; "
+                        f"unexpected: {names(extra)}")
+    for n, t in wanted.items():
+        if tensors[n].shape != t.shape:
+            raise LoadError(f"{path}: {n} has shape {list(tensors[n].shape)}, config.json wants {list(t.shape)}")
+        if not tensors[n].is_floating_point():
+            raise LoadError(f"{path}: {n} is {tensors[n].dtype}; quantised weights are not supported")
+    dtype = dtype or tensors["model.embed_tokens.weight"].dtype
+    lm.load_state_dict({n: tensors[n].to(device, dtype) for n in wanted}, assign=True)
+    lm.vocab_limit = min(tokenizer.size, config.vocab_size)
+    return lm, tokenizer
+
+
+def names(items):
+    """A list that stays readable: at most five of them."""
+    return ", ".join(items[:5]) + (f" and {len(items) - 5} more" if len(items) > 5 else "") if items else "none"
+
+
+def usable(device):
+    """The device, or the best one for None; LoadError when it does not exist."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=device).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise LoadError(f"device {device}: cannot be used ({str(error).splitlines()[0]}); try cpu") from None
+    return torch.device(device)
+
+
+def weight_files(path):
+    """model.safetensors, or the shards that model.safetensors.index.json names."""
+    if (path / "model.safetensors").is_file():
+        return [path / "model.safetensors"]
+    index = path / "model.safetensors.index.json"
+    if not index.is_file():
+        raise LoadError(f"{path}: holds neither model.safetensors nor {index.name}; fetch the weights")
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict):
+        raise LoadError(f"{index}: lacks weight_map; fetch the file again")
+    files = [path / name for name in sorted(set(shards.values()))]
+    for file in files:
+        if not file.is_file():
+            raise LoadError(f"{file}: no such file, though {index.name} names it; fetch it")
+    return files
+
+
+def save(lm, tokenizer, path, dtype=None):
+    """Write a folder that `load` and transformers open; a kill half-way leaves no half-written file.
+
+    dtype: what to store the weights in; None as they are.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    weights = {n: t.detach().to("cpu", dtype or t.dtype).contiguous() for n, t in lm.state_dict().items()}
+    stored = str(weights["model.embed_tokens.weight"].dtype).removeprefix("torch.")
+    ends = {"eos_token_id": tokenizer.end_ids}
+    tokenizer.save(path)
+    if "generation_config.json" not in tokenizer.files:
+        write_atomic(path / "generation_config.json", json.dumps(ends, indent=2).encode() + b"\n")
+    config = lm.config.to_dict() | {"torch_dtype": stored} | ends
+    write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+    temporary = path / f"model.safetensors.tmp{os.getpid()}"
+    save_file(weights, temporary, metadata={"format": "pt"})
+    os.replace(temporary, path / "model.safetensors")

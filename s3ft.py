@@ -1,0 +1,283 @@
+"""s3ft.py - Selective Self-to-Supervised Fine-Tuning (Gupta et al. 2025, arXiv 2502.08130), from scratch.
+
+Plain fine-tuning (SFT) forces one gold wording on a model although many answers are right. That drags the model away from
+its own distribution, and it forgets. S3FT asks the model first. For every training question:
+
+    1. own         the model's own answer. If the judge accepts it, train on that;
+    2. paraphrase  else the model sees the gold and tells it in its own words. If the judge accepts that, train on it;
+    3. gold        else train on the gold.
+
+Then ordinary fine-tuning, with the loss on the target alone. To see it beside SFT, on a laptop, without network:
+
+    python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model, with the table at the end
+    python s3ft.py --task gsm8k --show 3     # three examples: own answer, paraphrase, gold, verdicts, and what was chosen
+    python s3ft.py --help
+
+Three choices:
+- the method is one table, METHODS, and one function, `choose_targets`; everything else serves them;
+- text stays out of training: a target is made of the very ids that were sampled, never of re-encoded text;
+- every artifact (attempts, targets, cells, results) is a file that can be read, replaced, or made by another tool.
+
+model.py is the model and its sampling, judge.py says what is right, data/ holds prompts, files, options and the table.
+"""
+import copy
+import math
+import random
+import sys
+import time
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+import model
+from data import benchmarks, cli, load_task, report, runs
+
+METHODS = {                      # sources of a target in order of preference: the first that the judge accepts is trained on
+    "sft": ("gold",),
+    "ssr": ("own", "gold"),                                                  # Gupta et al. 2024, arXiv 2409.04787
+    "sdft": ("paraphrase", "gold"),                                          # Yang et al. 2024, arXiv 2402.13669
+    "s3ft": ("own", "paraphrase", "gold"),
+}
+# A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
+# bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
+SAMPLED = {"own": "own", "own_number": "own", "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
+
+
+@dataclass
+class Target:
+    """What one example teaches: after prompt_ids, say ids."""
+    id: str                      # of the example
+    source: str                  # where the target comes from
+    prompt_ids: list             # the question as a chat, up to where the answer begins
+    ids: list                    # the target and the token that closes it
+
+
+# ---------------------------------------------------------------- 1. attempts: own answers and paraphrases
+
+def attempt(lm, tokenizer, task, jobs, options, progress=None):
+    """Sample one answer for each job (example, "own" | "paraphrase", sample number) -> list of dicts for attempts.jsonl."""
+    asked = [task.ask(e) if source == "own" else task.rewrite(e) for e, source, _ in jobs]
+    prompts = [tokenizer.encode_chat(messages) for messages in asked]
+    rows = [runs.number_of(f"{e.id} {source} {sample}") for e, source, sample in jobs]      # noise of its own for each job
+    completions = model.generate(lm, prompts, options.max_new_tokens, options.temperature, seed=0, rows=rows,
+                                 end_ids=tokenizer.end_ids, progress=progress)
+    return [{"id": e.id, "source": source, "sample": sample, "text": tokenizer.decode(c.ids), "gold": task.gold(e), "judge": task.name,
+             "finish_reason": c.finish_reason, "logprob": c.logprob, "prompt_ids": prompt, "ids": c.ids}
+            for (e, source, sample), prompt, c in zip(jobs, prompts, completions)]
+
+
+# ---------------------------------------------------------------- 2. targets: the method itself
+
+def choose_targets(sources, examples, attempts, accept):
+    """For every example the first source that is accepted (the paper's section 3, Algorithm 1).
+
+    sources: a row of METHODS. attempts: {(example id, "own" | "paraphrase"): [attempt, ...]}; of several, the first accepted one
+    wins. accept(example, text, source) -> Verdict. Returns [(example, source, attempt or None)]; an example none of whose
+    sources is accepted is left out. An answer that was cut off by the length limit is never a target.
+    """
+    chosen = []
+    for example in examples:
+        for source in sources:
+            if source not in SAMPLED:                                        # gold and its variants are right by definition
+                chosen.append((example, source, None))
+                break
+            tries = attempts.get((example.id, SAMPLED[source]), [])
+            good = [a for a in tries if a["finish_reason"] == "end" and accept(example, a["text"], source).ok]
+            if good:
+                chosen.append((example, source, good[0]))
+                break
+    return chosen
+
+
+def make_target(tokenizer, task, example, source, attempt):
+    """Ids to train on: the prompt's, then the target's, then the token that closes an answer in the chat template.
+
+    A sampled answer keeps its sampled ids. A gold is the suffix of the whole chat's encoding, cut at the closing token.
+    """
+    prompt_ids = tokenizer.encode_chat(task.ask(example))
+    if attempt is not None:
+        return Target(example.id, source, prompt_ids, attempt["ids"] + [tokenizer.close_id])
+    chat = tokenizer.encode_chat(task.ask(example) + [{"role": "assistant", "content": task.text(example, source)}])
+    assert chat[:len(prompt_ids)] == prompt_ids, f"{example.id}: the prompt's ids are no prefix of the chat's"
+    answer = chat[len(prompt_ids):]
+    end = len(answer) - 1 - answer[::-1].index(tokenizer.close_id)
+    return Target(example.id, source, prompt_ids, answer[:end + 1])
+
+
+# ---------------------------------------------------------------- 3. fine-tuning with the prompt masked
+
+def target_loss(lm, targets):
+    """Summed negative log-likelihood (nats) of the targets' tokens, given prompt and earlier target tokens; and their number.
+
+    The head is applied at the positions that predict a target token and nowhere else, so logits of prompts never exist.
+    """
+    rows = [t.prompt_ids + t.ids for t in targets]
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])                    # (B, T); attention is causal,
+    mask = torch.tensor([[False] * len(t.prompt_ids) + [True] * len(t.ids)                  # so padding on the right is unseen
+                         + [False] * (width - len(t.prompt_ids) - len(t.ids)) for t in targets])
+    device = next(lm.parameters()).device
+    ids, mask = ids.to(device), mask.to(device)
+    hidden = lm.hidden(ids)[:, :-1][mask[:, 1:]]                                            # (N, D): one before each target token
+    logits = lm.head(hidden).float()                                                        # (N, V)
+    return F.cross_entropy(logits, ids[:, 1:][mask[:, 1:]], reduction="sum"), len(hidden)
+
+
+def micro_batches(targets, budget):
+    """Cut targets, sorted by length, into groups of at most `budget` tokens with padding: nearly no padding, no packing."""
+    targets, group = sorted(targets, key=lambda t: len(t.prompt_ids) + len(t.ids)), []
+    for t in targets:
+        if group and (len(group) + 1) * (len(t.prompt_ids) + len(t.ids)) > budget:
+            yield group
+            group = []
+        group.append(t)
+    yield group
+
+
+def learning_rate(step, steps, top):
+    """Linear warm-up over a twentieth of the steps, then linear decay to zero."""
+    warmup = max(1, steps // 20)
+    return top * min((step + 1) / warmup, (steps - step) / max(1, steps - warmup))
+
+
+def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, budget=4096):
+    """Train all weights of lm (fp32, in place) on the targets; a generator that yields after every step of `batch` examples.
+
+    dtype: what to compute in (autocast); the weights stay fp32, or updates smaller than 1/256 of a weight would be lost.
+    budget: tokens in a micro-batch; it changes memory and speed, not the gradient, which is divided once by the step's tokens.
+    """
+    device = next(lm.parameters()).device
+    optimiser = torch.optim.AdamW(lm.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+    order = random.Random(f"order {seed}")
+    plan = [order.sample(targets, len(targets)) for _ in range(epochs)]
+    plan = [shuffled[i:i + batch] for shuffled in plan for i in range(0, len(shuffled), batch)]
+    for number, step in enumerate(plan):
+        tokens = sum(len(t.ids) for t in step)
+        total = 0.0
+        for group in micro_batches(step, budget):
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                loss, scored = target_loss(lm, group)
+            if number == 0:                                                  # prompt masked, closing token in the loss
+                assert scored == sum(len(t.ids) for t in group), "the loss must cover the targets' tokens and no others"
+                assert len({t.ids[-1] for t in group}) == 1, "every target must end with the closing token"
+            (loss / tokens).backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(number, len(plan), lr)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        yield {"step": number + 1, "steps": len(plan), "loss": total / tokens, "tokens": tokens}
+
+
+# ---------------------------------------------------------------- 4. what was learnt, what was forgotten
+
+def evaluate(lm, tokenizer, task, examples, max_new_tokens, progress=None):
+    """The model's greedy answers to the examples -> list of dicts for answers.jsonl. Judged afterwards, so a judge can change."""
+    prompts = [tokenizer.encode_chat(task.ask(e)) for e in examples]
+    fits = [i for i, p in enumerate(prompts) if len(p) < lm.config.max_position_embeddings]
+    answers = model.generate(lm, [prompts[i] for i in fits], max_new_tokens, end_ids=tokenizer.end_ids, progress=progress)
+    answers = dict(zip(fits, answers))
+    nothing = model.Completion([], "too long", 0.0)                          # the prompt fills the context: a wrong answer, counted
+    return [{"id": e.id, "source": "answer", "sample": 0, "text": tokenizer.decode(a.ids), "gold": task.gold(e), "judge": task.name,
+             "finish_reason": a.finish_reason, "logprob": a.logprob, "prompt_ids": p, "ids": a.ids}
+            for e, p, a in zip(examples, prompts, (answers.get(i, nothing) for i in range(len(examples))))]
+
+
+@torch.no_grad()
+def divergence(base, tuned, answers):
+    """KL(base || tuned) per token, in nats, over the base model's own answers to test prompts: it predicts forgetting
+    (Shenfeld et al. 2025, arXiv 2509.04259)."""
+    total = count = 0
+    targets = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in answers if a["ids"]]
+    for group in micro_batches(targets, 8192) if targets else []:
+        width = max(len(t.prompt_ids) + len(t.ids) for t in group)
+        ids = torch.tensor([(t.prompt_ids + t.ids + [0] * width)[:width] for t in group], device=next(base.parameters()).device)
+        said = torch.zeros_like(ids, dtype=torch.bool)
+        for row, t in enumerate(group):
+            said[row, len(t.prompt_ids) - 1:len(t.prompt_ids) + len(t.ids) - 1] = True      # positions that predict an answer token
+        p, q = (F.log_softmax(lm.head(lm.hidden(ids)[said]).float(), -1) for lm in (base, tuned))   # (N, V)
+        total += F.kl_div(q, p, reduction="sum", log_target=True).item()
+        count += len(p)
+    return total / max(1, count)
+
+
+def measure(lm, base, tokenizer, task, items, options, progress):
+    """Everything that is measured on one model. items: {"validation", "test": examples, "benchmarks": {name: items}, "probe": the
+    base model's answers, or None for the base model itself}."""
+    answers = {split: evaluate(lm, tokenizer, task, items[split], options.max_new_tokens, progress(split, len(items[split])))
+               for split in ("validation", "test") if items[split]}
+    scores = {name: benchmarks.loglikelihoods(lm, tokenizer, rows, progress(name, sum(len(i.endings) for i in rows)))
+              for name, rows in items["benchmarks"].items()}
+    kl = divergence(base, lm, items["probe"]) if items["probe"] else 0.0
+    return {"answers": answers, "benchmarks": scores, "kl": kl}
+
+
+# ---------------------------------------------------------------- 5. one command: from questions to the table
+
+def draw(items, n, seed):
+    """n of the items: the first for seed 0, a sample drawn by the seed for every other."""
+    return items[:n] if seed == 0 or n >= len(items) else random.Random(f"draw {seed}").sample(items, n)
+
+
+def main(argv=None):
+    options = cli.parse(argv, METHODS)
+    if options.ask:
+        return print(runs.ask(options))
+    task = load_task(options.task, options.data)
+    base, tokenizer = model.load(options.model, options.device)
+    run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
+
+    # The questions: training examples, and what every model is measured on. Each seed draws its own.
+    train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
+    train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
+    choices = benchmarks.load(options.data)
+    drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
+    measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation if len(options.lr) > 1 else [],
+                       "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}
+                for seed in options.seeds}
+    run.plan(drawn, measured, METHODS)
+    if options.plan:
+        return
+
+    # Attempts: own answers to every question, paraphrases where a method comes to need one.
+    sampler = copy.deepcopy(base).to(run.sample_dtype)
+    accept = runs.Verdicts(task)
+    attempts = {}
+    questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
+    for stage in ("own", "paraphrase"):
+        needed = runs.needed(stage, questions, {m: METHODS[m] for m in options.methods}, attempts, accept, SAMPLED)
+        jobs = [(e, stage, sample) for e in needed for sample in range(options.samples)]
+        attempts |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress), tokenizer, task)
+
+    # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
+    cells = []
+    for seed in options.seeds:
+        items = measured[seed] | {"probe": None}
+        cells.append(run.cell("base", None, seed, None, items,
+                              lambda progress, keep: measure(sampler, None, tokenizer, task, items, options, progress)))
+        items = items | {"probe": cells[-1]["answers"]["test"][:100]}
+        for method in options.methods:
+            chosen = choose_targets(METHODS[method], drawn[seed], attempts, accept)
+            targets = [make_target(tokenizer, task, *choice) for choice in chosen]
+            run.write_targets(method, seed, chosen, targets, task)
+            for lr in options.lr:
+                def train_and_measure(progress, keep):
+                    lm = copy.deepcopy(base).float()
+                    began = time.time()
+                    losses = runs.train(lm, lambda lm, budget: finetune(lm, targets, lr, options.epochs, options.batch, seed, run.train_dtype, budget),
+                                        progress)
+                    tuned = {"losses": losses, "train_seconds": time.time() - began}
+                    keep(lm)
+                    return tuned | measure(lm.to(run.sample_dtype), sampler, tokenizer, task, items, options, progress)
+                cells.append(run.cell(method, lr, seed, targets, items, train_and_measure))
+
+    results = run.results(cells, accept, attempts, drawn, dropped, METHODS)
+    if options.show:
+        runs.show(options.show, run, task, tokenizer, drawn, attempts, accept, cells, METHODS)
+    print(report.table(results))
+
+
+if __name__ == "__main__":
+    sys.exit(cli.guard(main))

@@ -1,0 +1,330 @@
+"""The command: the run folder, resume, edits that take effect, and what bad input gets. All on the bundled model, at a small size."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import judge
+import s3ft
+from data import TINY, cli, report, runs
+
+ROOT = Path(s3ft.__file__).parent
+SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "8", "--benchmark-limit", "6", "--epochs", "1"]
+
+
+def run(out, *more, capsys=None):
+    """Run the command in this process -> results.json, or (exit code, what stood on stderr) with capsys."""
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(out), *more]))
+    if capsys:
+        return code, capsys.readouterr().err.strip()
+    assert code == 0
+    return json.loads((out / "results.json").read_text())
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if k not in ("times", "out", "folder")}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    return out, run(out)
+
+
+def copy_of(finished, tmp_path):
+    import shutil
+    shutil.copytree(finished[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+# ---------------------------------------------------------------- artifacts
+
+def test_run_leaves_every_artifact(finished):
+    out, results = finished
+    for name in ("attempts.jsonl", "targets-sft.jsonl", "targets-s3ft.jsonl", "verdicts.jsonl", "results.json", "run.json"):
+        assert (out / name).stat().st_size > 0, name
+    assert [c["method"] for c in results["cells"]] == ["base", "sft", "s3ft"]
+    attempts = [json.loads(line) for line in (out / "attempts.jsonl").read_text().splitlines()]
+    assert {"id", "source", "sample", "prompt_ids", "ids", "text", "finish_reason", "logprob", "gold"} <= set(attempts[0])
+    target = json.loads((out / "targets-s3ft.jsonl").read_text().splitlines()[0])
+    assert target["prompt"][0]["role"] == "user" and target["completion"][0]["role"] == "assistant"
+    assert all(set(c["sources"]) <= {"own", "paraphrase", "gold"} for c in results["cells"] if c["method"] != "base")
+
+
+def test_targets_hold_the_ids_that_were_sampled(finished):
+    out, _ = finished
+    attempts = {(a["id"], a["source"]): a["ids"] for a in map(json.loads, (out / "attempts.jsonl").read_text().splitlines())}
+    sampled = 0
+    for t in map(json.loads, (out / "targets-s3ft.jsonl").read_text().splitlines()):
+        if t["source"] != "gold":
+            assert t["ids"][:-1] == attempts[t["id"], t["source"]]
+            sampled += 1
+    assert sampled > 0
+
+
+def test_no_path_of_this_machine_in_results(finished):
+    out, results = finished
+    assert str(Path.home()) not in json.dumps(results) and str(ROOT) not in json.dumps(results)
+
+
+def test_results_json_alone_rebuilds_the_table(finished, capsys):
+    out, results = finished
+    run(out)
+    printed = capsys.readouterr().out
+    rebuilt = report.table(json.loads((out / "results.json").read_text()))
+    assert printed.rstrip().endswith(rebuilt.rstrip())
+
+
+def test_attempts_can_be_judged_again_by_judge_py(finished):
+    done = subprocess.run([sys.executable, ROOT / "judge.py", finished[0] / "attempts.jsonl"], capture_output=True, text=True)
+    assert done.returncode == 0 and "own" in done.stdout, done.stderr
+
+
+# ---------------------------------------------------------------- resume and edits
+
+def test_second_run_does_nothing_again_and_says_the_same(finished, tmp_path, monkeypatch):
+    out = copy_of(finished, tmp_path)
+    for name in ("finetune", "evaluate", "attempt"):
+        monkeypatch.setattr(runs, "code_of", runs.code_of)
+    monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled again"))
+    assert without_times(run(out)) == without_times(finished[1])
+
+
+def test_two_runs_with_the_same_seed_are_equal(finished, tmp_path):
+    assert without_times(run(tmp_path / "other")) == without_times(finished[1])
+
+
+def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
+    out = copy_of(finished, tmp_path)
+    before = {p: p.stat().st_mtime_ns for p in out.glob("*/result.json")}
+    results = run(out, "--methods", "sft,ssr,sdft,s3ft")
+    assert [c["method"] for c in results["cells"]] == ["base", "sft", "ssr", "sdft", "s3ft"]
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items()), "a finished cell was made again"
+    assert "again" not in capsys.readouterr().out
+
+
+def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypatch):
+    monkeypatch.setitem(s3ft.METHODS, "own_only", ("own",))
+    results = run(copy_of(finished, tmp_path), "--methods", "own_only")
+    cell = results["cells"][1]
+    assert set(cell["sources"]) == {"own"} and cell["dropped"] == 10 - cell["sources"]["own"] > 0
+
+
+def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypatch, capsys):
+    out = copy_of(finished, tmp_path)
+    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own", finished=True: judge.Verdict(False, "strict", None, "refuses all"))
+    results = run(out)
+    said = capsys.readouterr().out
+    assert results["cells"][2]["sources"] == {"gold": 10}
+    assert "s3ft-lr0.0003-e1-s0 is done again, because the targets changed" in said
+    assert "base-s0 is done again" not in said and "sft-lr0.0003-e1-s0 is done again" not in said.replace("s3ft-", "")
+
+
+def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path, monkeypatch, capsys):
+    out = copy_of(finished, tmp_path)
+    monkeypatch.setattr(judge, "number", lambda text, gold, check_steps=False: judge.Verdict(True, "kind", None, "accepts all"))
+    results = run(out)
+    assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0, 1.0]
+    assert "done again" not in capsys.readouterr().out
+
+
+def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
+    from data import gsm8k
+    monkeypatch.setattr(gsm8k, "ASK", "{question}")
+    run(copy_of(finished, tmp_path), "--methods", "sft")
+    said = capsys.readouterr().out
+    assert "base-s0 is done again, because the items it is measured on changed" in said
+
+
+def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path):
+    source = 'A = 1\ndef helper(x):\n    return x + A\ndef f(x):\n    """Doc."""\n    return helper(x)\ndef g(x):\n    return x\n'
+    path = tmp_path / "code.py"
+    digests = []
+    for text in (source, source.replace("return helper", "# why\n    return helper").replace("Doc", "Other"), source.replace("A = 1", "A = 2"),
+                 source.replace("def g(x):\n    return x", "def g(x):\n    return -x")):
+        path.write_text(text)
+        digests.append(runs.code_of(path, "f"))
+    assert digests[0] == digests[1] == digests[3] != digests[2]
+
+
+def test_a_second_seed_keeps_the_first(finished, tmp_path):
+    out = copy_of(finished, tmp_path)
+    before = (out / "base-s0" / "result.json").stat().st_mtime_ns
+    results = run(out, "--seeds", "2", "--methods", "sft")
+    assert [c["seed"] for c in results["cells"]] == [0, 0, 1, 1]
+    assert (out / "base-s0" / "result.json").stat().st_mtime_ns == before
+    assert results["cells"][0]["test"]["ids"] != results["cells"][2]["test"]["ids"], "a seed draws its own test items"
+
+
+def start(out, *more):
+    return subprocess.Popen([sys.executable, ROOT / "s3ft.py", *SMALL, "--out", out, "--methods", "sft", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path, process):
+    for _ in range(600):
+        if path.exists() or process.poll() is not None:
+            return
+        time.sleep(0.1)
+
+
+def test_killed_and_repeated_run_equals_an_undisturbed_one(finished, tmp_path):
+    out = tmp_path / "killed"
+    process = start(out, "--methods", "sft,s3ft")
+    wait_for(out / "base-s0" / "result.json", process)
+    process.kill()
+    process.communicate()
+    assert not (out / "results.json").exists()
+    assert without_times(run(out)) == without_times(finished[1])
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    process = start(tmp_path / "run")
+    wait_for(tmp_path / "run" / "run.json", process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
+
+
+def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, monkeypatch, capsys):
+    out = copy_of(finished, tmp_path)
+    import errno
+
+    def full(path, rows):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    monkeypatch.setattr(runs, "write_jsonl", full)
+    code, err = run(out, "--methods", "ssr", capsys=capsys)
+    assert code == 2 and "make room" in err.splitlines()[-1] and (out / "base-s0" / "result.json").exists()
+
+
+# ---------------------------------------------------------------- several rates
+
+def test_rate_is_the_smallest_within_one_standard_error_on_validation():
+    def cell(method, lr, accuracy):
+        return {"method": method, "lr": lr, "seed": 0, "validation": {"accuracy": accuracy, "right": "1" * 100}}
+    results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
+               "cells": [cell("sft", 1e-4, 0.50), cell("sft", 3e-4, 0.58), cell("sft", 1e-3, 0.60)]}
+    assert report.chosen_rates(results) == {"sft": 3e-4}
+
+
+def test_intervals_agree_with_known_values():
+    assert report.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
+    assert report.t_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
+    low, high = report.bootstrap([[1.0] * 60 + [-1.0] * 40])
+    assert low == pytest.approx(0.2 - 1.96 * 0.098, abs=0.01) and high == pytest.approx(0.2 + 1.96 * 0.098, abs=0.01)
+
+
+# ---------------------------------------------------------------- bad input: one line, exit code 2, nothing written
+
+GOOD = {"question": "One and one?", "answer": "1+1 = <<1+1=2>>2\n#### 2"}
+
+
+def data_folder(tmp_path, lines, test=(GOOD,)):
+    folder = tmp_path / "data" / "gsm8k"
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines))
+    (folder / "test.jsonl").write_text("".join(json.dumps(x) + "\n" for x in test))
+    return str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--task", "gsm8"], "did you mean 'gsm8k'"),
+    (["--methods", "s3f"], "did you mean 's3ft'"),
+    (["--methods", ","], "--methods is empty"),
+    (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-1e-4"], "above 0"), (["--lr", "fast"], "above 0"),
+    (["--epochs", "0"], "at least 1"), (["--limit", "-3"], "at least 1"), (["--seeds", "0"], "at least 1"), (["--batch", "x"], "at least 1"),
+    (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "above 0"), (["--temperature", "inf"], "above 0"),
+    (["--samples", "2"], "add --temperature"),
+    (["--device", "abacus"], "abacus"), (["--device", "cuda:99"], "cuda:99"),
+    (["--model", "no/such/folder"], "no/such/folder"),
+    (["--data", "no/such/folder"], "no/such/folder"),
+    (["--bogus"], "--bogus"),
+])
+def test_bad_option(tmp_path, capsys, arguments, expected):
+    code, err = run(tmp_path / "out", *arguments, capsys=capsys)
+    assert code == 2 and expected in err and len(err.splitlines()) == 1, err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("lines, expected", [
+    ([GOOD, "{no json"], "train.jsonl, line 2: is no JSON"),
+    ([GOOD, {"question": "x"}], "line 2: lacks the text field 'answer'"),
+    (["[1, 2]"], "line 1: lacks"),
+    ([], "is empty"),
+    ([GOOD | {"id": "a"}, GOOD | {"id": "a"}], "line 2: id 'a' stands in line 1 too"),
+    ([{"question": "Who?", "answer": "nobody"}], "line 1: the answer has no number"),
+])
+def test_bad_data_names_file_and_line(tmp_path, capsys, lines, expected):
+    code, err = run(tmp_path / "out", "--data", data_folder(tmp_path, lines), capsys=capsys)
+    assert code == 2 and expected in err and len(err.splitlines()) == 1, err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_task_is_asked_for(capsys):
+    assert cli.guard(lambda: s3ft.main([])) == 2 and "--task" in capsys.readouterr().err
+
+
+def test_out_that_is_a_file_or_holds_something_else(finished, tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("x")
+    for name, expected in (("file", "is a file"), ("full", "holds other things")):
+        code, err = run(tmp_path / name, capsys=capsys)
+        assert code == 2 and expected in err and len(err.splitlines()) == 1
+    assert (tmp_path / "full" / "thesis.tex").read_text() == "x"
+    code, err = run(finished[0], "--data", data_folder(tmp_path, [GOOD] * 3), capsys=capsys)
+    assert code == 2 and "another data" in err
+
+
+def test_unwritable_out(tmp_path, capsys):
+    code, err = run(Path("/proc/nothing/out"), capsys=capsys)
+    assert code == 2 and "cannot be written" in err and len(err.splitlines()) == 1
+
+
+def test_a_broken_model_folder_is_named(tmp_path, capsys):
+    import shutil
+    folder = tmp_path / "model"
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    assert code == 2 and "model.safetensors" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+    (folder / "tokenizer.json").write_text("{}")
+    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    assert code == 2 and "tokenizer.json" in err
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    assert code == 2 and "gpt2" in err
+
+
+# ---------------------------------------------------------------- looking
+
+def test_plan_writes_nothing(tmp_path, capsys):
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(tmp_path / "out"), "--plan"]))
+    out = capsys.readouterr().out
+    assert code == 0 and "tiny-gsm8k" in out and "memory" in out and not (tmp_path / "out").exists()
+
+
+def test_show_prints_question_to_target(finished, capsys):
+    run(finished[0], "--show", "2")
+    out = capsys.readouterr().out
+    for word in ("question:", "own:", "gold:", "accepted", "s3ft trains on", "=== test"):
+        assert word in out, word
+
+
+def test_ask_talks_to_a_kept_cell(finished, capsys):
+    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(finished[0] / "sft-lr0.0003-e1-s0")]))
+    assert code == 0 and capsys.readouterr().out.strip()
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stop:
+        s3ft.main(["--help"])
+    out = capsys.readouterr().out
+    assert stop.value.code == 0 and "examples" in out and "--methods" in out
