@@ -226,13 +226,13 @@ def main(argv=None):
     if options.ask:
         return print(runs.ask(options))
     task = load_task(options.task, options.data)
+    train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
+    choices = benchmarks.load(options.data)
     base, tokenizer = model.load(options.model, options.device)
+    train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
 
     # The questions: training examples, and what every model is measured on. Each seed draws its own.
-    train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
-    train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
-    choices = benchmarks.load(options.data)
     drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
     measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation if len(options.lr) > 1 else [],
                        "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}

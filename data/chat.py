@@ -22,12 +22,14 @@ import jinja2.ext
 import jinja2.sandbox
 import tokenizers
 
+from data import UserError
+
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
          "generation_config.json")
 TODAY = datetime(2025, 1, 1)    # templates that print today's date would change ids from day to day
 
 
-class LoadError(ValueError):
+class LoadError(UserError):
     """Something in a folder cannot be used; the message is one line: what is wrong, what to do."""
 
 

@@ -91,8 +91,6 @@ def test_attempts_can_be_judged_again_by_judge_py(finished):
 
 def test_second_run_does_nothing_again_and_says_the_same(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
-    for name in ("finetune", "evaluate", "attempt"):
-        monkeypatch.setattr(runs, "code_of", runs.code_of)
     monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled again"))
     assert without_times(run(out)) == without_times(finished[1])
 
@@ -130,8 +128,8 @@ def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypat
 def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path)
     monkeypatch.setattr(judge, "number", lambda text, gold, check_steps=False: judge.Verdict(True, "kind", None, "accepts all"))
-    results = run(out)
-    assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0, 1.0]
+    results = run(out, "--methods", "sft")
+    assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0] != [c["test"]["accuracy"] for c in finished[1]["cells"][:2]]
     assert "done again" not in capsys.readouterr().out
 
 
@@ -237,7 +235,7 @@ def data_folder(tmp_path, lines, test=(GOOD,)):
     (["--task", "gsm8"], "did you mean 'gsm8k'"),
     (["--methods", "s3f"], "did you mean 's3ft'"),
     (["--methods", ","], "--methods is empty"),
-    (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-1e-4"], "above 0"), (["--lr", "fast"], "above 0"),
+    (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-0.1"], "above 0"), (["--lr", "fast"], "above 0"),
     (["--epochs", "0"], "at least 1"), (["--limit", "-3"], "at least 1"), (["--seeds", "0"], "at least 1"), (["--batch", "x"], "at least 1"),
     (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "above 0"), (["--temperature", "inf"], "above 0"),
     (["--samples", "2"], "add --temperature"),

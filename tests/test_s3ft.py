@@ -29,7 +29,7 @@ def gold_targets(world, n=12):
 # ---------------------------------------------------------------- choose_targets
 
 @pytest.mark.parametrize("method", s3ft.METHODS)
-@pytest.mark.parametrize("own, paraphrase", itertools.product(["accepted", "refused", "unfinished", "absent"], repeat=2))
+@pytest.mark.parametrize("own, paraphrase", list(itertools.product(["accepted", "refused", "unfinished", "absent"], repeat=2)))
 def test_first_accepted_source_wins(world, method, own, paraphrase):
     example = world[3][0]
     state = {"own": own, "paraphrase": paraphrase}
