@@ -14,6 +14,7 @@ Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E 
 """
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -453,8 +454,26 @@ def add_logprobs(lm, h, targets, scores):
 # ---------------------------------------------------------------- precision
 
 def precision(device, work="train"):
-    """(dtype to compute in, why) on this device; work is "train" or "sample"."""
-    return torch.float32, "fp32"
+    """(dtype to compute in, why in one line) on this device, by what the processor says about itself.
+
+    work "train": the dtype that torch.autocast computes in, over fp32 weights. "sample": of a cast copy.
+    Never timed at run time: a resumed run has to compute what the first one did.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return torch.bfloat16, "this GPU multiplies bf16 in hardware"
+        return torch.float32, "this GPU has no bf16 units"
+    if device.type != "cpu":
+        return torch.float32, f"bf16 is not tried on {device.type}"
+    allowed = torch.backends.cpu.get_cpu_capability() == "AVX512"           # heeds ATEN_CPU_CAPABILITY
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if allowed and torch.cpu._is_amx_tile_supported() and ("AMX" in most or most in ("ALL", "DEFAULT")):
+        return torch.bfloat16, "AMX multiplies bf16 faster than fp32"
+    if allowed and torch.cpu._is_avx512_bf16_supported() and (
+            "BF16" in most or "AMX" in most or most in ("ALL", "DEFAULT")):
+        return torch.bfloat16, "AVX512_BF16 multiplies bf16 faster than fp32"
+    return torch.float32, "this processor multiplies bf16 no faster than fp32"
 
 
 # ---------------------------------------------------------------- load and save
@@ -550,4 +569,5 @@ def save(lm, tokenizer, path, dtype=None):
     write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
     temporary = path / f"model.safetensors.tmp{os.getpid()}"
     save_file(weights, temporary, metadata={"format": "pt"})
+    shutil.copymode(path / "config.json", temporary)    # save_file lets nobody but the owner read
     os.replace(temporary, path / "model.safetensors")

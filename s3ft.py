@@ -21,7 +21,6 @@ Three choices:
 model.py is the model and its sampling, judge.py says what is right, data/ holds prompts, files, options and the table.
 """
 import copy
-import math
 import random
 import sys
 import time
@@ -31,7 +30,7 @@ import torch
 import torch.nn.functional as F
 
 import model
-from data import benchmarks, cli, load_task, report, runs
+from data import TINY, benchmarks, cli, load_task, report, runs
 
 METHODS = {                      # sources of a target in order of preference: the first that the judge accepts is trained on
     "sft": ("gold",),
@@ -70,7 +69,7 @@ def attempt(lm, tokenizer, task, jobs, options, progress=None):
 # ---------------------------------------------------------------- 2. targets: the method itself
 
 def choose_targets(sources, examples, attempts, accept):
-    """For every example the first source that is accepted (the paper's section 3, Algorithm 1).
+    """For every example the first source that the judge accepts: the whole of the paper's method.
 
     sources: a row of METHODS. attempts: {(example id, "own" | "paraphrase"): [attempt, ...]}; of several, the first accepted one
     wins. accept(example, text, source) -> Verdict. Returns [(example, source, attempt or None)]; an example none of whose
@@ -227,7 +226,7 @@ def main(argv=None):
         return print(runs.ask(options))
     task = load_task(options.task, options.data)
     train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
-    choices = benchmarks.load(options.data)
+    choices = benchmarks.load(TINY) if options.bundled else {}
     base, tokenizer = model.load(options.model, options.device)
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
@@ -249,7 +248,7 @@ def main(argv=None):
     for stage in ("own", "paraphrase"):
         needed = runs.needed(stage, questions, {m: METHODS[m] for m in options.methods}, attempts, accept, SAMPLED)
         jobs = [(e, stage, sample) for e in needed for sample in range(options.samples)]
-        attempts |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress), tokenizer, task)
+        attempts |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
 
     # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
     cells = []
@@ -261,7 +260,7 @@ def main(argv=None):
         for method in options.methods:
             chosen = choose_targets(METHODS[method], drawn[seed], attempts, accept)
             targets = [make_target(tokenizer, task, *choice) for choice in chosen]
-            run.write_targets(method, seed, chosen, targets, task)
+            run.write_targets(method, seed, chosen, targets)
             for lr in options.lr:
                 def train_and_measure(progress, keep):
                     lm = copy.deepcopy(base).float()
@@ -275,8 +274,9 @@ def main(argv=None):
 
     results = run.results(cells, accept, attempts, drawn, dropped, METHODS)
     if options.show:
-        runs.show(options.show, run, task, tokenizer, drawn, attempts, accept, cells, METHODS)
+        runs.show(options.show, run, drawn, attempts, accept, cells)
     print(report.table(results))
+    print(f"attempts, targets, cells and results.json: {run.out}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     FOLDER/gsm8k/train.jsonl, test.jsonl (or FOLDER/train.jsonl, ...)     {"question": .., "answer": "... <<48/2=24>>24 ...\\n#### 72"}
 
-Prompts: the paper asks for step-by-step thinking that ends with "The answer is N" (S3FT, appendix); its wording is not ours.
+Prompts: like the paper's (arXiv 2502.08130) they ask for step-by-step thinking that ends with "The answer is N"; the wording is ours.
 The gold is cleaned once, here, and every method trains on that one: <<..>> markers dropped, "#### N" told as "The answer is N."
 """
 import random

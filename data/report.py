@@ -145,8 +145,12 @@ def notes(results, cells, base, rates, seeds):
         parts = []
         for source, rules in results["verdicts"].items():
             ok, n = sum(v[0] for v in rules.values()), sum(v[1] for v in rules.values())
-            refused = ", ".join(f"{rule} {total - good}" for rule, (good, total) in sorted(rules.items()) if total > good)
-            parts.append(f"{source}: {ok} of {n} accepted" + (f" (refused by rule: {refused})" if refused else ""))
+            refused = {}
+            for rule, (good, total) in sorted(rules.items()):
+                why = rule if rule in ("unfinished", "wrong step", "no step", "leak", "too long") else "wrong number"
+                refused[why] = refused.get(why, 0) + total - good
+            why = ", ".join(f"{rule} {count}" for rule, count in refused.items() if count)
+            parts.append(f"{source}: {ok} of {n} accepted" + (f" (refused: {why})" if why else ""))
         lines.append("attempts: " + "; ".join(parts))
     if results["copies"]["accepted"]:
         c = results["copies"]
@@ -160,8 +164,7 @@ def notes(results, cells, base, rates, seeds):
     if results["do_not_fit"]:
         lines.append(f"training examples that do not fit the model's context, left out for all methods: {results['do_not_fit']}")
     if speeds := results["times"]["tokens_per_second"]:
-        lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()))
-    lines.append(f"attempts, targets, cells and results.json: {results['out']}   ({results['times']['minutes']:.1f} min)")
+        lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()) + f"   ({results['times']['minutes']:.1f} min in all)")
     return lines
 
 

@@ -189,7 +189,7 @@ def open_run(options, task, base, tokenizer, method_code):
     """Find or make the run folder and make sure that it belongs to this task, model and data."""
     folder = Path(options.model)
     model_key = file_digest(p for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".jinja") and p.name != "result.json")
-    data_files = list(task.folder.glob("*.jsonl")) + list((Path(options.data) / "benchmarks").glob("*.jsonl"))
+    data_files = list(task.folder.glob("*.jsonl")) + list((TINY / "benchmarks").glob("*.jsonl"))
     identity = {"task": options.task, "model": model_key, "data": file_digest(data_files)}
     out = Path(options.out) if options.out else Path("runs") / f"{options.task}-{digest(identity)[:8]}"
     try:
@@ -209,12 +209,13 @@ def open_run(options, task, base, tokenizer, method_code):
             write_json(out / "run.json", identity)
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); give another folder") from None
-    return Run(out, options, identity, base, tokenizer, method_code)
+    return Run(out, options, identity, task, base, tokenizer, method_code)
 
 
 class Run:
-    def __init__(self, out, options, identity, base, tokenizer, method_code):
-        self.out, self.options, self.identity, self.tokenizer, self.base = out, options, identity, tokenizer, base
+    def __init__(self, out, options, identity, task, base, tokenizer, method_code):
+        self.out, self.options, self.identity = out, options, identity
+        self.task, self.base, self.tokenizer, self.method_code = task, base, tokenizer, method_code
         device = next(base.parameters()).device
         self.sample_dtype, why_sample = model.precision(device, "sample")
         self.train_dtype, why_train = model.precision(device, "train")
@@ -265,7 +266,7 @@ class Run:
         # tokens from the files, speeds from two seconds of the real thing on this machine
         seed = o.seeds[0]
         some = drawn[seed][:64]
-        ask = mean(len(self.tokenizer.encode_chat(t)) for t in ({"x": self.task_ask(e)}["x"] for e in some))
+        ask = mean(len(self.tokenizer.encode_chat(self.task.ask(e))) for e in some)
         answer = mean(len(self.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some)
         speed = self.try_speed(some, int(answer))
         items = measured[seed]
@@ -284,25 +285,18 @@ class Run:
               f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)")
         print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {(kept * parameters * 4 + questions * 6000) / 1e6:.0f} MB disk in {self.out}", flush=True)
 
-    def task_ask(self, e):
-        from data import load_task
-        self._task = getattr(self, "_task", None) or load_task(self.options.task, self.options.data)
-        return self._task.ask(e)
-
     def try_speed(self, examples, answer):
         """Tokens per second of sampling, training and scoring, tried on a few examples (the model is not changed)."""
-        import s3ft
-        task = self._task
-        prompts = [self.tokenizer.encode_chat(task.ask(e)) for e in examples]
+        prompts = [self.tokenizer.encode_chat(self.task.ask(e)) for e in examples]
         lm = copy.deepcopy(self.base).to(self.sample_dtype)
         model.generate(lm, prompts[:4], 4)
         began = time.time()
         made = sum(len(c.ids) for c in model.generate(lm, (prompts * 5)[:300], min(answer, 12)))
         sample = made / (time.time() - began)
-        targets = [s3ft.make_target(self.tokenizer, task, e, "gold", None) for e in examples[:3 * self.options.batch]]
+        targets = [self.method_code.make_target(self.tokenizer, self.task, e, "gold", None) for e in examples[:3 * self.options.batch]]
         trained = copy.deepcopy(self.base).float()
-        began, seen, first = time.time(), 0, True
-        for i, _ in enumerate(s3ft.finetune(trained, targets, 1e-5, 1, self.options.batch, 0, self.train_dtype)):
+        began, seen = time.time(), 0
+        for i, _ in enumerate(self.method_code.finetune(trained, targets, 1e-5, 1, self.options.batch, 0, self.train_dtype)):
             if i == 0:
                 began = time.time()                       # the first step warms up
             else:
@@ -321,7 +315,7 @@ class Run:
                  "the code that samples": self.code["attempt"], "torch or the device": self.machine}
         return digest(parts), {k: digest(v) for k, v in parts.items()}
 
-    def attempts(self, jobs, make, tokenizer, task):
+    def attempts(self, jobs, make):
         """Attempts for all jobs [(example, source, sample)], sampled in chunks where they are not there yet.
 
         -> {(example id, source): [attempt, ...]}
@@ -331,7 +325,7 @@ class Run:
         base, parts = self.attempt_key()
         path, source = self.out / "attempts.jsonl", jobs[0][1]
         have = {(a["id"], a["source"], a["sample"]): a for a in read_jsonl(path)}
-        keys = {(e.id, source, sample): digest(base, tokenizer.encode_chat(task.ask(e) if source == "own" else task.rewrite(e)))
+        keys = {(e.id, source, sample): digest(base, self.tokenizer.encode_chat(self.task.ask(e) if source == "own" else self.task.rewrite(e)))
                 for e, source, sample in jobs}
         missing = [job for job in jobs if have.get((job[0].id, *job[1:]), {}).get("key") != keys[job[0].id, *job[1:]]]
         stale = [job for job in missing if (job[0].id, *job[1:]) in have]
@@ -363,14 +357,14 @@ class Run:
 
     # ---- targets and cells
 
-    def write_targets(self, method, seed, chosen, targets, task):
+    def write_targets(self, method, seed, chosen, targets):
         """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others."""
         path = self.out / f"targets-{method}.jsonl"
         rows = [r for r in read_jsonl(path) if r["seed"] != seed and r["seed"] in self.options.seeds]
         for (example, source, attempt), t in zip(chosen, targets):
-            text = task.text(example, source) if attempt is None else attempt["text"]
+            text = self.task.text(example, source) if attempt is None else attempt["text"]
             rows.append({"seed": seed, "id": t.id, "source": source, "prompt_ids": t.prompt_ids, "ids": t.ids,
-                         "prompt": task.ask(example), "completion": [{"role": "assistant", "content": text}]})
+                         "prompt": self.task.ask(example), "completion": [{"role": "assistant", "content": text}]})
         write_jsonl(path, sorted(rows, key=lambda r: r["seed"]))
 
     def name(self, method, lr, seed):
@@ -386,7 +380,7 @@ class Run:
         targets None: the base model. make(progress, keep) -> what `measure` returns, and losses; keep(lm) stores the checkpoint.
         """
         o, folder = self.options, self.out / self.name(method, lr, seed)
-        ids = {split: [self.tokenizer.encode_chat(self.task_ask(e)) for e in items[split]] for split in ("validation", "test")}
+        ids = {split: [self.tokenizer.encode_chat(self.task.ask(e)) for e in items[split]] for split in ("validation", "test")}
         parts = {"the items it is measured on": [ids, {name: [[i.id, i.contexts, i.endings] for i in rows] for name, rows in items["benchmarks"].items()}],
                  "the sampling settings": [o.max_new_tokens, self.dtypes[0]], "the model": self.identity["model"],
                  "the code that measures": [self.code["measure"], self.code["model.py"]], "torch or the device": self.machine}
@@ -444,10 +438,10 @@ class Run:
 
     def results(self, cells, accept, attempts, drawn, dropped, methods):
         """Judge everything anew, write verdicts.jsonl and results.json, and return the latter: all that the table shows."""
-        o, task = self.options, accept.task
+        o, task = self.options, self.task
         examples = {e.id: e for x in drawn.values() for e in x}
         gold = {e.id: e for split in ("validation", "test") for e in task.load(split)} | examples
-        items = benchmarks.load(o.data)
+        items = benchmarks.load(TINY) if o.bundled else {}
         by_id = {i.id: i for rows in items.values() for i in rows}
         rows = []
         for cell in cells:
@@ -487,12 +481,12 @@ class Run:
                 count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
         results = {"task": ("tiny-" if Path(o.data).resolve() == TINY.resolve() else "") + o.task, "model": "bundled teaching model" if o.bundled else Path(o.model).name,
-                   "folder": self.out.name, "cells": rows, "verdicts": rules, "copies": copies(attempts, examples, accept),
+                   "cells": rows, "verdicts": rules, "copies": copies(attempts, examples, accept),
                    "do_not_fit": dropped,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmark_limit", "seeds", "samples",
                                                            "temperature", "max_new_tokens")} | {"dtypes": self.dtypes},
                    "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1],
-                   "identity": self.identity, "out": str(o.out) if o.out and not Path(o.out).is_absolute() else f"runs/{self.out.name}",
+                   "identity": self.identity,
                    "times": {"minutes": round((time.time() - self.began) / 60, 2),
                              "tokens_per_second": {k: round(n / s) for k, (n, s) in self.seconds.items() if s > 0}}}
         write_json(self.out / "results.json", results)
@@ -535,9 +529,9 @@ def ask(options):
     return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
 
 
-def show(n, run, task, tokenizer, drawn, attempts, accept, cells, methods):
+def show(n, run, drawn, attempts, accept, cells):
     """Print n training examples from question to target (green: in the loss; grey: the masked prompt), and n test answers."""
-    colour = sys.stdout.isatty()
+    task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
     paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
     seed = run.options.seeds[0]
     targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.options.methods}

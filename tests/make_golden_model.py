@@ -21,13 +21,13 @@ from safetensors.torch import save_file
 GOLDEN = Path(__file__).parent / "golden"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = """{%- if messages[0].role != 'system' %}
-    {{- '<|im_start|>system\\nYou count.<|im_end|>\\n' }}
+    {{- '<|im_start|>system\\nYou count.<|im_end|>\\n' -}}
 {%- endif %}
 {% for message in messages %}
-    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
 {% endfor %}
 {% if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
+    {{- '<|im_start|>assistant\\n' -}}
 {% endif %}"""
 SENTENCES = ["user: how many stamps does the girl have?", "assistant: the answer is twelve, and the girl has 12 stamps.",
              "system: you are the one who counts the stamps and the answers."] * 3

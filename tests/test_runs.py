@@ -28,7 +28,7 @@ def run(out, *more, capsys=None):
 
 def without_times(value):
     if isinstance(value, dict):
-        return {k: without_times(v) for k, v in value.items() if k not in ("times", "out", "folder")}
+        return {k: without_times(v) for k, v in value.items() if k != "times"}
     return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
@@ -79,7 +79,7 @@ def test_results_json_alone_rebuilds_the_table(finished, capsys):
     run(out)
     printed = capsys.readouterr().out
     rebuilt = report.table(json.loads((out / "results.json").read_text()))
-    assert printed.rstrip().endswith(rebuilt.rstrip())
+    assert rebuilt in printed
 
 
 def test_attempts_can_be_judged_again_by_judge_py(finished):

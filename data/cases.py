@@ -1,0 +1,78 @@
+"""cases.py - what counts as right, case by case: `python judge.py --table` prints them, tests/test_judge.py runs them."""
+
+NUMBER_CASES = [                                    # (text, its final number; None: it has none)
+    ("#### 18.", "18"), ("#### $18", "18"), ("####18", "18"), ("#### 1,234", "1234"), ("#### -5", "-5"), ("#### −5", "-5"),
+    ("#### 18.00", "18"), ("#### 5.50", "5.5"), ("The answer is $1,234.", "1234"), ("The answer is 72, in total, so..", "72"),
+    ("Answer: 12 apples (3 boxes of 4)", "12"), (r"\boxed{42} after 3 steps", "42"),
+    ("#### Step 1: add 30\n30 + 42 = 72\n#### 10", "10"), ("#### Step 1: add 30\nSo we add 30.\nThe answer is 72.", "72"),
+    ("18\nQuestion: Tom has 99 pens", "18"), ("7 2 years", "2"), ("1/2 hour", "1/2"), ("**Answer: $18**", "18"),
+    # after ####
+    ("#### 18 dollars per day", "18"), ("#### -$1,234.50", "-1234.5"), ("#### 2. Add them up\nThat makes 72.", "72"),
+    ("#### 5 + 3 = 8", "8"), ("#### 10%", "10"), ("so 18 #### 18", "18"), ("#### 1 1/2", "3/2"),
+    # in a box
+    (r"\boxed{\$1{,}250.50}", "1250.5"), (r"\boxed{\frac{3}{4}}", "3/4"), (r"\boxed{12 \text{ apples}}", "12"),
+    (r"\boxed{x = 5}", "5"), (r"\boxed{5 and then 7", "7"), (r"First \boxed{3}, then \boxed{8}.", "8"),
+    # after "answer is"
+    ("The answer is 6 * 3 = 18.", "18"), ("The answer is 6 * 3.", None), ("The answer is 10-15 minutes.", None),
+    ("The answer is 13 or 14.", None), ("The answer is 2 and 1/2.", None), ("The answer is 2½.", "5/2"),
+    ("The answer is 3:30.", None), ("The answer is 12/25/2020.", None), ("The answer is 1e5.", None), ("The answer is 7/0.", None),
+    ("The answer is **72** (48 + 24).", "72"), ("The final answer is:\n\n**$72**\n\nCheck: 72 - 24 = 48", "72"),
+    ("The answer is 18. Wait. The answer is 20.", "20"), ("Answer:\n1. Buy 3.\n2. Now 9 * 2 = $18", "18"),
+    ("Answer: Ann has 16 eggs and eats 3, so 13", "13"),
+    # the last number
+    ("He needs 3 boxes on the 2nd day", "3"), ("50-8", "8"), ("It fell to -8 degrees", "-8"), ("a total of 18kg", "18"),
+    ("10^2", None), ("model X5", None), ("no number here", None), ("", None), ("٣", None), ("1" * 40, None),
+    ("Question: how many?\n18 pens", "18"), ("It is 18.\n\nQuestion 2: 3 + 4?\nThe answer is 7.", "18"),
+]
+STEP_CASES = [                                      # (line, one word for every step in it; what is ignored has none)
+    # the teaching model's voice, and its golds
+    ("First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. Finally, $3 * 4 = $12.", "right right right"),
+    ("First, 12 / 2 = 6 stamps. Then, 6 + 7 = 14 stamps. The answer is 14.", "right wrong"), ("12 / 2 = 6", "right"),
+    ("4 * 9 = 13", "wrong"), ("20% of 50 = 10", "right"), ("20% of 50 = 12", "wrong"), ("60 * 25 / 100 = 15.", "right"),
+    # numbers and operators
+    ("48 × 2 = 96, 96 ÷ 3 = 32, 32 − 2 = 30, 2 x 3 = 6, 2x3 = 6", "right right right right right"),
+    ("1,000 * 3 = 3,000", "right"), ("$5.00 * 3 = $15", "right"), (".5 * 4 = 2", "right"), ("3 + 4 = **8**", "wrong"),
+    ("1 1/2 * 4 = 6", "right"), ("1 1/2 * 4 = 7", "wrong"), ("2½ + 1 = 3.5", "right"), ("80/100 * 10 = 8", "right"),
+    ("1/2 of 50 = 25", "right"), ("3/4 - 1/2 = 1/4", "right"), ("12/4 = 3/4", "wrong"), ("75/1.5 = 60", "wrong"),
+    ("5000/1,000 = 6", "wrong"), ("10 - -5 = 15", "right"), ("-3 + 5 = 2", "right"), ("10-5 = 5", "right"), ("5 - 8 = 3", "wrong"),
+    ("(3+4)*2 = 14", "right"), ("(3+4)*2 = 11", "wrong"), ("3(4) = 12", "right"), ("3(4) = 13", "wrong"), ("2 (3 + 4) = 7", "right"),
+    (r"\( 12 \times 3 = 36 \)", "right"), (r"\frac{48}{2} = 24", "right"), ("5 / 0 = 0", "wrong"), ("((3 + 4 = 7", "right"),
+    # per cent
+    ("100% - 20% = 80%", "right"), ("100% - 20% = 80", "right"), ("10/50*100 = 20%", "right"), ("1/4 = 25%", "right"),
+    ("50 * 20% = 1000", "wrong"), ("50 - 20% = 40", ""), ("168/20% = 840", "right"), ("15 / 60 * 100% = 25", "right"),
+    ("20 percent of 50 = 12", "wrong"),
+    # chains
+    ("100 - 50 - 30 - 15 = $5", "right"), ("3 * 4 = 24 / 2 = 12", "right right"), ("2 + 3 = 1 + 5 = 6", "wrong right"),
+    ("3 * 4 = 12 * 2 = 24", "right right"), ("3 * 4 = 12 * 2 = 25", "right wrong"), ("x = 5 * 3 = 15", "right"),
+    ("6 + 7 = 13 = 14", "right wrong"), ("5 * 12 = 60 minutes = 1 hour", "right"), ("7 / 2 = 3.5 ≈ 4", "right"),
+    # rounding
+    ("10/3 = 3.33", "right"), ("10/3 = 3.34", "wrong"), ("10/3 = 3", "right"), ("10/3 ≈ 3.3", "right"), ("2/3 = 0.66", "right"),
+    ("2/3 = 0.67", "right"), ("1/3 = 33%", "right"), ("25/2 = 13", "wrong"), ("2.5 * 3 = 8", "wrong"), ("0.5 + 0.25 = 1", "wrong"),
+    # words before the expression, and after the result
+    ("Step 1: 3 + 4 = 7", "right"), ("Step 1 - 3 + 4 = 7", "right"), ("1. 3 + 4 = 7", "right"), ("1) 3 + 4 = 8", "wrong"),
+    ("- 3 + 4 = 7", "right"), ("* 3 + 4 = 8", "wrong"), ("So 3 + 4 = 8", "wrong"), ("Total: 3 + 4 = 8", "wrong"),
+    ("Total - 3 * 4 = 12", "right"), ("Evan - 3 * 4 = 2", ""), ("half of 12 + 4 = 10", ""), ("That is half: 12 / 2 = 7", "wrong"),
+    ("It grew by 2 * 3 = 7", "wrong"), ("In 2020 3 + 4 = 7", "right"), ("48 + 24 = 72 clips", "right"), ("3 * 4 = 13 more", "wrong"),
+    ("500 - 240 = 250g", "wrong"), ("3 * 4 = 13 a day", "wrong"), ("5 + 4 = 8 non-fiction books", "wrong"),
+    # units
+    ("12 minutes / 2 minutes/dish = 6 dishes", "right"), ("3 apples * 4 = 13", "wrong"), ("$5 a day * 3 days = $15", "right"),
+    ("3 red apples + 4 apples = 8 apples", "wrong"), ("2 hours + 30 minutes = 150 minutes", ""), ("3 dozen + 4 = 40", ""),
+    ("$0.25 * 4 = 100 cents", ""), ("25 * 4 = 101 cents", "wrong"), ("5 * 3 = 15 thousand", "right"), ("600 x 30 = 18 000", ""),
+    # no steps, or none that is sure
+    ("5 apples = 5 apples", ""), ("1 hour = 60 minutes", ""), ("1/2 a cup = 4 ounces", ""), ("x = 5", ""), ("12 = 6 * 2", ""),
+    ("Day 2 = 6 * 2", ""), ("15 + 2a = 35", ""), ("12 - 5 = 2A", ""), ("2 * x = 10", ""), ("2x + 3 = 13", ""), ("3x +4 - 4 = 28", ""),
+    ("f(3) + 4 = 9", ""), ("8/3 = 24/Y", ""), ("10^2 + 1 = 101", ""), ("2**3 = 6", ""), ("9**9**9 = 1", ""), ("5! = 120", ""),
+    ("3:30 + 2 = 5:30", ""), ("1,2,3 + 4 = 9", ""), ("10 / 1/2 = 5", ""), ("17 / 3 = 5 and 2/3", ""), ("17 / 3 = 5 remainder 2", ""),
+    ("3 + 4 == 8", ""), ("3 + = 7", ""), ("= = 3 + 4 =", ""), ("3 + 4 = 7 - 2 of them", ""), ("a 15-year-old = 15 - 1", ""),
+    ("1 + " * 60 + "1 = 61", ""),
+]
+EXACT_CASES = [("two  words\n", "two words", True), ("Two words", "two words", False), ("", "x", False)]
+VOICE = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. The answer is 13."
+TARGET_CASES = [                                    # (source, finished, text, the rule that decides), gold: 13
+    ("own", True, VOICE, "answer is"), ("own", True, "The answer is 13.", "answer is"), ("own", False, VOICE, "unfinished"),
+    ("own", True, VOICE.replace("6 +", "5 +"), "wrong step"), ("own_number", True, VOICE.replace("6 +", "5 +"), "answer is"),
+    ("paraphrase", True, VOICE, "answer is"), ("paraphrase", True, "The answer is 13.", "no step"),
+    ("paraphrase", True, "12 / 2 = 6 stamps. The answer is 13.", "no step"), ("paraphrase_number", True, "The answer is 13.", "answer is"),
+    ("paraphrase", True, "As the reference answer says: " + VOICE, "leak"), ("gold", True, "12 / 2 = 6\nThe answer is 13.", "gold"),
+]
+ACCEPTED = ("hash", "boxed", "answer is", "last number", "gold")

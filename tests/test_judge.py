@@ -1,0 +1,200 @@
+"""The judges: the tables of judge.py, an independent oracle for the arithmetic, hostile texts, and the command line."""
+import json
+import random
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import judge
+from data import cases
+from data.cases import VOICE
+
+
+@pytest.mark.parametrize("row", judge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")
+def test_table(row):
+    kind, text, want, got, right = row
+    assert right, f"{text!r} -> {got}, wanted {want}"
+
+
+@pytest.mark.parametrize("text, truth", [                  # the number table of the project's notes, row by row
+    ("#### 18.", 18), ("#### $18", 18), ("####18", 18), ("#### 1,234", 1234), ("#### -5", -5), ("#### −5", -5), ("#### 18.00", 18),
+    ("#### 5.50", 5.5), ("The answer is $1,234.", 1234), ("The answer is 72, in total, so..", 72), ("Answer: 12 apples (3 boxes of 4)", 12),
+    (r"\boxed{42} after 3 steps", 42), ("#### Step 1 ..\n#### 10", 10), ("#### Step 1: add 30\nand so on\nThe answer is 72.", 72),
+    ("18\nQuestion: Bo has 99 pens", 18), ("7 2 years", 2), ("1/2 hour", 0.5), ("**Answer: $18**", 18)])
+def test_number_table(text, truth):
+    assert judge.number(text, str(truth)).ok
+    for wrong in (truth + 1, -truth, truth * 10, int(truth) if truth != int(truth) else truth + 0.5):
+        assert not judge.number(text, str(wrong)).ok
+
+
+def test_gold_in_any_form():
+    for gold in ("13", 13, "13.0", "#### 13", "12 / 2 = 6\n6 + 7 = 13\nThe answer is 13.", "so $13"):
+        assert judge.number(VOICE, gold, check_steps=True).ok
+    for gold in ("", "thirteen", "The answer is 1/0."):
+        with pytest.raises(ValueError, match="no number"):
+            judge.number("13", gold)
+
+
+def test_verdict_tells_rule_extract_and_reason():
+    assert judge.number("#### $18", "18") == judge.Verdict(True, "hash", "$18", "the final number is right")
+    wrong = judge.number("First, 4 * 9 = 13. The answer is 13.", "13", check_steps=True)
+    assert (wrong.ok, wrong.rule, wrong.extracted, wrong.scores) == (False, "wrong step", "13", {"steps": 1, "wrong_steps": 1})
+    assert "4 * 9 = 13" in wrong.reason
+    assert judge.number("First, 4 * 9 = 13. The answer is 13.", "13").ok            # the test score looks at the number alone
+    assert judge.number("none", "13").rule == "none"
+    with pytest.raises(AttributeError):
+        wrong.ok = True
+
+
+def random_sum(rng, depth=0):
+    """(text, value, binding strength) of a random expression, built without the judge."""
+    if depth == 3 or rng.random() < 0.3:
+        kind = rng.choice(["int", "int", "decimal", "thousands", "percent"])
+        if kind == "decimal":
+            return f"{(n := rng.randint(1, 9999)) / 100:.2f}", Fraction(n, 100), 3
+        if kind == "percent" and depth:
+            return f"{(n := rng.randint(1, 99))}%", Fraction(n, 100), 3
+        n = rng.randint(1000, 99999) if kind == "thousands" else rng.randint(1, 99)
+        return f"{n:,}", Fraction(n), 3
+    op = rng.choice("+-*/")
+    strength = 1 if op in "+-" else 2
+    (a, x, left), (b, y, right) = random_sum(rng, depth + 1), random_sum(rng, depth + 1)
+    if op in "+-" and ("%" in a + b):                                               # 50 - 20% is ambiguous
+        return random_sum(rng, depth)
+    a = a if left >= strength else f"({a})"
+    b = b if right > strength else f"({b})"
+    if op == "/" and not y:
+        return random_sum(rng, depth)
+    return f"{a} {op} {b}", {"+": x + y, "-": x - y, "*": x * y, "/": x / y if y else 0}[op], strength
+
+
+def test_arithmetic_against_an_oracle():
+    rng, seen = random.Random(0), 0
+    while seen < 400:
+        text, value, strength = random_sum(rng)
+        if strength == 3 or text.startswith("-"):
+            continue
+        shown = str(value) if value.denominator == 1 or rng.random() < 0.5 else f"{float(value):.6f}"
+        if "/" in shown and (abs(value.numerator) > 10 ** 20 or value.denominator > 10 ** 20):
+            continue
+        seen += 1
+        off = str(value + rng.choice([-2, -1, 1, 2])) if "/" in shown or "." not in shown else f"{float(value) + 0.001:.6f}"
+        for frame in ("{} = {}", "Then, {} = {} stamps. So on.", "* Total: {} = ${}", "{}= {}, which"):
+            got = [(step.expression, step.right) for step in judge.steps(frame.format(text, shown))]
+            assert got == [(text, True)], (frame.format(text, shown), got)
+            got = [(step.expression, step.right) for step in judge.steps(frame.format(text, off))]
+            assert got == [(text, False)], (frame.format(text, off), got)
+
+
+def test_exact_fractions_not_floats():
+    assert [step.right for step in judge.steps("0.1 + 0.2 = 0.3")] == [True]
+    assert [step.right for step in judge.steps("9007199254740992 + 1 = 9007199254740992")] == [False]
+    assert not judge.number("9007199254740993", "9007199254740992").ok
+
+
+def test_every_altered_step_of_the_voice_is_refused():
+    text = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. Finally, $3 * 4 = $12. The answer is 13."
+    assert judge.number(text, "13", check_steps=True).ok
+    for old, new in (("= 6 ", "= 7 "), ("= 13 ", "= 14 "), ("= $12", "= $13"), ("12 / 2", "13 / 2"), ("6 + 7", "6 - 7"), ("$3 *", "$2 *")):
+        assert judge.number(text.replace(old, new), "13", check_steps=True).rule == "wrong step"
+    terse = "12 / 2 = 6\n6 + 7 = 13\nThe answer is 13."
+    assert judge.number(terse, terse, check_steps=True).scores == {"steps": 2, "wrong_steps": 0}
+
+
+def test_target_number():
+    leak, no_step = "My response: " + VOICE, "7 + 7 = 14. The answer is 13."
+    assert judge.target_number(leak, "13", "own").ok and not judge.target_number(leak, "13", "paraphrase").ok
+    assert judge.target_number(no_step, "13", "own").ok and not judge.target_number(no_step, "13", "paraphrase").ok
+    for source in ("own", "paraphrase", "own_number", "paraphrase_number"):
+        assert judge.target_number(VOICE, "13", source).ok
+        assert not judge.target_number(VOICE, "14", source).ok
+        assert judge.target_number(VOICE, "13", source, finished=False).rule == "unfinished"
+    for source in judge.GOLDS:
+        assert judge.target_number("anything", "13", source).ok
+    with pytest.raises(ValueError, match="unknown source 'mine'"):
+        judge.target_number("13", "13", "mine")
+
+
+BIG = 200_000
+HOSTILE = {
+    "digits": "1" * BIG, "brackets": "(" * 10_000 + "1" + ")" * 10_000 + " = 1", "open sums": "(1+" * 60_000 + "1 = 1", "sum": "1+" * 100_000 + "1 = 3",
+    "steps": "1+1=2 " * 33_000, "chain": "1+1=" * 50_000, "equals": "=" * BIG, "boxed": "\\boxed{" * 28_000, "answers": "answer: " * 25_000,
+    "answers with sums": "the answer is 5 + " * 11_000, "hashes": "#" * BIG, "headings": "#### 5 a\n" * 20_000, "spaces": "1" + " " * BIG + "2",
+    "far answer": "answer:" + " " * BIG + "x", "lines": "1" + "\n" * BIG, "blank headings": "1\n" + "\n \t#" * 50_000, "commas": "1," * 100_000,
+    "thousands": "1" + ",000" * 50_000, "dots": "1." * 100_000, "fractions": "1/2 " * 50_000, "mixed": "1 1/2 " * 33_000, "words": "3 ab cd ef " * 18_000 + "= 4",
+    "hyphens": "a-" * 100_000, "frac": "\\frac{" * 33_000, "text": "\\text{" * 33_000, "minus": "-" * BIG + "1 = 1", "bullets": "- " * 100_000 + "1+1=2",
+    "stars": "1**" * 66_000, "powers": "9**9**9 = 1", "exponent": "1e999999999 * 2 = 3", "zero": "1/0 + 2 = 0", "percent": "5%" * 100_000 + "= 1",
+    "products": ("9" * 29 + " * ") * 39 + "9 = 1", "quotients": ("9" * 29 + " / " + "7" * 29 + " * ") * 19 + "9 = 1", "unicode": "٣ + ४ = ７, 5² + ① = Ⅷ",
+    "nul": "\x00" * BIG, "surrogate": "\ud800 = 1", "colons": "1:" * 100_000}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_judged_quickly(name):
+    text = HOSTILE[name]
+    start = time.process_time()
+    judge.number(text, "3", check_steps=True)
+    judge.number(text[:judge.LONGEST_ANSWER - 99] + "\nThe answer is 3.", "3", check_steps=True)
+    judge.target_number(text, "3", "paraphrase")
+    list(judge.steps(text))
+    judge.exact(text, "3")
+    assert time.process_time() - start < 4                 # seconds; each of the five takes well under one
+    assert not judge.number(text, "77").ok
+
+
+def test_too_long_is_no_answer_but_a_run_on_is_cut_first():
+    assert judge.number("The answer is 3." + " " * BIG, "3").rule == "too long"
+    assert judge.number("The answer is 3.\nQuestion: " + "9 " * BIG, "3").ok
+
+
+def write(path, *lines):
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return str(path)
+
+
+ATTEMPT = {"id": "a", "source": "own", "sample": 0, "text": VOICE, "finish_reason": "end", "gold": "6 + 7 = 13\nThe answer is 13."}
+
+
+def test_attempts_are_judged_again(tmp_path, capsys):
+    path = write(tmp_path / "attempts.jsonl", ATTEMPT, ATTEMPT | {"id": "b", "text": VOICE.replace("6 +", "5 +")}, "",
+                 ATTEMPT | {"id": "c", "finish_reason": "length"}, ATTEMPT | {"id": "b", "source": "paraphrase", "text": "The answer is 13."})
+    assert judge.main([path]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "4 attempts at 3 examples" and "own: 1 of 3 accepted, 33.3%" in out and "paraphrase: 0 of 1" in out
+    for rule in ("answer is", "wrong step", "unfinished", "no step"):
+        assert rule in out
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("{", ":2: this line is no JSON"), ("[1]", ":2: the field 'id'"), ("[" * 100_000, ":2: "), ({**ATTEMPT, "text": None}, ":2: the field 'text'"),
+    ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ":2: the field 'gold'"), ({**ATTEMPT, "gold": "none"}, ":2: this gold has no number"),
+    ({**ATTEMPT, "source": "mine"}, ":2: unknown source 'mine'")])
+def test_bad_attempts_get_one_line(tmp_path, capsys, line, complaint):
+    assert judge.main([write(tmp_path / "attempts.jsonl", ATTEMPT, line)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and f"attempts.jsonl{complaint}" in err
+
+
+def test_unreadable_files_get_one_line(tmp_path, capsys):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "missing", tmp_path, tmp_path / "binary", write(tmp_path / "empty", "")):
+        assert judge.main([str(path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert judge.main([]) == judge.main(["--tabel"]) == 2
+
+
+def test_table_command(monkeypatch, capsys):
+    run = subprocess.run([sys.executable, judge.__file__, "--table"], capture_output=True, text=True, encoding="utf-8",
+                         env={"PYTHONIOENCODING": "utf-8"})
+    assert run.returncode == 0 and run.stdout.splitlines()[-1].endswith("cases, 0 failed") and not run.stderr
+    monkeypatch.setattr(cases, "NUMBER_CASES", [("#### 18", "19")])
+    assert judge.main(["--table"]) == 1 and "FAIL" in capsys.readouterr().out
+
+
+def test_standard_library_only():
+    code = "import sys, judge; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'tokenizers')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(judge.__file__).parent).returncode == 0
