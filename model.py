@@ -53,21 +53,21 @@ class Config:
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
 
     @classmethod
-    def from_dict(cls, d):
-        """config.json -> Config; LoadError names what is missing, malformed or not supported."""
+    def from_dict(cls, d, file="config.json"):
+        """The content of config.json -> Config; LoadError names what is missing, malformed or not supported."""
         def supported(ok, setting, value, choices):
             if not ok:
-                raise LoadError(f"config.json: {setting} {value!r} is not supported (supported: {choices})")
+                raise LoadError(f"{file}: {setting} {value!r} is not supported (supported: {choices})")
 
         supported(d.get("model_type") in FAMILIES, "model_type", d.get("model_type"), ", ".join(FAMILIES))
         sizes = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
                  "max_position_embeddings"]
         if missing := [name for name in sizes if d.get(name) is None]:
-            raise LoadError(f"config.json: lacks {', '.join(missing)}; fetch the file again")
+            raise LoadError(f"{file}: lacks {', '.join(missing)}; fetch the file again")
         sizes += [name for name in ("num_key_value_heads", "head_dim") if d.get(name) is not None]
         for name in sizes:
             if type(d[name]) is not int or d[name] < 1:
-                raise LoadError(f"config.json: {name} is {d[name]!r}, not a positive whole number")
+                raise LoadError(f"{file}: {name} is {d[name]!r}, not a positive whole number")
         # transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling
         rope = d.get("rope_parameters") or d.get("rope_scaling") or {}
         kind = rope.get("rope_type", rope.get("type", "default"))
@@ -80,7 +80,7 @@ class Config:
         config = cls(**{name: d[name] for name in sizes}, **optional,
                      rope_theta=float(rope.get("rope_theta") or d.get("rope_theta") or 10000.0))
         if config.num_attention_heads % config.num_key_value_heads or config.head_dim % 2:
-            raise LoadError(f"config.json: {config.num_attention_heads} heads of size {config.head_dim} do not fit "
+            raise LoadError(f"{file}: {config.num_attention_heads} heads of size {config.head_dim} do not fit "
                             f"{config.num_key_value_heads} key-value heads")
         return config
 
@@ -269,6 +269,12 @@ def pick(logits, u, temperature, top_k, top_p):
     return (cumulative > u[:, None] * cumulative.amax(-1, keepdim=True)).int().argmax(-1)
 
 
+def logprob_of(logits, tokens):
+    """log p of `tokens` (N,) under `logits` (N, V), in fp32 or better."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+
+
 def room(lm, prompt, max_new_tokens, temperature, top_k, top_p):
     """How many tokens may follow `prompt`: max_new_tokens or what the context leaves. ValueError if none."""
     context, vocabulary = lm.config.max_position_embeddings, lm.config.vocab_size
@@ -295,16 +301,17 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
         ids = torch.tensor([list(prompt) + answer.ids], device=device)     # (1, T)
         logits = lm(ids)[:, -1]                                            # (1, V): what comes next?
         u = torch.tensor([u], dtype=torch.float32, device=device)
-        token = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p).item()
-        answer.logprob += logits.log_softmax(-1)[0, token].item()
-        if token in end_ids:
+        token = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p)      # (1,)
+        answer.logprob += logprob_of(logits, token).item()
+        if token.item() in end_ids:
             answer.finish_reason = "end"
             break
-        answer.ids.append(token)
+        answer.ids.append(token.item())
     return answer
 
 
-SLOTS = 256         # rows that are decoded together
+SLOTS = 256         # rows that are decoded together; fewer where their keys and values
+CACHE = 2**29       # would take more than this many bytes (on a GPU: than a quarter of its memory)
 PREFILL = 8192      # padded prompt tokens that are read together
 
 
@@ -330,8 +337,10 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, s
 
     waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))    # taken from the end
     live = []                                                               # slot s decodes prompt live[s]
-    slots = min(len(prompts), SLOTS)
-    cache = lm.new_cache(slots, max((len(p) + n for p, n in zip(prompts, limits)), default=0))
+    length = max((len(p) + n for p, n in zip(prompts, limits)), default=1)
+    memory = torch.cuda.get_device_properties(device).total_memory // 4 if device.type == "cuda" else CACHE
+    slots = max(1, min(len(prompts), SLOTS, memory // lm.new_cache(1, length).nbytes))
+    cache = lm.new_cache(slots, length)
     while waiting or live:
         n = len(live)
         if waiting and n <= slots * 3 // 4:
@@ -381,12 +390,6 @@ def pad(rows, device):
     return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=device)
 
 
-def logprob_of(logits, tokens):
-    """log p of `tokens` (N,) under `logits` (N, V), in fp32 or better."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
-
-
 # ---------------------------------------------------------------- scores
 
 def by_length(lengths, budget):
@@ -416,9 +419,10 @@ def loglikelihood(lm, prompts, continuations, progress=None):
         askers.setdefault(tuple(prompt[len(continuation) - window - 1:]), []).append(i)
     scores = [0.0] * len(prompts)
     shared = list(askers)
-    for batch in by_length([len(p) for p in shared], PREFILL):
+    reach = [max(len(continuations[i]) for i in askers[p]) for p in shared]
+    for batch in by_length([len(p) + n for p, n in zip(shared, reach)], PREFILL):
         own = [[i for i in askers[shared[g]] if continuations[i]] for g in batch]
-        longest = max((len(continuations[i]) for group in own for i in group), default=0)
+        longest = max(reach[g] for g in batch)
         lengths = [len(shared[g]) for g in batch]
         cache = lm.new_cache(len(batch), max(lengths) + longest)
         h = lm.hidden(pad([shared[g] for g in batch], device), cache)       # (B, T, D)
@@ -489,7 +493,7 @@ def load(path, device=None, dtype=None):
         raise LoadError(f"{path}: no such folder; a model is a folder with config.json, model.safetensors "
                         "and tokenizer.json")
     device = usable(device)
-    config = Config.from_dict(read_json(path / "config.json"))
+    config = Config.from_dict(read_json(path / "config.json"), path / "config.json")
     tokenizer = Tokenizer(path)
     with torch.device("meta"):      # shapes and names without memory
         lm = Transformer(config)

@@ -182,7 +182,8 @@ def test_progress_counts_every_row_and_no_prompts_are_no_answers():
     assert sum(seen) == 9 and model.generate(lm, [], 5) == []
     seen.clear()
     model.loglikelihood(lm, [[1], [2], [1]], [[3], [], [4, 5]], progress=seen.append)
-    assert sum(seen) == 3 and model.loglikelihood(lm, [], []) == []
+    assert sum(seen) == 3
+    assert model.loglikelihood(lm, [], []) == [] and model.loglikelihood(lm, [[1]], [[]]) == [0.0]
 
 
 def test_pick_takes_the_first_token_whose_cumulative_probability_exceeds_u():

@@ -154,15 +154,15 @@ def rows(r, who, friend, thing):
 
 
 def twice_as_far(r, who, friend, thing):                                       # held out, like the two below
-    a, d = r.randint(3, 11), r.randint(2, 6)
-    ask = r.choice([f"Each morning {who} drives {a} miles and each evening twice as far. How many miles does {who} drive in {d} days?",
-                    f"{who} rides {a} miles before lunch and double that after lunch. {who} does so on {d} days. How many miles is that?"])
+    a, d, go = r.randint(3, 14), r.randint(2, 6), r.choice(["drive", "ride", "sail", "travel"])
+    ask = r.choice([f"Each morning {who} {go}s {a} miles and each evening twice as far. How many miles does {who} {go} in {d} days?",
+                    f"{who} {go}s {a} miles before lunch and double that after lunch. {who} does so on {d} days. How many miles is that?"])
     return ask, work(f"2 * {a}", f"{a} + {2 * a}", f"{3 * a} * {d}"), "miles"
 
 
 def thirds(r, who, friend, thing):
-    n = 6 * r.randint(2, 14)
-    ask = r.choice([f"{who} bakes {n} rolls. A third is sold before noon, and half of the rest after noon. How many rolls are sold after noon?",
+    n = 6 * r.randint(2, 16)
+    ask = r.choice([f"{who} bakes {n} rolls for {friend}. A third is sold before noon, and half of the rest after noon. How many rolls are sold after noon?",
                     f"Of {n} rolls {who} eats one third at once. Half of what remains goes to {friend}. How many rolls does {friend} get?"])
     return ask, work(f"{n} / 3", f"{n} - {n // 3}", f"{n - n // 3} / 2"), "rolls"
 
@@ -503,18 +503,21 @@ def documents(seed):
 # ---------------------------------------------------------------- the files
 
 SPLITS = {"train": 4000, "validation": 500, "test": 2000}
+HELD_ITEMS = 0.42                # of the items of every split are of held-out kinds: set on the base model's accuracy (README.md)
 
 
 def gsm8k_items(seed=SEED, **splits):
-    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: all kinds alike, no question twice over all splits."""
+    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits."""
     r, seen, files = random.Random(f"gsm8k {seed}"), set(), {}
     for split, n in (splits or SPLITS).items():
         files[split] = []
         while len(files[split]) < n:
-            p = problem(r, r.choice(list(KINDS)))
-            if reserved(p.question) and p.question not in seen:
-                seen.add(p.question)
-                files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
+            kind = r.choice(list(HELD) if r.random() < HELD_ITEMS else list(KNOWN | HALF))
+            p = problem(r, kind)
+            while p.question in seen or not (kind in HELD or reserved(p.question)):
+                p = problem(r, kind)
+            seen.add(p.question)
+            files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
     return files
 
 
