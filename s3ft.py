@@ -236,13 +236,13 @@ def main(argv=None):
     measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation if len(options.lr) > 1 else [],
                        "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}
                 for seed in options.seeds}
-    run.plan(drawn, measured, METHODS)
+    accept = runs.Verdicts(task)
+    run.plan(drawn, measured, METHODS, accept, SAMPLED)
     if options.plan:
         return
 
     # Attempts: own answers to every question, paraphrases where a method comes to need one.
     sampler = copy.deepcopy(base).to(run.sample_dtype)
-    accept = runs.Verdicts(task)
     attempts = {}
     questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
     for stage in ("own", "paraphrase"):

@@ -241,7 +241,7 @@ class Run:
 
     # ---- the plan
 
-    def plan(self, drawn, measured, methods):
+    def plan(self, drawn, measured, methods, accept, sampled):
         """Print what this run is and what is left to do, with minutes, memory and disk."""
         o, c = self.options, self.base.config
         parameters = sum(p.numel() for p in self.base.parameters())
@@ -250,17 +250,21 @@ class Run:
               + (". This is no GSM8K figure; for the real thing:\n  python s3ft.py --task gsm8k --model FOLDER --data FOLDER   "
                  "(a Llama-style checkpoint and the official files; see README)" if bundled_data else ""))
         print(self.why)
-        questions = len({e.id for examples in drawn.values() for e in examples})
-        done = {(a["id"], a["source"]) for a in read_jsonl(self.out / "attempts.jsonl") if a["base"] == self.attempt_key()[0]}
-        own = sum((e.id, "own") not in done for e in {e.id: e for x in drawn.values() for e in x}.values()) * any(
-            s.startswith("own") for m in o.methods for s in methods[m])
-        rewriting = [methods[m] for m in o.methods if any(s.startswith("paraphrase") for s in methods[m])]
-        share = 1.0 if any(not s[0].startswith("own") for s in rewriting) else 0.5 if rewriting else 0.0
-        rewrites = max(0, int(questions * share) - sum(source == "paraphrase" for _, source in done))
+        questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
+        have = {}
+        for a in read_jsonl(self.out / "attempts.jsonl"):
+            if a["base"] == self.attempt_key()[0]:
+                have.setdefault((a["id"], a["source"]), []).append(a)
+        rows = {m: methods[m] for m in o.methods}
+        todo = {stage: [e for e in needed(stage, questions, rows, have, accept, sampled) if (e.id, stage) not in have] for stage in ("own", "paraphrase")}
+        own = len(todo["own"])
+        # of the paraphrases that a refused own answer would call for, half, while those answers are still to be sampled
+        unsure = {e.id for e in todo["own"]} if all(row[0] != "paraphrase" for row in rows.values()) else set()
+        rewrites = sum(0.5 if e.id in unsure else 1 for e in todo["paraphrase"])
         cells = [(m, lr, s) for s in o.seeds for m in o.methods for lr in o.lr]
         left = [x for x in cells if not (self.out / self.name(*x) / "result.json").is_file()]
         bases = [s for s in o.seeds if not (self.out / self.name("base", None, s) / "result.json").is_file()]
-        if not (own or rewrites > questions // 10 or left or bases):
+        if not (own or rewrites or left or bases):
             return print(f"all cells are there: {self.out}")
 
         # tokens from the files, speeds from two seconds of the real thing on this machine
@@ -281,9 +285,9 @@ class Run:
         copies = parameters * (4 * 4 + 4 + self.base.model["embed_tokens"].weight.element_size() + 2)
         memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 0.4e9
         kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
-        print(f"plan: {questions} questions; {own} own answers and about {rewrites} paraphrases to sample ({minutes(t_attempts)}); "
+        print(f"plan: {len(questions)} questions; {own} own answers and {'about ' * bool(unsure)}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
               f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)")
-        print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {(kept * parameters * 4 + questions * 6000) / 1e6:.0f} MB disk in {self.out}", flush=True)
+        print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {(kept * parameters * 4 + len(questions) * 6000) / 1e6:.0f} MB disk in {self.out}", flush=True)
 
     def try_speed(self, examples, answer):
         """Tokens per second of sampling, training and scoring, tried on a few examples (the model is not changed)."""
