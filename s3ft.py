@@ -243,12 +243,13 @@ def main(argv=None):
 
     # Attempts: own answers to every question, paraphrases where a method comes to need one.
     sampler = copy.deepcopy(base).to(run.sample_dtype)
-    attempts = {}
-    questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
+    attempts = {seed: {} for seed in options.seeds}
     for stage in ("own", "paraphrase"):
-        needed = runs.needed(stage, questions, {m: METHODS[m] for m in options.methods}, attempts, accept, SAMPLED)
-        jobs = [(e, stage, sample) for e in needed for sample in range(options.samples)]
-        attempts |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
+        for seed in options.seeds:
+            needed = runs.needed(stage, drawn[seed], {m: METHODS[m] for m in options.methods}, attempts[seed], accept, SAMPLED)
+            first = seed * options.samples if options.temperature else 0         # greedy answers are the same for every seed
+            jobs = [(e, stage, first + k) for e in needed for k in range(options.samples)]
+            attempts[seed] |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
 
     # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
     cells = []
@@ -258,7 +259,7 @@ def main(argv=None):
                               lambda progress, keep: measure(sampler, None, tokenizer, task, items, options, progress)))
         items = items | {"probe": cells[-1]["answers"]["test"][:100]}
         for method in options.methods:
-            chosen = choose_targets(METHODS[method], drawn[seed], attempts, accept)
+            chosen = choose_targets(METHODS[method], drawn[seed], attempts[seed], accept)
             targets = [make_target(tokenizer, task, *choice) for choice in chosen]
             run.write_targets(method, seed, chosen, targets)
             for lr in options.lr:

@@ -470,22 +470,22 @@ class Run:
                         row["sources"][t["source"]] = row["sources"].get(t["source"], 0) + 1
                 row["dropped"] = len(drawn[seed]) - sum(row["sources"].values())
                 used = {s for s in ("own", "paraphrase") for source in methods[method] if source.startswith(s)}
-                spent = sum(a["seconds"] for (_, s), tries in attempts.items() if s in used for a in tries) / len(o.seeds)
+                spent = sum(a["seconds"] for (_, s), tries in attempts[seed].items() if s in used for a in tries)
             row["times"] = {"minutes": round((cell["seconds"] + (spent if method != "base" else 0)) / 60, 2)}
             rows.append(row)
         verdicts, rules = [], {}
-        for (id, stage), tries in attempts.items():
-            for a in tries:
-                v = accept(examples[id], a["text"], stage)
-                ok = v.ok and a["finish_reason"] == "end"
-                rule = v.rule if a["finish_reason"] == "end" else "unfinished"
-                verdicts.append({"id": id, "source": stage, "sample": a["sample"], "ok": ok, "rule": rule, "extracted": v.extracted, "reason": v.reason})
-                count = rules.setdefault(stage, {}).setdefault(rule, [0, 0])
-                count[0] += ok
-                count[1] += 1
+        sampled = {(a["id"], a["source"], a["sample"]): a for mine in attempts.values() for tries in mine.values() for a in tries}
+        for (id, stage, sample), a in sampled.items():
+            v = accept(examples[id], a["text"], stage)
+            ok = v.ok and a["finish_reason"] == "end"
+            rule = v.rule if a["finish_reason"] == "end" else "unfinished"
+            verdicts.append({"id": id, "source": stage, "sample": sample, "ok": ok, "rule": rule, "extracted": v.extracted, "reason": v.reason})
+            count = rules.setdefault(stage, {}).setdefault(rule, [0, 0])
+            count[0] += ok
+            count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
         results = {"task": ("tiny-" if Path(o.data).resolve() == TINY.resolve() else "") + o.task, "model": "bundled teaching model" if o.bundled else Path(o.model).name,
-                   "cells": rows, "verdicts": rules, "copies": copies(attempts, examples, accept),
+                   "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), examples, accept),
                    "do_not_fit": dropped,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmark_limit", "seeds", "samples",
                                                            "temperature", "max_new_tokens")} | {"dtypes": self.dtypes},
@@ -500,8 +500,8 @@ class Run:
 def copies(attempts, examples, accept):
     """Do rewrites merely copy? Of the accepted paraphrases: how many, the share equal to the gold but for white space, and the
     mean similarity to it (0 to 1, difflib)."""
-    pairs = [(" ".join(a["text"].split()), " ".join(a["gold"].split())) for (id, source), tries in attempts.items() if source == "paraphrase"
-             for a in tries if a["finish_reason"] == "end" and accept(examples[id], a["text"], "paraphrase").ok]
+    pairs = [(" ".join(a["text"].split()), " ".join(a["gold"].split())) for a in attempts if a["source"] == "paraphrase"
+             and a["finish_reason"] == "end" and accept(examples[a["id"]], a["text"], "paraphrase").ok]
     return {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs),
             "similarity": mean(difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() for a, b in pairs)}
 
@@ -539,13 +539,19 @@ def show(n, run, drawn, attempts, accept, cells):
     paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
     seed = run.options.seeds[0]
     targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.options.methods}
-    for e in drawn[seed][:n]:
+    kinds = {}                   # one example of each source of the last method, then the next of each
+    for e in drawn[seed]:
+        kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
+    turns = [kinds[k][i] for i in range(n) for k in kinds if i < len(kinds[k])]
+    for e in turns[:n]:
         print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {e.question}")
         for source in ("own", "paraphrase"):
-            for a in attempts.get((e.id, source), []):
+            for a in attempts[seed].get((e.id, source), []):
                 v = accept(e, a["text"], source)
                 verdict = "unfinished, never a target" if a["finish_reason"] != "end" else f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
                 print(f"{source + ':':11} {a['text']}\n            -> {verdict}")
+            if (e.id, source) not in attempts[seed]:
+                print(f"{source + ':':11} (no method came to need one)")
         print(f"gold:       " + task.gold(e).replace("\n", "\n            "))
         for method, rows in targets.items():
             if t := rows.get(e.id):
