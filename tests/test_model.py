@@ -239,7 +239,8 @@ def test_loglikelihood_is_the_sum_over_full_logits(prefill, monkeypatch):
     prompts[4:9] = [prompts[3]] * 5
     continuations = [c[:n] for c, n in zip(some_prompts(20, 1, lengths=(30,)), [0, 1, 1, 2, 30, 1, 0, 7, 3, 5] * 2)]
     scores = model.loglikelihood(lm, prompts, continuations)
-    assert scores == pytest.approx([reference(lm, p, c) if c else 0.0 for p, c in zip(prompts, continuations)], abs=1e-9)
+    expected = [reference(lm, p, c) if c else 0.0 for p, c in zip(prompts, continuations)]
+    assert scores == pytest.approx(expected, abs=1e-9)
     some = [17, 4, 8]                                   # alone as in company
     assert model.loglikelihood(lm, [prompts[i] for i in some], [continuations[i] for i in some]) == \
         pytest.approx([scores[i] for i in some], abs=1e-9)
@@ -274,6 +275,7 @@ def test_what_was_saved_loads_again(name, dtype, folder, tmp_path):
     assert ("lm_head.weight" in again.state_dict()) == (name == "untied")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert len({p.stat().st_mode for p in (tmp_path / "out").iterdir()}) == 1       # who reads one reads all
 
 
 def test_dtype_is_the_files_unless_asked(folder):
@@ -372,8 +374,10 @@ def cut(path):
     (lambda f: change(f / "config.json", attention_bias=True), "attention_bias True"),
     (lambda f: change(f / "config.json", mlp_bias=True), "mlp_bias True"),
     (lambda f: change(f / "config.json", quantization_config={"bits": 4}), "quantization_config"),
-    (lambda f: change(f / "config.json", rope_parameters={"rope_type": "llama3", "rope_theta": 1.0}), "rope_type 'llama3'"),
+    (lambda f: change(f / "config.json", rope_parameters={"rope_type": "llama3"}), "rope_type 'llama3'"),
     (lambda f: change(f / "config.json", rope_parameters=None, rope_scaling={"type": "linear"}), "rope_type 'linear'"),
+    (lambda f: change(f / "config.json", rope_parameters="default"), "rope setting 'default'"),
+    (lambda f: change(f / "config.json", rope_parameters={"rope_theta": "1e4"}), "rope_theta '1e4'"),
 ])
 def test_a_folder_that_cannot_be_used_is_refused_in_one_line(folder, spoil, says):
     spoil(folder)
@@ -412,6 +416,7 @@ def test_precision_follows_the_processor_and_its_restrictions(monkeypatch):
     assert choose(True, True) == choose(False, True) == torch.bfloat16
     assert choose(False, False) == choose(True, True, "AVX2") == choose(True, True, isa="AVX2") == torch.float32
     assert choose(True, True, isa="AVX512_CORE") == torch.float32
+    assert choose(True, True, isa="AVX512_CORE_BF16") == torch.bfloat16
 
 
 # ---------------------------------------------------------------- a GPU, where there is one
