@@ -12,6 +12,7 @@ Design choices:
 
 Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E head size, V vocabulary.
 """
+import errno
 import json
 import os
 import shutil
@@ -77,6 +78,7 @@ class Config:
                                  ("partial_rotary_factor", 1.0), ("quantization_config", None)):
             value = d.get(setting, rope.get(setting, default))
             supported(value == default, setting, value, default)
+        supported(d.get("tie_word_embeddings") in (None, True, False), "tie_word_embeddings", d.get("tie_word_embeddings"), "true, false")
         numbers = {"rms_norm_eps": d.get("rms_norm_eps") or 1e-6,
                    "rope_theta": rope.get("rope_theta") or d.get("rope_theta") or 10000.0}
         for name, value in numbers.items():
@@ -578,6 +580,10 @@ def save(lm, tokenizer, path, dtype=None):
     config = lm.config.to_dict() | {"torch_dtype": stored} | ends
     write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
     temporary = path / f"model.safetensors.tmp{os.getpid()}"
-    save_file(weights, temporary, metadata={"format": "pt"})
+    try:
+        save_file(weights, temporary, metadata={"format": "pt"})
+    except SafetensorError as error:        # a full disk, mostly
+        temporary.unlink(missing_ok=True)
+        raise OSError(errno.ENOSPC, str(error), str(temporary)) from None
     shutil.copymode(path / "config.json", temporary)    # save_file lets nobody but the owner read
     os.replace(temporary, path / "model.safetensors")

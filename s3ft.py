@@ -26,11 +26,13 @@ import sys
 import time
 from dataclasses import dataclass
 
+from data import cli             # first, so that Ctrl-C is quiet while torch is being imported
+
 import torch
 import torch.nn.functional as F
 
 import model
-from data import TINY, benchmarks, cli, load_task, report, runs
+from data import TINY, UserError, benchmarks, load_task, report, runs
 
 METHODS = {                      # sources of a target in order of preference: the first that the judge accepts is trained on
     "sft": ("gold",),
@@ -41,6 +43,7 @@ METHODS = {                      # sources of a target in order of preference: t
 # A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
 # bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
 SAMPLED = {"own": "own", "own_number": "own", "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
+SOURCES = (*SAMPLED, "gold", "raw", "voice")
 
 
 @dataclass
@@ -221,13 +224,15 @@ def draw(items, n, seed):
 
 
 def main(argv=None):
-    options = cli.parse(argv, METHODS)
+    options = cli.parse(argv, METHODS, SOURCES)
     if options.ask:
         return print(runs.ask(options))
     task = load_task(options.task, options.data)
     train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
     choices = benchmarks.load(TINY) if options.bundled else {}
     base, tokenizer = model.load(options.model, options.device)
+    if len(options.lr) > 1 and not validation:
+        raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
 

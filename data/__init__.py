@@ -47,11 +47,13 @@ def read_jsonl(path, fields):
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {n}: is no JSON ({error}); every line must be one JSON object") from None
         for name in fields:
             if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name].strip():
                 raise UserError(f"{path}, line {n}: lacks the text field {name!r}; every line needs {', '.join(fields)}")
+            if any("\ud800" <= c <= "\udfff" for c in row[name]):
+                raise UserError(f"{path}, line {n}: the field {name!r} holds half a character (a lone surrogate); write it anew")
         rows.append((n, row))
     if not rows:
         raise UserError(f"{path}: is empty; it needs one JSON object a line with {', '.join(fields)}")

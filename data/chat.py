@@ -93,18 +93,23 @@ class Tokenizer:
                 ends = read_json(self.folder / name).get("eos_token_id")
         if ends is None:
             ends = vocabulary.get(self.special.get("eos_token"))
-        ends = [ends] if isinstance(ends, int) else list(ends or [])
+        ends = [ends] if isinstance(ends, int) else ends or []
+        if not isinstance(ends, list) or not all(type(i) is int for i in ends):
+            raise LoadError(f"{self.folder}: eos_token_id {ends!r} is no token id and no list of them; fetch its file again")
+        ends = list(ends)
         self.end_ids = ends + [self.close_id] * (self.close_id is not None and self.close_id not in ends)
 
     def _template(self, config):
         """The compiled chat template, in the sandbox and with the helpers that transformers gives it."""
         source = config.get("chat_template")
         if isinstance(source, list):    # several named ones
-            source = next((t["template"] for t in source if t.get("name") == "default"), None)
+            source = next((t.get("template") for t in source if isinstance(t, dict) and t.get("name") == "default"), None)
         if "chat_template.jinja" in self.files:
-            source = self.files["chat_template.jinja"].decode("utf-8")
+            source = self.files["chat_template.jinja"].decode("utf-8", errors="replace")
         if not source:
             return None
+        if not isinstance(source, str):
+            raise LoadError(f"{self.folder}: the chat template is no text; fetch tokenizer_config.json again")
 
         def raise_exception(message):
             raise jinja2.TemplateError(message)
@@ -139,7 +144,7 @@ class Tokenizer:
         try:
             return self.template.render(messages=messages, tools=None, documents=None, **self.special,
                                         add_generation_prompt=messages[-1]["role"] != "assistant")
-        except jinja2.TemplateError as error:
+        except Exception as error:      # a template is a program: it can fail in any way
             raise LoadError(f"{self.folder}: the chat template refuses this chat ({error})") from None
 
     def encode_chat(self, messages):

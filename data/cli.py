@@ -4,6 +4,8 @@ import difflib
 import errno
 import math
 import os
+import re
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +24,15 @@ Kill it at any time and give the same command again: it goes on where it was. Ed
 training and run again: what depends on the edit is done again, with a line that says why, and nothing else is."""
 
 
+def quiet_interrupt(signum, frame):
+    print("s3ft: stopped before anything was begun", file=sys.stderr)
+    os._exit(130)
+
+
+if os.path.basename(sys.argv[0]) == "s3ft.py":                  # until guard() takes over
+    signal.signal(signal.SIGINT, quiet_interrupt)
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message[0].lower()}{message[1:]}; see python s3ft.py --help")
@@ -33,7 +44,7 @@ def count(text):
     except ValueError:
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text[:40]!r}")
     return value
 
 
@@ -43,7 +54,7 @@ def positive(text):
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text[:40]!r}")
     return value
 
 
@@ -86,12 +97,14 @@ def parser():
     return p
 
 
-def parse(argv, methods):
+def parse(argv, methods, sources):
     """argv -> options, checked. UserError for everything that a user can mend."""
     o = parser().parse_args(argv)
+    for name in ("model", "data", "out", "device", "ask"):
+        value = getattr(o, name)
+        if value is not None and (not value.strip() or any("\ud800" <= c <= "\udfff" for c in value)):
+            raise UserError(f"--{name} is empty or no text; leave it out or give a value")
     if o.ask is not None:
-        if not o.ask.strip():
-            raise UserError("--ask is empty; give a question in quotes")
         return o
     if o.task is None:
         raise UserError(f"which task? give --task NAME, one of: {', '.join(TASKS)}")
@@ -102,6 +115,12 @@ def parse(argv, methods):
     o.methods = list(dict.fromkeys(m for m in names if m != "base"))
     if not names:
         raise UserError(f"--methods is empty; known: base, {', '.join(methods)}")
+    for method in o.methods:
+        row = methods[method]
+        if not isinstance(row, tuple) or not row or not re.fullmatch(r"[\w-]+", method):
+            raise UserError(f"METHODS in s3ft.py: {method!r} must be a plain name with a tuple of sources, such as (\"own\",), not {row!r}")
+        for source in row:
+            known(f"METHODS in s3ft.py, row {method!r}: source", source, sources)
     o.lr = sorted(set(o.lr))
     o.seeds = list(range(o.seeds))
     o.bundled = Path(o.model).resolve() == TINY.resolve()
@@ -119,6 +138,8 @@ def known(what, name, names):
 
 def guard(main):
     """Run main; a mistake of the user's is one line and exit code 2, Ctrl-C says how to go on and exits with 130."""
+    if signal.getsignal(signal.SIGINT) is quiet_interrupt:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
         return 0

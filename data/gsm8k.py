@@ -44,8 +44,12 @@ class GSM8K:
                               {k: v for k, v in row.items() if k not in ("id", "question", "answer")})
             if example.id in seen:
                 raise UserError(f"{path}, line {n}: id {example.id!r} stands in line {seen[example.id]} too; make ids unique")
-            if not re.search(r"\d", row["answer"].rpartition("####")[2]):
+            _, marker, tail = row["answer"].rpartition("####")
+            rule, _, value = judge.final_number(judge.cut(judge.plain(f"{marker} {tail}")))
+            if value is None or marker and rule != "hash":
                 raise UserError(f"{path}, line {n}: the answer has no number; end it with a line \"#### 42\"")
+            if not isinstance(row.get("voice", ""), str):
+                raise UserError(f"{path}, line {n}: the field 'voice' must be a text")
             seen[example.id] = n
             examples.append(example)
         return examples

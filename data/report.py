@@ -169,4 +169,7 @@ def notes(results, cells, base, rates, seeds):
 
 
 if __name__ == "__main__":
-    print(table(json.load(open(sys.argv[1], encoding="utf-8"))))
+    try:
+        print(table(json.load(open(sys.argv[1], encoding="utf-8"))))
+    except (IndexError, OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"usage: python -m data.report results.json, a run's file ({type(error).__name__}: {error})")

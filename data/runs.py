@@ -88,8 +88,31 @@ def write_jsonl(path, rows):
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
-def read_jsonl(path):
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+def read_json(path):
+    """The JSON object in a file of ours; {} where it is missing or damaged, so that what it told is made again."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def read_jsonl(path, fields=()):
+    """The rows of a file of ours that are whole: JSON objects with these fields. Damaged ones are left out, to be made again."""
+    rows = []
+    for line in path.read_bytes().decode("utf-8", errors="replace").split("\n") if path.is_file() else []:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and all(name in row for name in fields):
+            rows.append(row)
+    return rows
+
+
+ATTEMPT = ("id", "source", "sample", "text", "gold", "finish_reason", "prompt_ids", "ids", "key", "base", "seconds")
+ANSWER = ("split", "id", "text", "finish_reason", "prompt_ids", "ids")
+RESULT = ("key", "method", "lr", "epochs", "seed", "targets", "target_tokens", "benchmarks", "benchmark_ids", "kl", "seconds")
 
 
 # ---------------------------------------------------------------- progress
@@ -123,6 +146,10 @@ def minutes(seconds):
 
 def fitting(examples, task, tokenizer, context, max_new_tokens):
     """(examples that fit the context with their gold, rewrite prompt and answer; how many do not). The same for all methods."""
+    ask = task.ask(examples[0])
+    prompt, chat = tokenizer.encode_chat(ask), tokenizer.encode_chat(ask + [{"role": "assistant", "content": "1"}])
+    if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
+        raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question once it is answered; take another model")
     kept = []
     for e in examples:
         # a token is at least one character or byte, so short texts need no counting
@@ -188,32 +215,45 @@ def train(lm, steps, progress, budget=4096):
 def open_run(options, task, base, tokenizer, method_code):
     """Find or make the run folder and make sure that it belongs to this task, model and data."""
     folder = Path(options.model)
-    model_key = file_digest(p for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".jinja") and p.name != "result.json")
+    model_key = file_digest(p for p in folder.iterdir() if p.is_file() and p.suffix in (".json", ".safetensors", ".jinja") and p.name != "result.json")
     data_files = list(task.folder.glob("*.jsonl")) + list((TINY / "benchmarks").glob("*.jsonl"))
     identity = {"task": options.task, "model": model_key, "data": file_digest(data_files)}
     out = Path(options.out) if options.out else Path("runs") / f"{options.task}-{digest(identity)[:8]}"
     try:
+        if TINY.resolve() in (out.resolve(), *out.resolve().parents):
+            raise UserError(f"--out {out} lies inside the bundled model's folder; name another")
         if out.exists() and not out.is_dir():
             raise UserError(f"--out {out} is a file; name a folder")
         if (out / "run.json").is_file():
-            other = json.loads((out / "run.json").read_text())
+            other = read_json(out / "run.json")
+            if not other:
+                raise UserError(f"{out / 'run.json'} is damaged, so this folder's run is unknown; delete the folder or give another --out")
             if differ := [name for name in identity if other.get(name) != identity[name]]:
                 raise UserError(f"{out} holds a run with another {' and '.join(differ)}; give another --out, or leave it out")
         elif out.is_dir() and any(out.iterdir()):
             raise UserError(f"{out} holds other things and no run; give another --out")
+        lock = None
         if not options.plan:
             out.mkdir(parents=True, exist_ok=True)
+            lock = open(out / "lock", "w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
             if options.fresh:
                 for path in out.iterdir():
-                    shutil.rmtree(path) if (path / "result.json").is_file() else path.unlink() if path.is_file() else None
+                    if (path / "result.json").is_file():
+                        shutil.rmtree(path)
+                    elif path.is_file() and path.name != "lock":
+                        path.unlink()
             write_json(out / "run.json", identity)
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); give another folder") from None
-    return Run(out, options, identity, task, base, tokenizer, method_code)
+    return Run(out, options, identity, task, base, tokenizer, method_code, lock)
 
 
 class Run:
-    def __init__(self, out, options, identity, task, base, tokenizer, method_code):
+    def __init__(self, out, options, identity, task, base, tokenizer, method_code, lock):
         self.out, self.options, self.identity = out, options, identity
         self.task, self.base, self.tokenizer, self.method_code = task, base, tokenizer, method_code
         device = next(base.parameters()).device
@@ -230,14 +270,8 @@ class Run:
         self.machine = [torch.__version__, device.type]
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}       # tokens, seconds of this run
         self.began = time.time()
-        self.keys = json.loads((out / "keys.json").read_text()) if (out / "keys.json").is_file() else {}
-        self.lock = None
-        if not options.plan:
-            self.lock = open(out / "lock", "w")
-            try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
+        self.keys = read_json(out / "keys.json")
+        self.lock = lock             # held as long as this object lives
 
     # ---- the plan
 
@@ -252,7 +286,7 @@ class Run:
         print(self.why)
         questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
         have = {}
-        for a in read_jsonl(self.out / "attempts.jsonl"):
+        for a in read_jsonl(self.out / "attempts.jsonl", ATTEMPT):
             if a["base"] == self.attempt_key()[0]:
                 have.setdefault((a["id"], a["source"]), []).append(a)
         rows = {m: methods[m] for m in o.methods}
@@ -283,7 +317,7 @@ class Run:
         t_train = len(drawn[seed]) * o.epochs * (ask + answer) / speed["train"]
         total = t_attempts + len(bases) * t_measure + len(left) * (t_train + t_measure)
         copies = parameters * (4 * 4 + 4 + self.base.model["embed_tokens"].weight.element_size() + 2)
-        memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 0.4e9
+        memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 1.2e9           # the last: torch itself and what it compiles for each shape
         kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
         print(f"plan: {len(questions)} questions; {own} own answers and {'about ' * bool(unsure)}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
               f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)")
@@ -328,13 +362,13 @@ class Run:
             return {}
         base, parts = self.attempt_key()
         path, source = self.out / "attempts.jsonl", jobs[0][1]
-        have = {(a["id"], a["source"], a["sample"]): a for a in read_jsonl(path)}
+        have = {(a["id"], a["source"], a["sample"]): a for a in read_jsonl(path, ATTEMPT)}
         keys = {(e.id, source, sample): digest(base, self.tokenizer.encode_chat(self.task.ask(e) if source == "own" else self.task.rewrite(e)))
                 for e, source, sample in jobs}
         missing = [job for job in jobs if have.get((job[0].id, *job[1:]), {}).get("key") != keys[job[0].id, *job[1:]]]
         stale = [job for job in missing if (job[0].id, *job[1:]) in have]
         if stale:
-            before = self.keys.get("attempts", {})
+            before = self.keys.get("attempts") or {}
             changed = [name for name in parts if before.get(name) not in (None, parts[name])] or ["the prompts"]
             print(f"{source}: {len(stale)} attempts are sampled again, because {' and '.join(changed)} changed", flush=True)
         if missing:
@@ -364,7 +398,7 @@ class Run:
     def write_targets(self, method, seed, chosen, targets):
         """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others."""
         path = self.out / f"targets-{method}.jsonl"
-        rows = [r for r in read_jsonl(path) if r["seed"] != seed and r["seed"] in self.options.seeds]
+        rows = [r for r in read_jsonl(path, ("seed",)) if r["seed"] != seed and r["seed"] in self.options.seeds]
         for (example, source, attempt), t in zip(chosen, targets):
             text = self.task.text(example, source) if attempt is None else attempt["text"]
             rows.append({"seed": seed, "id": t.id, "source": source, "prompt_ids": t.prompt_ids, "ids": t.ids,
@@ -393,18 +427,25 @@ class Run:
                       "the training settings": [lr, o.epochs, o.batch, seed, self.dtypes[1]], "the base model's answers": [a["ids"] for a in items["probe"]]}
         parts = {name: digest(value) for name, value in parts.items()}
         keep = self.keeps(method, lr, seed)
-        try:
-            result = json.loads((folder / "result.json").read_text())
-            changed = [name for name in parts if result["key"].get(name) != parts[name]]
-            if not changed and keep and not (folder / "model.safetensors").is_file():
-                changed = ["the wish to keep its checkpoint"]
-            if not changed:
-                return result | {"answers": self.answers(folder)}
-            print(f"{folder.name} is done again, because {' and '.join(changed)} changed", flush=True)
-        except (OSError, ValueError, KeyError):
-            pass
+        if result := read_json(folder / "result.json"):
+            old, answers = result.get("key"), self.answers(folder)
+            whole = (isinstance(old, dict) and all(name in result for name in RESULT)
+                     and all([a["id"] for a in answers[split]] == [e.id for e in items[split]] for split in answers)
+                     and result["benchmark_ids"] == {name: [i.id for i in rows] for name, rows in items["benchmarks"].items()})
+            changed = [name for name in parts if isinstance(old, dict) and old.get(name) != parts[name]]
+            weights = folder / "model.safetensors"
+            if changed:
+                why = f"{' and '.join(changed)} changed"
+            elif not whole:
+                why = "its files are damaged"
+            elif keep and (not weights.is_file() or weights.stat().st_size != result.get("weights")):
+                why = "its checkpoint is not there"
+            else:
+                return result | {"answers": answers}
+            print(f"{folder.name} is done again, because {why}", flush=True)
         print(f"{folder.name}" + (f": {len(targets)} targets" if targets is not None else ""), flush=True)
         shutil.rmtree(folder, ignore_errors=True)
+        folder.unlink(missing_ok=True)                               # if somebody put a file there
         folder.mkdir(parents=True)
         began, bars = time.time(), []
 
@@ -428,14 +469,14 @@ class Run:
                    "targets": len(targets) if targets is not None else None,
                    "target_tokens": sum(len(t.ids) for t in targets) if targets is not None else None,
                    "benchmark_ids": {name: [i.id for i in rows] for name, rows in items["benchmarks"].items()},
-                   "seconds": round(time.time() - began, 2)}
+                   "weights": (folder / "model.safetensors").stat().st_size if keep else None, "seconds": round(time.time() - began, 2)}
         write_json(folder / "result.json", result)
         return result | {"answers": answers}
 
     def answers(self, folder):
         splits = {"validation": [], "test": []}
-        for a in read_jsonl(folder / "answers.jsonl"):
-            splits[a.pop("split")].append(a)
+        for a in read_jsonl(folder / "answers.jsonl", ANSWER):
+            splits.setdefault(a.pop("split"), []).append(a)
         return splits
 
     # ---- results.json
@@ -444,7 +485,7 @@ class Run:
         """Judge everything anew, write verdicts.jsonl and results.json, and return the latter: all that the table shows."""
         o, task = self.options, self.task
         examples = {e.id: e for x in drawn.values() for e in x}
-        gold = {e.id: e for split in ("validation", "test") for e in task.load(split)} | examples
+        gold = {split: {e.id: e for e in task.load(split)} for split in ("validation", "test")}
         items = benchmarks.load(TINY) if o.bundled else {}
         by_id = {i.id: i for rows in items.values() for i in rows}
         rows = []
@@ -452,7 +493,7 @@ class Run:
             method, seed = cell["method"], cell["seed"]
             row = {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
             for split, answers in cell["answers"].items():
-                right = [task.score(gold[a["id"]], a["text"]).ok for a in answers]
+                right = [task.score(gold[split][a["id"]], a["text"]).ok for a in answers]
                 if answers:
                     row[split] = {"right": bits(right), "accuracy": mean(right), "ids": digest([a["id"] for a in answers]),
                                   "cut_off": mean(a["finish_reason"] != "end" for a in answers)}

@@ -326,3 +326,86 @@ def test_help_teaches(capsys):
         s3ft.main(["--help"])
     out = capsys.readouterr().out
     assert stop.value.code == 0 and "examples" in out and "--methods" in out
+
+
+# ---------------------------------------------------------------- a damaged folder, odd data: mended or one line
+
+@pytest.mark.parametrize("name, damage, again", [
+    ("attempts.jsonl", lambda text: text[:-200], True), ("attempts.jsonl", lambda text: "5\n{\"id\": 1}\n\n" + text, False),
+    ("keys.json", lambda text: "[", False), ("targets-sft.jsonl", lambda text: "x\n", False), ("results.json", lambda text: "", False),
+    ("base-s0/answers.jsonl", lambda text: text[:len(text) // 2], True), ("sft-lr0.0003-e1-s0/answers.jsonl", lambda text: "", True),
+    ("sft-lr0.0003-e1-s0/result.json", lambda text: "[]", True), ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}", True),
+    ("sft-lr0.0003-e1-s0/model.safetensors", lambda text: "x", True)])
+def test_damaged_file_is_made_again(finished, tmp_path, name, damage, again):
+    out = copy_of(finished, tmp_path)
+    path = out / name
+    damaged = damage(path.read_text(errors="replace"))
+    path.write_text(damaged)
+    assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
+    assert not again or path.read_text(errors="replace") != damaged
+
+
+def test_damaged_run_json_is_one_line(finished, tmp_path, capsys):
+    out = copy_of(finished, tmp_path)
+    (out / "run.json").write_text("[]")
+    code, err = run(out, capsys=capsys)
+    assert code == 2 and "damaged" in err and len(err.splitlines()) == 1
+
+
+def test_a_folder_in_use_is_refused_even_with_fresh(finished, tmp_path, capsys):
+    import fcntl
+    out = copy_of(finished, tmp_path)
+    with open(out / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, err = run(out, "--fresh", capsys=capsys)
+    assert code == 2 and "in use" in err and (out / "base-s0" / "result.json").exists()
+
+
+def test_ids_that_train_and_test_share_do_not_mix_their_golds(tmp_path):
+    def results(name, ids):
+        folder = tmp_path / name / "gsm8k"
+        folder.mkdir(parents=True)
+        for split in ("train", "test"):
+            lines = [json.loads(x) for x in (TINY / "gsm8k" / f"{split}.jsonl").read_text().splitlines()[:12]]
+            (folder / f"{split}.jsonl").write_text("".join(json.dumps(x | {"id": ids(split, i)}) + "\n" for i, x in enumerate(lines)))
+        return run(tmp_path / f"out-{name}", "--data", str(tmp_path / name), "--methods", "base")["cells"][0]["test"]["right"]
+    same, unique = results("same", lambda split, i: str(i)), results("unique", lambda split, i: f"{split} {i}")
+    assert same == unique and "1" in same
+
+
+@pytest.mark.parametrize("gold", ["#### 3:30", "#### abc2", "#### 5/0", "#### ٧", "x = 5\n####", "#### 1e5"])
+def test_a_gold_that_the_judge_can_not_read_is_named(tmp_path, capsys, gold):
+    code, err = run(tmp_path / "out", "--data", data_folder(tmp_path, [GOOD, GOOD | {"answer": f"1+1=2\n{gold}"}]), capsys=capsys)
+    assert code == 2 and "line 2: the answer has no number" in err and not (tmp_path / "out").exists()
+
+
+def test_odd_characters_bom_and_crlf_are_read(tmp_path):
+    odd = [GOOD | {"question": f"One\u2028and one\u0085 make? {i}"} for i in range(3)]
+    folder = data_folder(tmp_path, odd, test=odd)
+    train = tmp_path / "data" / "gsm8k" / "train.jsonl"
+    train.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(json.dumps(x, ensure_ascii=False) for x in odd).encode())
+    first = run(tmp_path / "out", "--data", folder, "--methods", "sft")
+    assert without_times(run(tmp_path / "out", "--data", folder, "--methods", "sft")) == without_times(first)
+
+
+def test_several_rates_without_validation_are_refused_before_anything_is_done(tmp_path, capsys):
+    code, err = run(tmp_path / "out", "--data", data_folder(tmp_path, [GOOD]), "--lr", "1e-4", "1e-3", capsys=capsys)
+    assert code == 2 and "validation" in err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("row, expected", [(("onw", "gold"), "did you mean 'own'"), (("gold"), "tuple of sources"), ((), "tuple of sources")])
+def test_a_bad_row_of_methods_is_one_line(tmp_path, capsys, monkeypatch, row, expected):
+    monkeypatch.setitem(s3ft.METHODS, "mine", row)
+    code, err = run(tmp_path / "out", "--methods", "mine", capsys=capsys)
+    assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_model_without_chat_template_is_refused_before_anything_is_written(tmp_path, capsys):
+    import shutil
+    folder = tmp_path / "model"
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    for template, expected in ((None, "no chat template"), (5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"), ("hello", "does not close")):
+        (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+        code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+        assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists(), err
