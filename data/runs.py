@@ -333,13 +333,10 @@ class Run:
         sample = made / (time.time() - began)
         targets = [self.method_code.make_target(self.tokenizer, self.task, e, "gold", None) for e in examples[:3 * self.options.batch]]
         trained = copy.deepcopy(self.base).float()
-        began, seen = time.time(), 0
-        for i, _ in enumerate(self.method_code.finetune(trained, targets, 1e-5, 1, self.options.batch, 0, self.train_dtype)):
-            if i == 0:
-                began = time.time()                       # the first step warms up
-            else:
-                seen += self.options.batch
-        rate = seen / max(1e-6, time.time() - began) if seen else self.options.batch / (time.time() - began)
+        began, times = time.time(), []
+        for _ in self.method_code.finetune(trained, targets, 1e-5, 1, self.options.batch, 0, self.train_dtype):
+            times.append(time.time() - began)
+        rate = self.options.batch * (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else len(targets) / times[-1]   # the first warms up
         train_rate = rate * mean(len(t.prompt_ids) + len(t.ids) for t in targets)
         began = time.time()
         model.loglikelihood(lm, prompts, [t.ids for t in targets][:1] * len(prompts))
@@ -510,8 +507,9 @@ class Run:
                     if t["seed"] == seed:
                         row["sources"][t["source"]] = row["sources"].get(t["source"], 0) + 1
                 row["dropped"] = len(drawn[seed]) - sum(row["sources"].values())
-                used = {s for s in ("own", "paraphrase") for source in methods[method] if source.startswith(s)}
-                spent = sum(a["seconds"] for (_, s), tries in attempts[seed].items() if s in used for a in tries)
+                asked = [(e.id, stage) for stage in ("own", "paraphrase")      # what this method alone would have sampled
+                         for e in needed(stage, drawn[seed], {method: methods[method]}, attempts[seed], accept, self.method_code.SAMPLED)]
+                spent = sum(a["seconds"] for pair in asked for a in attempts[seed][pair])
             row["times"] = {"minutes": round((cell["seconds"] + (spent if method != "base" else 0)) / 60, 2)}
             rows.append(row)
         verdicts, rules = [], {}
