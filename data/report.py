@@ -121,7 +121,7 @@ def difference(pairs, seeds):
     """(estimate, low, high, how) for paired cells. pairs: for every seed a list of (bits of one, bits of other), one for each item set."""
     if len(seeds) >= 3:
         mean, half = t_interval([np.mean([flags(a).mean() - flags(b).mean() for a, b in sets]) for sets in pairs])
-        return mean, mean - half, mean + half, f"t interval over {len(seeds)} seeds"
+        return mean, mean - half, mean + half, f"t interval over {len(seeds)} seeds; their items are drawn from the same files"
     rows = [flags(a) - flags(b) for sets in pairs for a, b in sets]
     how = "paired bootstrap over items; what differs from seed to seed is left out: --seeds 3 shows it"
     return (float(np.mean([r.mean() for r in rows])), *bootstrap(rows), how)

@@ -132,7 +132,8 @@ def train(args):
     steps = args.tokens // (ROW * BATCH)
     print(f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f}M parameters, {steps} steps of {ROW * BATCH} tokens on {device}", flush=True)
     began, mean = time.time(), None
-    for step in range(start, min(steps, args.stop or steps)):
+    last = min(steps, args.stop or steps)
+    for step in range(start, last):
         ids, labels, weights = (x.to(device) for x in batch_of(step, tokenizer))
         loss = step_loss(ids, labels, weights)
         loss.backward()
@@ -147,7 +148,7 @@ def train(args):
         if done % 20 == 0:
             rate = done * ROW * BATCH / (time.time() - began)
             print(f"step {step + 1}/{steps} loss {mean:.3f} {rate:.0f} tokens/s, {(steps - step - 1) * ROW * BATCH / rate / 60:.0f} min to go", flush=True)
-        if (step + 1) % 100 == 0 or step + 1 == steps:
+        if (step + 1) % 100 == 0 or step + 1 == last:
             torch.save({"model": lm.state_dict(), "opts": [o.state_dict() for o in opts], "step": step + 1}, work / "state.tmp")
             os.replace(work / "state.tmp", state)
     export(args, tokenizer)
