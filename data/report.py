@@ -110,7 +110,10 @@ def table(results):
     lines = ["  ".join(x.ljust(w) if i == 0 else x.rjust(w) for i, (x, w) in enumerate(zip(r, width))).rstrip() for r in rows]
     lines.insert(1, "-" * len(lines[0]))
     chance = [f"{n} {100 * base[0]['benchmarks'][n]['chance']:.0f}" for n in names]
-    lines += ["", f"accuracies in %; chance level: {', '.join(chance)}; mean drop: points lost over the {len(names)} benchmarks; KL(base || tuned): nats per token"] if names else [""]
+    lines.append("")
+    if names:
+        lines.append(f"accuracies in %; chance level: {', '.join(chance)}; mean drop: points lost over the {len(names)} benchmarks; "
+                     "KL(base || tuned): nats per token")
     if several:
         lines.append("* the rate chosen on validation: the smallest within one standard error of the method's best")
     lines += notes(results, cells, base, rates, seeds)
@@ -137,7 +140,8 @@ def notes(results, cells, base, rates, seeds):
         verdict = ["learns the task better than SFT" if low > 0 else "learns the task worse than SFT" if high < 0 else
                    "is not shown to learn the task better or worse than SFT"]
         if base[0]["benchmarks"]:
-            kept, klow, khigh, _ = difference([[(a["benchmarks"][n]["right"], b["benchmarks"][n]["right"]) for n in a["benchmarks"]] for a, b in zip(s3ft, sft)], seeds)
+            pairs = [[(a["benchmarks"][n]["right"], b["benchmarks"][n]["right"]) for n in a["benchmarks"]] for a, b in zip(s3ft, sft)]
+            kept, klow, khigh, _ = difference(pairs, seeds)
             lines.append(f"S3FT - SFT, mean of the benchmarks: {100 * kept:+.1f} points [{100 * klow:+.1f}, {100 * khigh:+.1f}]")
             verdict.append("forgets less" if klow > 0 else "forgets more" if khigh < 0 else "is not shown to forget more or less")
         lines.append(f"So in this run S3FT {' and '.join(verdict)}.")
@@ -154,7 +158,8 @@ def notes(results, cells, base, rates, seeds):
         lines.append("attempts: " + "; ".join(parts))
     if results["copies"]["accepted"]:
         c = results["copies"]
-        lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space: {100 * c['equal']:.0f} %; mean similarity to it {c['similarity']:.2f}")
+        lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space: {100 * c['equal']:.0f} %; "
+                     f"mean similarity to it {c['similarity']:.2f}")
     cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
     if any(v > 0 for v in cut.values()):
         lines.append("test answers cut off by the length limit: " + ", ".join(f"{m} {100 * v:.1f} %" for m, v in cut.items()))

@@ -149,7 +149,8 @@ def fitting(examples, task, tokenizer, context, max_new_tokens):
     ask = task.ask(examples[0])
     prompt, chat = tokenizer.encode_chat(ask), tokenizer.encode_chat(ask + [{"role": "assistant", "content": "1"}])
     if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
-        raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question once it is answered; take another model")
+        raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question "
+                        "once it is answered; take another model")
     kept = []
     for e in examples:
         # a token is at least one character or byte, so short texts need no counting
@@ -230,7 +231,7 @@ def open_run(options, task, base, tokenizer, method_code):
                 raise UserError(f"{out / 'run.json'} is damaged, so this folder's run is unknown; delete the folder or give another --out")
             if differ := [name for name in identity if other.get(name) != identity[name]]:
                 raise UserError(f"{out} holds a run with another {' and '.join(differ)}; give another --out, or leave it out")
-        elif out.is_dir() and any(out.iterdir()):
+        elif out.is_dir() and any(p.name != "lock" and ".tmp" not in p.name for p in out.iterdir()):   # those a killed start leaves
             raise UserError(f"{out} holds other things and no run; give another --out")
         lock = None
         if not options.plan:
@@ -244,7 +245,7 @@ def open_run(options, task, base, tokenizer, method_code):
                 for path in out.iterdir():
                     if (path / "result.json").is_file():
                         shutil.rmtree(path)
-                    elif path.is_file() and path.name != "lock":
+                    elif path.is_file() and path.name not in ("lock", "run.json"):
                         path.unlink()
             write_json(out / "run.json", identity)
     except OSError as error:
@@ -280,7 +281,8 @@ class Run:
         o, c = self.options, self.base.config
         parameters = sum(p.numel() for p in self.base.parameters())
         bundled_data = Path(o.data).resolve() == TINY.resolve()
-        print(f"{'tiny-' if bundled_data else ''}{o.task} on {'the bundled teaching model' if o.bundled else Path(o.model).name} ({parameters / 1e6:.1f}M parameters)"
+        name = "the bundled teaching model" if o.bundled else Path(o.model).name
+        print(f"{'tiny-' if bundled_data else ''}{o.task} on {name} ({parameters / 1e6:.1f}M parameters)"
               + (". This is no GSM8K figure; for the real thing:\n  python s3ft.py --task gsm8k --model FOLDER --data FOLDER   "
                  "(a Llama-style checkpoint and the official files; see README)" if bundled_data else ""))
         print(self.why)
@@ -317,11 +319,13 @@ class Run:
         t_train = len(drawn[seed]) * o.epochs * (ask + answer) / speed["train"]
         total = t_attempts + len(bases) * t_measure + len(left) * (t_train + t_measure)
         copies = parameters * (4 * 4 + 4 + self.base.model["embed_tokens"].weight.element_size() + 2)
-        memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 1.2e9           # the last: torch itself and what it compiles for each shape
+        # weights, optimiser and copies; a micro-batch; torch itself and what it compiles for each shape
+        memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 1.2e9
         kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
         print(f"plan: {len(questions)} questions; {own} own answers and {'about ' * bool(unsure)}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
               f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)")
-        print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {(kept * parameters * 4 + len(questions) * 6000) / 1e6:.0f} MB disk in {self.out}", flush=True)
+        disk = kept * parameters * 4 + len(questions) * 6000
+        print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {disk / 1e6:.0f} MB disk in {self.out}", flush=True)
 
     def try_speed(self, examples, answer):
         """Tokens per second of sampling, training and scoring, tried on a few examples (the model is not changed)."""
@@ -523,7 +527,8 @@ class Run:
             count[0] += ok
             count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
-        results = {"task": ("tiny-" if Path(o.data).resolve() == TINY.resolve() else "") + o.task, "model": "bundled teaching model" if o.bundled else Path(o.model).name,
+        results = {"task": ("tiny-" if Path(o.data).resolve() == TINY.resolve() else "") + o.task,
+                   "model": "bundled teaching model" if o.bundled else Path(o.model).name,
                    "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), examples, accept),
                    "do_not_fit": dropped,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmark_limit", "seeds", "samples",
@@ -587,7 +592,9 @@ def show(n, run, drawn, attempts, accept, cells):
         for source in ("own", "paraphrase"):
             for a in attempts[seed].get((e.id, source), []):
                 v = accept(e, a["text"], source)
-                verdict = "unfinished, never a target" if a["finish_reason"] != "end" else f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
+                verdict = f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
+                if a["finish_reason"] != "end":
+                    verdict = "unfinished, never a target"
                 print(f"{source + ':':11} {a['text']}\n            -> {verdict}")
             if (e.id, source) not in attempts[seed]:
                 print(f"{source + ':':11} (no method came to need one)")

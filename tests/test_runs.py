@@ -162,7 +162,8 @@ def test_a_second_seed_keeps_the_first(finished, tmp_path):
 
 
 def start(out, *more):
-    return subprocess.Popen([sys.executable, ROOT / "s3ft.py", *SMALL, "--out", out, "--methods", "sft", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, ROOT / "s3ft.py", *SMALL, "--out", out, "--methods", "sft", *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(path, process):
@@ -278,6 +279,20 @@ def test_out_that_is_a_file_or_holds_something_else(finished, tmp_path, capsys):
     assert (tmp_path / "full" / "thesis.tex").read_text() == "x"
     code, err = run(finished[0], "--data", data_folder(tmp_path, [GOOD] * 3), capsys=capsys)
     assert code == 2 and "another data" in err
+
+
+def test_a_folder_left_by_a_kill_at_the_start_is_used(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").touch()
+    (tmp_path / "run" / "run.json.tmp17").write_text("{")
+    assert run(tmp_path / "run", "--methods", "base")["cells"]
+
+
+def test_fresh_starts_anew_in_the_same_folder(finished, tmp_path):
+    out = copy_of(finished, tmp_path)
+    before = (out / "base-s0" / "result.json").stat().st_mtime_ns
+    assert without_times(run(out, "--fresh")) == without_times(finished[1])
+    assert (out / "base-s0" / "result.json").stat().st_mtime_ns != before
 
 
 def test_unwritable_out(tmp_path, capsys):
