@@ -1,0 +1,200 @@
+"""hub.py - files that do not come with the project: checkpoints of the Hugging Face hub, the official GSM8K.
+
+    from data import hub
+    folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")     # a folder of your own passes through, commit None
+    folder = hub.gsm8k()                                                 # train.jsonl and test.jsonl in ~/.cache/s3ft/gsm8k
+
+Design choices:
+- a checkpoint is fetched by huggingface_hub, which tokenizers brings along: it keeps the usual cache, fetches what is missing
+  there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE. We choose the files: a repository often holds the same weights
+  three times (safetensors, .bin, .gguf), and 14 GB are enough once;
+- the cache stands in for a hub that does not answer, but only if everything is there, and it is said on stderr;
+- GSM8K is 5 MB: read whole, compared with its known sha256, and only then written, so no damaged file ever gets its name.
+"""
+import errno
+import hashlib
+import http.client
+import os
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from data import UserError
+from data.chat import LoadError, read_json, write_atomic
+
+WHAT = "a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub id owner/name or owner/name@revision"
+# the hub's own rule for ids: no "--", no "..", no ".git" at the end
+HUB_ID = re.compile(r"(?![^@]*--)(?!.*\.\.)(?![^@]*\.git(@|$))[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@\w[\w./+-]*)?", re.ASCII)
+FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+         "chat_template.jinja", "adapter_config.json", "adapter_model.safetensors", "model.safetensors"]
+INDEX = "model.safetensors.index.json"            # large models: which shard holds which weight
+TIMEOUT = 20                                      # seconds without a single byte until a server counts as stalled
+
+GSM8K_URL = "https://raw.githubusercontent.com/openai/grade-school-math/master/grade_school_math/data/"
+GSM8K_SHA256 = {"train.jsonl": "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
+                "test.jsonl": "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"}
+BY_HAND = "try again, or download the two files by hand from https://github.com/openai/grade-school-math and give --data FOLDER"
+ATTEMPTS, PAUSE = 3, 1.0                          # at a connection that breaks off; seconds between two attempts
+
+
+def find(name):
+    """A folder, or a hub id "owner/name[@revision]" -> (Path of the folder, commit hash; None for a folder of yours).
+
+    A folder of that name wins. LoadError says in one line why there is nothing to load, and what to do.
+    """
+    if os.path.isdir(name):
+        return Path(name), None
+    if os.path.exists(name) or not HUB_ID.fullmatch(name):
+        raise LoadError(f"{name!r}: is no folder; {WHAT}")
+    from huggingface_hub import HfApi, constants  # here, not above: whoever has a folder need not wait for the import
+    repo, _, revision = name.partition("@")
+    revision = revision or None                   # None: the newest
+    try:
+        # snapshot_download asks this too, but without a time limit, and turns to its cache without a word
+        HfApi().model_info(repo, revision=revision, timeout=TIMEOUT)
+        folder = fetch(repo, revision)
+    except LoadError:
+        raise
+    except Exception as error:                    # the library's own errors, its HTTP client's, the system's
+        why = explain(error, repo, revision)
+        try:
+            folder = fetch(repo, revision, cached=True)
+        except Exception:                         # not in the cache, or not whole; why we looked there says more
+            raise LoadError(f"{name}: no such folder here, and {why}") from None
+        if not constants.HF_HUB_OFFLINE:          # else it is what the user asked for
+            print(f"{name}: the copy in the cache is used (commit {folder.name[:12]}), as {why}", file=sys.stderr)
+    return folder, folder.name
+
+
+def fetch(repo, revision, cached=False):
+    """The snapshot's folder, named after its commit, with the files a checkpoint needs. `cached`: without any network.
+
+    Raises LoadError when the repository (or the cache) holds no whole checkpoint, otherwise what huggingface_hub raises.
+    """
+    from huggingface_hub import snapshot_download
+
+    def get(patterns, revision):
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=cached))
+
+    folder = get(FILES, revision)
+    if not has(folder, "model.safetensors", "adapter_model.safetensors"):
+        get([INDEX, "model-*-of-*.safetensors"], folder.name)     # of the same commit: the branch may have moved on
+    lacks = lacking(folder)
+    if lacks:
+        raise LoadError(f"{repo}: has no {lacks} at commit {folder.name[:12]}; {WHAT}")
+    return folder
+
+
+def has(folder, *names):
+    """Is one of these files there? (A link of the cache that leads nowhere is not.)"""
+    return any((folder / name).is_file() for name in names)
+
+
+def lacking(folder):
+    """The first file that a checkpoint folder lacks, or None."""
+    if not has(folder, "config.json", "adapter_config.json"):
+        return "config.json"
+    if has(folder, "model.safetensors", "adapter_model.safetensors"):
+        return None
+    if not has(folder, INDEX):
+        return "model.safetensors"
+    shards = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        return f"shards in {INDEX}"
+    return next((name for name in sorted(set(map(str, shards.values()))) if not has(folder, name)), None)
+
+
+def explain(error, repo, revision):
+    """What failed and what to do about it, in one line without the name in front."""
+    from huggingface_hub import constants, errors, get_token
+    page = f"https://huggingface.co/{repo}"
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    seen = []
+    while error is not None and error not in seen:                # the library wraps what happened, sometimes twice
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        number, file = getattr(error, "errno", None), getattr(error, "filename", None)
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return ("HF_HUB_OFFLINE is set, but the cache holds no whole copy; unset it and give the same command once with a "
+                    "network, or give a folder")
+        if isinstance(error, errors.RevisionNotFoundError):
+            return f"the hub has no revision {revision!r} of it; {page}/tree/main lists branches and tags"
+        if isinstance(error, errors.GatedRepoError) or status == 403:
+            return f"the hub refuses access (gated?); accept its terms at {page} and set HF_TOKEN to your token"
+        # without a token the hub answers 401 to a name that does not exist, too
+        if isinstance(error, errors.RepositoryNotFoundError) or status == 404 or status == 401 and not get_token():
+            return "the hub has no such repository, or a private one; check the spelling, or set HF_TOKEN"
+        if status == 401:
+            return "the hub does not accept your token; set HF_TOKEN to a valid one, or unset it"
+        if status:
+            return f"the hub answers with error {status}; wait and try again (whole files are kept), or give a folder"
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            return f"the disk is full; make room in {constants.HF_HUB_CACHE}, or set HF_HOME to a folder on another disk"
+        if number and file:                       # errors of a connection have a number too, but no file
+            return f"the cache cannot be used ({file}: {os.strerror(number)}); set HF_HOME to a folder of yours"
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return (f"{constants.ENDPOINT} cannot be reached or broke off ({said}); check the network and try again (whole files are "
+            "kept), or give a folder")
+
+
+def gsm8k(cache=None):
+    """The folder with the official train.jsonl and test.jsonl: downloaded on the first call, checked on every one.
+
+    cache   takes the place of XDG_CACHE_HOME or ~/.cache
+    Raises UserError, one line, when a file cannot be had; files already complete are kept for the next call.
+    """
+    folder = Path(cache or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "s3ft" / "gsm8k"
+    try:
+        # a damaged file counts as missing: it is fetched again and replaced
+        missing = [name for name, sha in GSM8K_SHA256.items()
+                   if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha]
+        if missing:
+            print(f"downloading GSM8K ({', '.join(missing)}) from {GSM8K_URL} into {folder}", file=sys.stderr)
+            folder.mkdir(parents=True, exist_ok=True)
+        for name in missing:
+            write_atomic(folder / name, download(GSM8K_URL + name, GSM8K_SHA256[name]))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read or written ({error.strerror}); mend that, or set XDG_CACHE_HOME to a folder "
+                        "of yours") from None
+    finally:
+        sweep(folder)
+    return folder
+
+
+def download(url, sha256):
+    """The bytes at `url`, which must have this checksum; UserError otherwise."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+                content = answer.read()           # raises IncompleteRead if fewer bytes come than announced
+            break
+        except urllib.error.HTTPError as error:
+            raise UserError(f"{url}: the server answers with error {error.code} ({error.reason}); {BY_HAND}") from None
+        except urllib.error.URLError as error:
+            raise UserError(f"{url}: no connection ({error.reason}); {BY_HAND}") from None
+        except TimeoutError:
+            happened = f"the server sent nothing for {TIMEOUT:g} s"
+        except (http.client.HTTPException, OSError) as error:
+            happened = f"the connection broke off ({type(error).__name__})"
+        if attempt == ATTEMPTS:
+            raise UserError(f"{url}: {happened}, {ATTEMPTS} times; {BY_HAND}")
+        time.sleep(PAUSE)
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256 and content.lstrip()[:1] == b"<":
+        raise UserError(f"{url}: a web page came instead of the file (does this network ask for a login?); {BY_HAND}")
+    if found != sha256:
+        raise UserError(f"{url}: is not the official file (sha256 {found[:12]}.., expected {sha256[:12]}..); {BY_HAND}")
+    return content
+
+
+def sweep(folder):
+    """Remove temporary files: this process's, and those older than a minute, which a killed process left (writing takes less)."""
+    for path in folder.glob("*.jsonl.tmp*"):
+        try:
+            if path.name.endswith(f".tmp{os.getpid()}") or time.time() - path.stat().st_mtime > 60:
+                path.unlink()
+        except OSError:                           # another process was quicker
+            pass
