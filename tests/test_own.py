@@ -1,0 +1,290 @@
+"""The user's own data: which fields are read, what is asked, how the file is split, and what bad files get."""
+import json
+import os
+
+import pytest
+
+import judge
+from data import UserError
+from data.own import FIELDS, JUDGES, Own
+
+
+def write(tmp_path, rows, name="mine.jsonl"):
+    """Rows (objects, or lines as they are) -> the path of a file that holds them."""
+    path = tmp_path / name
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def say(role, content):
+    return {"role": role, "content": content}
+
+
+def qa(n):
+    return {"question": f"What colour is thing {n}?", "answer": f"It is colour {n}."}
+
+
+def every(task):
+    """All examples, in the order of the file."""
+    return sorted((e for split in ("train", "validation", "test") for e in task.load(split)), key=lambda e: int(e.id.partition("-")[2]))
+
+
+def error(make):
+    """The one line that a mistake gets."""
+    with pytest.raises(UserError) as caught:
+        make()
+    message = str(caught.value)
+    assert "\n" not in message and message.isprintable(), message
+    return message
+
+
+# ---------------------------------------------------------------- fields
+
+USER, GOLD = say("user", "Say hi."), say("assistant", "Hi.")
+CHATS = "chats from 'messages', each last message the answer"
+TURNS = [say("system", "Be brief."), USER, GOLD, say("user", "Say bye.")]
+
+
+@pytest.mark.parametrize("row, prompt, fields", [
+    ({"question": "Say hi.", "answer": "Hi."}, [USER], "questions from 'question', answers from 'answer'"),
+    ({"prompt": "Say hi.", "completion": " Hi."}, [USER], "questions from 'prompt', answers from 'completion'"),
+    ({"prompt": [USER], "completion": [GOLD]}, [USER], "questions from 'prompt', answers from 'completion'"),
+    ({"prompt": TURNS, "completion": "Hi."}, TURNS, "questions from 'prompt', answers from 'completion'"),
+    ({"prompt": "Say hi.", "completion": [GOLD]}, [USER], "questions from 'prompt', answers from 'completion'"),
+    ({"instruction": "Say hi.", "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
+    ({"instruction": "Say hi.", "input": "", "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
+    ({"instruction": "Say hi.", "input": None, "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
+    ({"instruction": "Translate.", "input": "Salut.", "output": "Hi."}, [say("user", "Translate.\n\nSalut.")],
+     "questions from 'instruction' (and 'input'), answers from 'output'"),
+    ({"messages": [USER, GOLD]}, [USER], CHATS),
+    ({"messages": [say("system", "Be brief."), USER, GOLD]}, [say("system", "Be brief."), USER], CHATS),
+    ({"messages": TURNS + [GOLD]}, TURNS, CHATS),
+    ({"messages": [say("user", [{"type": "text", "text": "Say "}, {"type": "text", "text": "hi."}]), GOLD | {"weight": 1}]}, [USER],
+     CHATS),
+    ({"question": "Say hi.", "answer": "Hi.", "messages": [], "prompt": 3, "voice": 7, "source": {"page": [1]}}, [USER],
+     "questions from 'question', answers from 'answer'"),                                    # the first pair; the rest is ignored
+])
+def test_fields_are_found_and_the_prompt_is_the_users_own(tmp_path, row, prompt, fields):
+    name = next(pair[0] for pair in FIELDS if pair[0] in row)
+    others = [row | {name: [say("user", f"Other {n}."), GOLD] if name == "messages" else f"Other {n}."} for n in range(2)]
+    task = Own(write(tmp_path, [row, *others]), "exact")
+    example = every(task)[0]
+    assert task.ask(example) == prompt and task.gold(example) == "Hi." and task.fields == fields
+    assert example.question == prompt[-1]["content"], "what people are shown is the last user message"
+
+
+def test_asking_twice_gives_the_same_even_if_the_caller_edits_the_messages(tmp_path):
+    task = Own(write(tmp_path, map(qa, range(3))), "exact")
+    example = every(task)[0]
+    task.ask(example)[-1]["content"] = "edited"
+    task.rewrite(example)
+    assert task.ask(example) == [say("user", "What colour is thing 0?")]
+
+
+def test_a_pair_must_stand_on_every_line(tmp_path):
+    both = [{"question": f"q {n}", "messages": [say("user", f"m {n}"), GOLD]} for n in range(3)]
+    both[0]["answer"] = "a"                                    # question/answer on the first line only: messages fits them all
+    assert every(Own(write(tmp_path, both), "exact"))[0].question == "m 0"
+
+
+@pytest.mark.parametrize("ids, expected", [
+    (["a", "b", 7], ["a", "b", "7"]),
+    (["a", None, "c"], ["line-1", "line-2", "line-3"]), ([1.5, 2.5, 3.5], ["line-1", "line-2", "line-3"]),
+    ([True, 1, 2], ["line-1", "line-2", "line-3"]),
+])
+def test_ids_are_used_where_every_line_has_one(tmp_path, ids, expected):
+    task = Own(write(tmp_path, [qa(n) | {"id": id} for n, id in enumerate(ids)]), "exact")
+    found = {e.question: e.id for split in ("train", "validation", "test") for e in task.load(split)}
+    assert [found[qa(n)["question"]] for n in range(3)] == expected
+
+
+def test_byte_order_mark_crlf_and_blank_lines_are_read(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(json.dumps(qa(n)) + "\r\n" for n in range(3)).encode())
+    assert [e.question for e in every(Own(path, "exact"))] == [qa(n)["question"] for n in range(3)]
+
+
+# ---------------------------------------------------------------- golds, prompts, judges
+
+@pytest.mark.parametrize("name, answer, gold", [
+    ("number", " 6 * 2 = <<6*2=12>>12\n#### 12\n", "6 * 2 = 12\nThe answer is 12."),
+    ("number", "#### 1,200", "The answer is 1,200."), ("number", "#### 7.", "The answer is 7."),
+    ("number", "42", "42"), ("number", "So the answer is $5.", "So the answer is $5."),
+    ("number", "#### Step 1\n2 + 3\nThe answer is 5.", "#### Step 1\n2 + 3\nThe answer is 5."),     # a heading is no gold
+    ("exact", " <<b>> #### 12\n", "<<b>> #### 12"),                                             # a text keeps what it has
+])
+def test_gold_is_cleaned_and_raw_is_not(tmp_path, name, answer, gold):
+    task = Own(write(tmp_path, [qa(n) | {"answer": answer} for n in range(3)]), name)
+    example = every(task)[0]
+    assert task.gold(example) == task.text(example, "gold") == gold and task.text(example, "raw") == answer
+    assert task.score(example, gold).ok, "the gold is right by its own judge"
+    assert "voice" in error(lambda: task.text(example, "voice"))
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
+    rows = [{"messages": TURNS[:-1] + [say("user", f"Add {{0}} and {n}."), say("assistant", f"It is {n}.")]} for n in range(3)]
+    task = Own(write(tmp_path, rows), name)
+    *before, last = task.rewrite(every(task)[2])
+    assert before == TURNS[:-1] and last["role"] == "user"
+    assert last["content"].startswith("Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"), "braces are the user's, no format field"
+    assert "own words" in last["content"] and ("The answer is N" in last["content"]) == (name == "number")
+
+
+@pytest.mark.parametrize("name, text, source, accepted, right", [
+    ("number", "2 + 3 = 5. The answer is 5.", "own", True, True), ("number", "2 + 2 = 5. The answer is 5.", "own", False, True),
+    ("number", "The answer is 5.", "paraphrase", False, True), ("number", "2 + 3 = 5. The answer is 5.", "paraphrase", True, True),
+    ("number", "The answer is 6.", "own", False, False),
+    ("exact", "Five:\n 5 ", "own", True, True), ("exact", "five: 5", "own", False, False), ("exact", "Five: 5", "paraphrase", True, True),
+])
+def test_judges(tmp_path, name, text, source, accepted, right):
+    task = Own(write(tmp_path, [qa(n) | {"answer": "Five: 5"} for n in range(3)]), name)
+    example = task.load("train")[0]
+    assert task.name == name, "attempts.jsonl keeps it, so that judge.py knows how to judge again"
+    assert (task.accept(example, text, source).ok, task.score(example, text).ok) == (accepted, right)
+
+
+def test_an_edited_judge_takes_effect(tmp_path, monkeypatch):
+    task = Own(write(tmp_path, map(qa, range(3))), "exact")
+    monkeypatch.setattr(judge, "exact", lambda text, gold: judge.Verdict(True, "generous", text, "all is well"))
+    assert task.accept(task.load("train")[0], "anything", "own").rule == "generous"
+
+
+# ---------------------------------------------------------------- splits
+
+def questions(task, split):
+    return [e.question for e in task.load(split)]
+
+
+@pytest.mark.parametrize("n, sizes", [(3, (1, 1, 1)), (10, (7, 1, 2)), (100, (70, 10, 20)), (6000, (5000, 500, 500))])
+def test_without_a_test_file_a_fifth_is_test_and_a_tenth_validation(tmp_path, n, sizes):
+    path = write(tmp_path, map(qa, range(n)))
+    task, again = Own(path, "exact"), Own(path, "exact")
+    parts = [questions(task, split) for split in ("train", "validation", "test")]
+    assert tuple(map(len, parts)) == sizes and len(set().union(*parts)) == n, "the parts are disjoint and lose nothing"
+    assert parts == [questions(again, split) for split in ("train", "validation", "test")], "the same each time"
+    assert all(part == sorted(part, key=lambda q: int(q[:-1].split()[-1])) for part in parts), "in the order of the file"
+    assert task.files == [path] and task.title == "mine" and f"{sizes[2]} test" in task.notes[0]
+
+
+def test_equal_questions_are_in_one_part(tmp_path):
+    rows = [qa(n % 20) | {"question": qa(n % 20)["question"].replace(" ", " " * (1 + n // 20))} for n in range(60)]   # three times each
+    task = Own(write(tmp_path, rows), "exact")
+    parts = [{" ".join(q.split()) for q in questions(task, split)} for split in ("train", "validation", "test")]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 20
+    assert sum(len(task.load(split)) for split in ("train", "validation", "test")) == 60
+
+
+def test_with_a_test_file_its_questions_leave_training(tmp_path):
+    train = write(tmp_path, map(qa, range(30)))
+    test = write(tmp_path, [{"prompt": qa(n)["question"], "completion": "x"} for n in range(27, 40)], "test.jsonl")
+    task = Own(train, "exact", test)
+    assert questions(task, "test") == [qa(n)["question"] for n in range(27, 40)] and len(task.load("validation")) == 3
+    assert len(task.load("train")) == 24
+    assert {*questions(task, "train"), *questions(task, "validation")} == {qa(n)["question"] for n in range(27)}
+    assert task.notes == ["3 training examples are also in the test file and are left out"] and task.files == [train, test]
+    assert task.fields == f"questions from 'question', answers from 'answer'; in {test}: questions from 'prompt', answers from 'completion'"
+
+
+def test_one_training_question_is_enough_with_a_test_file(tmp_path):
+    task = Own(write(tmp_path, [qa(1)]), "exact", write(tmp_path, [qa(2)], "test.jsonl"))
+    assert [len(task.load(split)) for split in ("train", "validation", "test")] == [1, 0, 1] and task.notes == []
+
+
+@pytest.mark.parametrize("rows, test, expected", [
+    ([qa(1), qa(2)], None, "fewer than 3 different questions"), ([qa(1), qa(2)] * 5, None, "fewer than 3 different questions"),
+    ([qa(1), qa(2)], [qa(2), qa(1)], "nothing is left to train on"), ([qa(1)], [{"text": "x"}], "test.jsonl, line 1: has 'text'"),
+])
+def test_too_little_data(tmp_path, rows, test, expected):
+    assert expected in error(lambda: Own(write(tmp_path, rows), "exact", test and write(tmp_path, test, "test.jsonl")))
+
+
+def test_unknown_judge(tmp_path):
+    for name in (None, "numbers"):
+        assert "--judge" in (message := error(lambda: Own(write(tmp_path, map(qa, range(3))), name))) and "number, exact" in message
+
+
+# ---------------------------------------------------------------- bad files: one line that names file, line and what to do
+
+LONE = '{"question": "\\ud83d", "answer": "x"}'
+
+
+@pytest.mark.parametrize("bad, expected", [
+    ("{no json", "is no JSON"), ("[1]", "is no JSON object"), ("7", "is no JSON object"), (LONE, "'question' holds half a character"),
+    ({"question": "q"}, "has 'question', but the lines before have question/answer; take the same fields"),
+    ({"prompt": "p", "completion": "c"}, "has 'prompt', 'completion', but the lines before have question/answer"), ({}, "has no fields"),
+    ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
+    ({"question": 7, "answer": "x"}, "'question' is no text but 7"), ({"question": "q", "answer": None}, "'answer' is no text but null"),
+    ({"question": "q", "answer": ["x"]}, "'answer' is no text but [\"x\"]"),
+])
+def test_bad_line(tmp_path, bad, expected):
+    message = error(lambda: Own(write(tmp_path, [qa(1), bad, qa(3)]), "exact"))
+    assert message.startswith(f"{tmp_path / 'mine.jsonl'}, line 2: ") and expected in message, message
+
+
+@pytest.mark.parametrize("messages, expected", [
+    ([], "empty"), ("hello", "no list of messages"), (["hello"], "message 1 of 'messages' has no 'role'"),
+    ([{"role": "user"}, GOLD], "no 'content'"),
+    ([USER], "the last message is the user's"), ([say("system", "x")], "the last message is the system's"),
+    ([USER, GOLD, USER], "the last message is the user's"),
+    ([GOLD], "message 1 has the role 'assistant' where 'user' belongs"), ([say("system", "x"), GOLD], "message 2 has the role 'assistant'"),
+    ([USER, say("system", "x"), GOLD], "message 2 has the role 'system'"), ([USER, USER, GOLD], "message 2 has the role 'user'"),
+    ([USER, say("tool", "x"), GOLD], "message 2 has the role 'tool'"), ([USER, say(None, "x")], "message 2 has the role 'None'"),
+    ([USER, say("assistant", "")], "message 2 of 'messages' is empty"),
+    ([USER, say("assistant", None)], "message 2 of 'messages' is no text but null"),
+    ([say("user", []), GOLD], "message 1 of 'messages' is no text but []"),
+    ([say("user", ["x"]), GOLD], "message 1 of 'messages' is no text"),
+    ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD], "a part of type 'image_url'; only text"),
+    ([say("user", [{"type": "text"}]), GOLD], "a part of message 1 of 'messages' is no text but null"),
+    ([say("system", "\ud800"), USER, GOLD], "message 1 of 'messages' holds half a character"),
+])
+def test_bad_chat(tmp_path, messages, expected):
+    good = {"messages": [USER, GOLD]}
+    message = error(lambda: Own(write(tmp_path, [good, {"messages": messages}]), "exact"))
+    assert message.startswith(f"{tmp_path / 'mine.jsonl'}, line 2: ") and expected in message, message
+
+
+@pytest.mark.parametrize("row, name, expected", [
+    ({"prompt": [USER], "completion": [GOLD, USER, GOLD]}, "exact", "'completion' holds several messages"),
+    ({"prompt": [USER, GOLD], "completion": "x"}, "exact", "message 3 has the role 'assistant'"),
+    ({"prompt": [USER], "completion": [USER]}, "exact", "message 2 has the role 'user'"),
+    ({"prompt": [], "completion": "x"}, "exact", "'prompt' is no list"),
+    ({"instruction": "x", "input": 5, "output": "x"}, "exact", "'input' is no text but 5"),
+    ({"question": "q", "answer": "nobody"}, "number", "no clear final number; end it with"),
+    ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final number"),
+    ({"question": "q", "answer": "3 men\n#### none"}, "number", "--judge exact"),
+    ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
+    ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
+    ({"text": "x"}, "exact", "has 'text'; every line needs question/answer, prompt/completion, instruction/output or messages"),
+])
+def test_bad_first_line(tmp_path, row, name, expected):
+    message = error(lambda: Own(write(tmp_path, [row]), name))
+    assert message.startswith(f"{tmp_path / 'mine.jsonl'}, line 1: ") and expected in message, message
+
+
+def test_doubled_ids(tmp_path):
+    rows = [qa(1) | {"id": 5}, qa(2) | {"id": "x"}, qa(3) | {"id": "5"}]
+    assert "line 3: id '5' stands in line 1 too" in error(lambda: Own(write(tmp_path, rows), "exact"))
+
+
+@pytest.mark.parametrize("content, expected", [
+    (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "save it as UTF-8"), ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
+    (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
+    (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),
+    (json.dumps([qa(1)], indent=1).encode(), "JSON list; write one object a line"),
+    (json.dumps(qa(1), indent=1).encode(), "line 1: is no JSON"), (b"question,answer\nq,a\n", "line 1: is no JSON"),
+])
+def test_bad_file(tmp_path, content, expected):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(content)
+    message = error(lambda: Own(path, "exact"))
+    assert message.startswith(str(path)) and expected in message, message
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, expected in ((".", "directory"), ("none.jsonl", "No such file"), ("pipe", "pipe"), ("x" * 300, "too long")):
+        message = error(lambda: Own(tmp_path / name, "exact"))
+        assert expected in message and message.startswith(str(tmp_path / name))
+    assert "none.jsonl" in error(lambda: Own(write(tmp_path, map(qa, range(3))), "exact", tmp_path / "none.jsonl"))
