@@ -175,7 +175,11 @@ def judge_file(path):
             if not isinstance(attempt, dict) or not isinstance(attempt.get(name), (str, int) if name in ("id", "gold") else str):
                 raise ValueError(f"{path}:{n}: the field {name!r} is missing or has the wrong type")
         try:
-            verdict = target_number(attempt["text"], attempt["gold"], attempt["source"], attempt["finish_reason"] != "length")
+            finished = attempt["finish_reason"] != "length"
+            if attempt.get("judge") == "exact":
+                verdict = exact(attempt["text"], str(attempt["gold"])) if finished else Verdict(False, "unfinished", None, "cut off by the length limit")
+            else:
+                verdict = target_number(attempt["text"], attempt["gold"], attempt["source"], finished)
         except ValueError as error:
             raise ValueError(f"{path}:{n}: {error}")
         ids.add(attempt["id"])

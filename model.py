@@ -12,30 +12,32 @@ Design choices:
 
 Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E head size, V vocabulary.
 """
-import errno
 import json
+import math
 import os
-import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import torch.utils.checkpoint
 from torch import nn
 
+from data import checkpoint, hub
 from data.chat import LoadError, Tokenizer, read_json, write_atomic
-
-FAMILIES = ("llama",)
 
 
 # ---------------------------------------------------------------- config
 
 @dataclass
 class Config:
-    """The fields of config.json that decide what the layers compute."""
+    """What the layers need to know. `data.checkpoint.read_config` makes one of any supported config.json.
+
+    The families differ in little: qwen2 has biases on q, k, v; qwen3 norms q and k instead and names its head size;
+    mistral and some qwen models look back over a window only; llama may stretch the rotary angles (3.1 and later).
+    """
     hidden_size: int
     intermediate_size: int
     num_hidden_layers: int
@@ -45,55 +47,31 @@ class Config:
     num_key_value_heads: int = 0        # 0: as many as query heads
     head_dim: int = 0                   # 0: hidden_size / num_attention_heads
     rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = False   # the head is the embedding
     rope_theta: float = 10000.0
-    tie_word_embeddings: bool = False
-    model_type: str = "llama"
+    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, None for plain angles
+    qkv_bias: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False               # RMSNorm on every head's queries and keys
+    windows: tuple = ()                 # for each layer how many positions it sees, its own included; None: all
+    source: dict = field(default_factory=dict, repr=False, compare=False)      # config.json as it was read
 
     def __post_init__(self):
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
+        self.windows = tuple(self.windows) or (None,) * self.num_hidden_layers
 
     @classmethod
     def from_dict(cls, d, file="config.json"):
         """The content of config.json -> Config; LoadError names what is missing, malformed or not supported."""
-        def supported(ok, setting, value, choices):
-            if not ok:
-                raise LoadError(f"{file}: {setting} {value!r} is not supported (supported: {choices})")
-
-        supported(d.get("model_type") in FAMILIES, "model_type", d.get("model_type"), ", ".join(FAMILIES))
-        sizes = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
-                 "max_position_embeddings"]
-        if missing := [name for name in sizes if d.get(name) is None]:
-            raise LoadError(f"{file}: lacks {', '.join(missing)}; fetch the file again")
-        sizes += [name for name in ("num_key_value_heads", "head_dim") if d.get(name) is not None]
-        for name in sizes:
-            if type(d[name]) is not int or d[name] < 1:
-                raise LoadError(f"{file}: {name} is {d[name]!r}, not a positive whole number")
-        # transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling
-        rope = d.get("rope_parameters") or d.get("rope_scaling") or {}
-        supported(isinstance(rope, dict), "rope setting", rope, "an object")
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        supported(kind == "default", "rope_type", kind, "default")
-        for setting, default in (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False),
-                                 ("partial_rotary_factor", 1.0), ("quantization_config", None)):
-            value = d.get(setting, rope.get(setting, default))
-            supported(value == default, setting, value, default)
-        supported(d.get("tie_word_embeddings") in (None, True, False), "tie_word_embeddings", d.get("tie_word_embeddings"), "true, false")
-        numbers = {"rms_norm_eps": d.get("rms_norm_eps") or 1e-6,
-                   "rope_theta": rope.get("rope_theta") or d.get("rope_theta") or 10000.0}
-        for name, value in numbers.items():
-            supported(type(value) in (int, float) and value > 0, name, value, "a positive number")
-        config = cls(**{name: d[name] for name in sizes}, **{name: float(n) for name, n in numbers.items()},
-                     tie_word_embeddings=bool(d.get("tie_word_embeddings")))
-        if config.num_attention_heads % config.num_key_value_heads or config.head_dim % 2:
-            raise LoadError(f"{file}: {config.num_attention_heads} heads of size {config.head_dim} do not fit "
-                            f"{config.num_key_value_heads} key-value heads")
-        return config
+        return cls(**checkpoint.read_config(d, file), source=d)
 
     def to_dict(self):
-        """The fields as transformers, old and new, reads them."""
-        return asdict(self) | {"architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "rope_scaling": None,
-                               "attention_bias": False, "mlp_bias": False}
+        """config.json for transformers, old and new: as it was read, or of the Llama family."""
+        plain = {k: v for k, v in asdict(self).items() if k not in ("source", "windows", "qkv_bias", "o_bias", "qk_norm")}
+        return self.source or plain | {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
+                                       "attention_bias": self.qkv_bias}
 
 
 # ---------------------------------------------------------------- layers
@@ -115,10 +93,20 @@ class RMSNorm(nn.Module):
 def rope_table(positions, config):
     """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
 
-    Channel i and its partner i + E/2 turn by position * theta^(-2i/E).
+    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was trained on short texts and then
+    stretched to long ones turns more slowly: all channels ("linear"), or only those that turn less than
+    `high_freq_factor` times in the first context, the slowest fully and the others in part ("llama3").
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
-    frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,)
+    frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), in radians per position
+    stretch = config.rope_scaling or {}
+    if stretch.get("rope_type") == "linear":
+        frequencies = frequencies / stretch["factor"]
+    elif stretch.get("rope_type") == "llama3":
+        low, high = stretch["low_freq_factor"], stretch["high_freq_factor"]
+        turns = stretch["original_max_position_embeddings"] * frequencies / (2 * math.pi)
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+        frequencies = frequencies * (kept + (1 - kept) / stretch["factor"])
     angles = positions[:, None, :, None].float() * frequencies              # (B, 1, T, E/2)
     angles = torch.cat((angles, angles), -1)
     return angles.cos(), angles.sin()
@@ -136,30 +124,32 @@ class Attention(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.head_dim = c.head_dim
-        self.q_proj = nn.Linear(c.hidden_size, c.num_attention_heads * c.head_dim, bias=False)
-        self.k_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
-        self.v_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
-        self.o_proj = nn.Linear(c.num_attention_heads * c.head_dim, c.hidden_size, bias=False)
+        self.q_proj = nn.Linear(c.hidden_size, c.num_attention_heads * c.head_dim, bias=c.qkv_bias)
+        self.k_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=c.qkv_bias)
+        self.v_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=c.qkv_bias)
+        self.o_proj = nn.Linear(c.num_attention_heads * c.head_dim, c.hidden_size, bias=c.o_bias)
+        self.q_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
     def forward(self, x, rope, cache=None, positions=None, mask=None):
+        """cache: keys and values so far (2, B, G, S, E); positions: where x stands in it, None for its beginning.
+        mask (B, 1, T, S): what each position sees; None for all before it."""
         B, T, _ = x.shape
         q, k, v = (proj(x).view(B, T, -1, self.head_dim).transpose(1, 2)    # q (B, H, T, E); k, v (B, G, T, E)
                    for proj in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(q, *rope), rotate(k, *rope)
-        if mask is None:                                    # every row begins at position 0
-            if cache is not None:
-                cache[0, :, :, :T], cache[1, :, :, :T] = k, v
-            out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        else:                                               # rows go on from their own positions
+        q, k = rotate(self.q_norm(q), *rope), rotate(self.k_norm(k), *rope)
+        if cache is not None and positions is None:
+            cache[0, :, :, :T], cache[1, :, :, :T] = k, v
+        elif cache is not None:
             rows = torch.arange(B, device=x.device)[:, None]
             cache[0][rows, :, positions] = k.transpose(1, 2)
             cache[1][rows, :, positions] = v.transpose(1, 2)
             k, v = cache[:, :, :, :mask.size(-1)]           # (B, G, up to the longest row, E)
-            if T == 1:      # the query heads of a group stand in for positions: no copy of k and v per head
-                q = q.reshape(B, k.size(1), -1, self.head_dim)
-                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).view(B, -1, 1, self.head_dim)
-            else:
-                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+        if mask is not None and T == 1:     # the query heads of a group stand in for positions: no copy of k and v per head
+            q = q.reshape(B, k.size(1), -1, self.head_dim)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).view(B, -1, 1, self.head_dim)
+        else:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True)
         return self.o_proj(out.transpose(1, 2).reshape(B, T, -1))
 
 
@@ -168,9 +158,9 @@ class MLP(nn.Module):
 
     def __init__(self, c):
         super().__init__()
-        self.gate_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(c.intermediate_size, c.hidden_size, bias=False)
+        self.gate_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=c.mlp_bias)
+        self.up_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=c.mlp_bias)
+        self.down_proj = nn.Linear(c.intermediate_size, c.hidden_size, bias=c.mlp_bias)
 
     def forward(self, x):
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
@@ -198,6 +188,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.vocab_limit = config.vocab_size    # ids from here on are never sampled (`load` lowers it)
+        self.checkpointing = False              # True trains in a fraction of the memory, a third slower
         self.model = nn.ModuleDict({
             "embed_tokens": nn.Embedding(config.vocab_size, config.hidden_size),
             "layers": nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers)),
@@ -215,15 +206,24 @@ class Transformer(nn.Module):
         (a list of B numbers); None for none.
         """
         B, T = ids.shape
-        positions, mask = torch.arange(T, device=ids.device)[None], None            # (1, T)
+        positions, seen = torch.arange(T, device=ids.device)[None], T               # (1, T)
         if start is not None:
-            positions = torch.tensor(start, device=ids.device)[:, None] + positions     # (B, T)
-            columns = torch.arange(max(start) + T, device=ids.device)
-            mask = columns <= positions[:, None, :, None]                           # (B, 1, T, S)
+            positions, seen = torch.tensor(start, device=ids.device)[:, None] + positions, max(start) + T      # (B, T)
+        windows = {w for w in self.config.windows if w is not None and w < seen}
+        masks = dict.fromkeys(self.config.windows)          # one for each window; None: every earlier position
+        if start is not None or windows:
+            gap = positions[:, None, :, None] - torch.arange(seen, device=ids.device)       # (B or 1, 1, T, S): how far back
+            earlier = gap >= 0 if start is not None else None
+            masks = {w: (gap >= 0) & (gap < w) if w in windows else earlier for w in masks}
         rope = rope_table(positions, self.config)
         x = self.model["embed_tokens"](ids)
         for i, block in enumerate(self.model["layers"]):
-            x = block(x, rope, None if cache is None else cache[i], positions, mask)
+            attention = (rope, None if cache is None else cache[i], positions if start is not None else None,
+                         masks[self.config.windows[i]])
+            if self.checkpointing and torch.is_grad_enabled():  # forget what is inside a block, compute it again in backward
+                x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)
+            else:
+                x = block(x, *attention)
         return self.model["norm"](x)
 
     def head(self, h):
@@ -233,10 +233,92 @@ class Transformer(nn.Module):
     def forward(self, ids):
         return self.head(self.hidden(ids))
 
+    @property
+    def dtype(self):
+        return self.model["embed_tokens"].weight.dtype
+
     def new_cache(self, rows, length):
         """Keys and values of every layer: (layers, 2, rows, G, length, E)."""
         c, like = self.config, self.model["embed_tokens"].weight
         return like.new_zeros(c.num_hidden_layers, 2, rows, c.num_key_value_heads, length, c.head_dim)
+
+
+# ---------------------------------------------------------------- LoRA
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class LoRA(nn.Module):
+    """A frozen linear layer with a trainable low-rank update beside it: W x + alpha / rank * B A dropout(x).
+
+    Hu et al. 2021, arXiv 2106.09685. A is random and B zero, so nothing changes before B is trained. A and B are fp32 and
+    compute in the dtype of x; W stays as it is.
+    """
+
+    def __init__(self, linear, rank, alpha, dropout=0.0):
+        super().__init__()
+        self.base_layer = linear
+        where = {"device": linear.weight.device, "dtype": torch.float32}
+        self.lora_A = nn.Linear(linear.in_features, rank, bias=False, **where)
+        self.lora_B = nn.Linear(rank, linear.out_features, bias=False, **where)
+        nn.init.zeros_(self.lora_B.weight)
+        self.alpha, self.scale, self.dropout, self.active = alpha, alpha / rank, dropout, True
+
+    def forward(self, x):
+        y = self.base_layer(x)
+        if not self.active:
+            return y
+        z = F.linear(F.dropout(x, self.dropout, self.training), self.lora_A.weight.to(x.dtype))        # (.., rank)
+        return y + self.scale * F.linear(z, self.lora_B.weight.to(x.dtype))
+
+    def merged(self):
+        """W + alpha / rank * B A, in W's dtype (computed in fp32)."""
+        W = self.base_layer.weight
+        return (W.float() + self.scale * self.lora_B.weight @ self.lora_A.weight).to(W.dtype)
+
+
+def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
+    """Freeze lm and put adapters on its linear layers of these names, in place -> lm. alpha None: twice the rank."""
+    lm.requires_grad_(False)
+    rng = torch.Generator().manual_seed(seed)
+    for block in lm.model["layers"]:
+        for part in (block.self_attn, block.mlp):
+            for name, linear in list(part.named_children()):
+                if name in targets:
+                    layer = LoRA(linear, rank, 2 * rank if alpha is None else alpha, dropout)
+                    A = torch.empty(layer.lora_A.weight.shape)                      # (rank, D), drawn on the CPU:
+                    nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)      # the same on every device
+                    layer.lora_A.weight.data.copy_(A)
+                    setattr(part, name, layer)
+    return lm
+
+
+def adapters(lm):
+    """{name of the layer: LoRA} of all layers that have one."""
+    return {name: layer for name, layer in lm.named_modules() if isinstance(layer, LoRA)}
+
+
+def remove_lora(lm, merge=False):
+    """Take the adapters off again, in place -> lm; merge: fold them into the weights first."""
+    for name, layer in adapters(lm).items():
+        if merge:
+            layer.base_layer.weight.data = layer.merged()
+        owner, _, child = name.rpartition(".")
+        setattr(lm.get_submodule(owner), child, layer.base_layer)
+    return lm
+
+
+@contextmanager
+def without_lora(lm):
+    """Inside, lm is its own base model: under LoRA that needs no second copy."""
+    layers = adapters(lm).values()
+    for layer in layers:
+        layer.active = False
+    try:
+        yield lm
+    finally:
+        for layer in layers:
+            layer.active = True
 
 
 # ---------------------------------------------------------------- sampling
@@ -318,7 +400,7 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
 
 SLOTS = 256         # rows that are decoded together; fewer where their keys and values
 CACHE = 2**29       # would take more than this many bytes (on a GPU: than a quarter of its memory)
-PREFILL = 8192      # padded prompt tokens that are read together
+PREFILL = 1024      # padded prompt tokens that are read together: enough to keep a processor or GPU busy
 
 
 @torch.inference_mode()
@@ -461,6 +543,21 @@ def add_logprobs(lm, h, targets, scores):
             scores[i] += value
 
 
+def head_loss(lm, h, ids):
+    """Summed cross-entropy (nats) of ids (N,) predicted from hidden states h (N, D), to be trained on.
+
+    A vocabulary of 50,000 to 150,000 makes logits the largest thing there is. So only a few rows of them exist at a time:
+    they are forgotten and computed again in the backward pass (a few per cent slower, gigabytes smaller).
+    """
+    def loss(h, ids):
+        return F.cross_entropy(lm.head(h).float(), ids, reduction="sum")
+    step = max(1, 2**24 // lm.config.vocab_size)        # 64 MiB of logits in fp32
+    if len(h) <= step:
+        return loss(h, ids)
+    return sum(torch.utils.checkpoint.checkpoint(loss, h[a:a + step], ids[a:a + step], use_reentrant=False)
+               for a in range(0, len(h), step))
+
+
 # ---------------------------------------------------------------- precision
 
 def precision(device, work="train"):
@@ -490,51 +587,37 @@ def precision(device, work="train"):
 
 # ---------------------------------------------------------------- load and save
 
-def load(path, device=None, dtype=None):
-    """Open a checkpoint folder in Hugging Face layout -> (lm, tokenizer).
+def load(path, device=None, dtype=None, merge=True, thinking=False):
+    """Open a checkpoint -> (lm, tokenizer).
 
-    device None: cuda if there is one, else cpu. dtype None: the file's.
+    path: a folder in Hugging Face layout, a hub id (owner/name, owner/name@revision), or a folder with a LoRA adapter
+    in PEFT's format, which names its base; merge: fold the adapter into the weights.
+    device None: cuda if there is one, else cpu. dtype None: the file's. thinking: let models that can think aloud do it.
     LoadError, one line, for everything that is missing, cut, unknown or does not fit.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise LoadError(f"{path}: no such folder; a model is a folder with config.json, model.safetensors "
-                        "and tokenizer.json")
+    folder, _ = hub.find(path)
+    adapter = checkpoint.read_adapter(folder) if (folder / "adapter_config.json").is_file() else None
+    if adapter:
+        folder, _ = hub.find(adapter.base)
     device = usable(device)
-    config = Config.from_dict(read_json(path / "config.json"), path / "config.json")
-    tokenizer = Tokenizer(path)
+    config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
+    tokenizer = Tokenizer(folder, thinking)
+    checkpoint.check_vocabulary(tokenizer, config.vocab_size)
     with torch.device("meta"):      # shapes and names without memory
         lm = Transformer(config)
-    wanted = lm.state_dict()
-    tensors = {}
-    for file in weight_files(path):
-        try:
-            with safe_open(file, "pt") as f:
-                tensors |= {name: f.get_tensor(name) for name in f.keys()}
-        except (SafetensorError, OSError) as error:
-            raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
-
-    # old checkpoints store the rotary frequencies, some tied ones the head as well: both can be made again
-    extra = [n for n in tensors if n not in wanted and not n.endswith("rotary_emb.inv_freq")
-             and not (n == "lm_head.weight" and config.tie_word_embeddings)]
-    missing = [n for n in wanted if n not in tensors]
-    if missing or extra:
-        raise LoadError(f"{path}: weights do not fit config.json; missing: {names(missing)}; "
-                        f"unexpected: {names(extra)}")
-    for n, t in wanted.items():
-        if tensors[n].shape != t.shape:
-            raise LoadError(f"{path}: {n} has shape {list(tensors[n].shape)}, config.json wants {list(t.shape)}")
-        if not tensors[n].is_floating_point():
-            raise LoadError(f"{path}: {n} is {tensors[n].dtype}; quantised weights are not supported")
-    dtype = dtype or tensors["model.embed_tokens.weight"].dtype
-    lm.load_state_dict({n: tensors[n].to(device, dtype) for n in wanted}, assign=True)
+    shapes = {name: t.shape for name, t in lm.state_dict().items()}
+    lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, config.tie_word_embeddings), assign=True)
     lm.vocab_limit = min(tokenizer.size, config.vocab_size)
-    return lm, tokenizer
-
-
-def names(items):
-    """A list that stays readable: at most five of them."""
-    return ", ".join(items[:5]) + (f" and {len(items) - 5} more" if len(items) > 5 else "") if items else "none"
+    if adapter:
+        for name, (A, B) in checkpoint.read_adapter_weights(adapter, dict(lm.named_modules())).items():
+            owner, _, child = name.rpartition(".")
+            layer = LoRA(lm.get_submodule(name), len(A), adapter.alpha, adapter.dropout)
+            layer.lora_A.weight.data.copy_(A)
+            layer.lora_B.weight.data.copy_(B)
+            setattr(lm.get_submodule(owner), child, layer)
+        if merge:
+            remove_lora(lm, merge=True)
+    return lm.eval(), tokenizer
 
 
 def usable(device):
@@ -547,43 +630,28 @@ def usable(device):
     return torch.device(device)
 
 
-def weight_files(path):
-    """model.safetensors, or the shards that model.safetensors.index.json names."""
-    if (path / "model.safetensors").is_file():
-        return [path / "model.safetensors"]
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        raise LoadError(f"{path}: holds neither model.safetensors nor {index.name}; fetch the weights")
-    shards = read_json(index).get("weight_map")
-    if not isinstance(shards, dict):
-        raise LoadError(f"{index}: lacks weight_map; fetch the file again")
-    files = [path / name for name in sorted(set(shards.values()))]
-    for file in files:
-        if not file.is_file():
-            raise LoadError(f"{file}: no such file, though {index.name} names it; fetch it")
-    return files
-
-
 def save(lm, tokenizer, path, dtype=None):
-    """Write a folder that `load` and transformers open; a kill half-way leaves no half-written file.
+    """Write a folder that `load`, transformers and vLLM open, adapters folded in; a kill leaves no half-written file.
 
     dtype: what to store the weights in; None as they are.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    weights = {n: t.detach().to("cpu", dtype or t.dtype).contiguous() for n, t in lm.state_dict().items()}
+    weights = {name.replace(".base_layer", ""): t.detach() for name, t in lm.state_dict().items() if ".lora_" not in name}
+    weights |= {f"{name}.weight": layer.merged().detach() for name, layer in adapters(lm).items()}
+    weights = {name: t.to("cpu", dtype or t.dtype).contiguous() for name, t in weights.items()}
     stored = str(weights["model.embed_tokens.weight"].dtype).removeprefix("torch.")
     ends = {"eos_token_id": tokenizer.end_ids}
     tokenizer.save(path)
     if "generation_config.json" not in tokenizer.files:
         write_atomic(path / "generation_config.json", json.dumps(ends, indent=2).encode() + b"\n")
-    config = lm.config.to_dict() | {"torch_dtype": stored} | ends
+    config = {k: v for k, v in lm.config.to_dict().items() if k not in ("dtype", "torch_dtype")} | {"torch_dtype": stored} | ends
     write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
-    temporary = path / f"model.safetensors.tmp{os.getpid()}"
-    try:
-        save_file(weights, temporary, metadata={"format": "pt"})
-    except SafetensorError as error:        # a full disk, mostly
-        temporary.unlink(missing_ok=True)
-        raise OSError(errno.ENOSPC, str(error), str(temporary)) from None
-    shutil.copymode(path / "config.json", temporary)    # save_file lets nobody but the owner read
-    os.replace(temporary, path / "model.safetensors")
+    checkpoint.write_tensors(path / "model.safetensors", weights)
+
+
+def save_adapter(lm, path, base):
+    """Write lm's LoRA layers as PEFT does; base: the folder or hub id that PEFT, and `load`, will look for."""
+    layers = adapters(lm)
+    some = next(iter(layers.values()))
+    checkpoint.write_adapter(path, base, {n: (x.lora_A.weight, x.lora_B.weight) for n, x in layers.items()}, some.alpha, some.dropout)

@@ -11,6 +11,7 @@ Then ordinary fine-tuning, with the loss on the target alone. To see it beside S
 
     python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model, with the table at the end
     python s3ft.py --task gsm8k --show 3     # three examples: own answer, paraphrase, gold, verdicts, and what was chosen
+    python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct      # a public checkpoint, the official data, LoRA
     python s3ft.py --help
 
 Three choices:
@@ -21,9 +22,9 @@ Three choices:
 model.py is the model and its sampling, judge.py says what is right, data/ holds prompts, files, options and the table.
 """
 import copy
+import math
 import random
 import sys
-import time
 from dataclasses import dataclass
 
 from data import cli             # first, so that Ctrl-C is quiet while torch is being imported
@@ -62,7 +63,7 @@ def attempt(lm, tokenizer, task, jobs, options, progress=None):
     asked = [task.ask(e) if source == "own" else task.rewrite(e) for e, source, _ in jobs]
     prompts = [tokenizer.encode_chat(messages) for messages in asked]
     rows = [runs.number_of(f"{e.id} {source} {sample}") for e, source, sample in jobs]      # noise of its own for each job
-    completions = model.generate(lm, prompts, options.max_new_tokens, options.temperature, seed=0, rows=rows,
+    completions = runs.within_memory(model.generate, lm, prompts, options.max_new_tokens, options.temperature, seed=0, rows=rows,
                                  end_ids=tokenizer.end_ids, progress=progress)
     return [{"id": e.id, "source": source, "sample": sample, "text": tokenizer.decode(c.ids), "gold": task.gold(e), "judge": task.name,
              "finish_reason": c.finish_reason, "logprob": c.logprob, "prompt_ids": prompt, "ids": c.ids}
@@ -122,8 +123,7 @@ def target_loss(lm, targets):
     device = next(lm.parameters()).device
     ids, mask = ids.to(device), mask.to(device)
     hidden = lm.hidden(ids)[:, :-1][mask[:, 1:]]                                            # (N, D): one before each target token
-    logits = lm.head(hidden).float()                                                        # (N, V)
-    return F.cross_entropy(logits, ids[:, 1:][mask[:, 1:]], reduction="sum"), len(hidden)
+    return model.head_loss(lm, hidden, ids[:, 1:][mask[:, 1:]]), len(hidden)
 
 
 def micro_batches(targets, budget):
@@ -137,40 +137,54 @@ def micro_batches(targets, budget):
     yield group
 
 
-def learning_rate(step, steps, top):
-    """Linear warm-up over a twentieth of the steps, then linear decay to zero."""
+def learning_rate(step, steps, top, schedule="linear"):
+    """Linear warm-up over a twentieth of the steps, then linear or cosine decay to zero."""
     warmup = max(1, steps // 20)
-    return top * min((step + 1) / warmup, (steps - step) / max(1, steps - warmup))
+    left = (steps - step) / max(1, steps - warmup)                           # of the decay, 1 to 0
+    if schedule == "cosine":
+        left = (1 - math.cos(math.pi * min(1, left))) / 2
+    return top * min((step + 1) / warmup, left)
 
 
-def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, budget=4096):
-    """Train all weights of lm (fp32, in place) on the targets; a generator that yields after every step of `batch` examples.
+def optimiser_of(lm, lr):
+    """AdamW over what is trainable: all weights, or the adapters alone."""
+    trainable = [p for p in lm.parameters() if p.requires_grad]
+    return torch.optim.AdamW(trainable, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=trainable[0].device.type in ("cpu", "cuda"))
+
+
+def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, budget=4096, schedule="linear", done=0, optimiser=None):
+    """Train lm's trainable weights (fp32, in place) on the targets; a generator that yields after every step of `batch` examples.
 
     dtype: what to compute in (autocast); the weights stay fp32, or updates smaller than 1/256 of a weight would be lost.
     budget: tokens in a micro-batch; it changes memory and speed, not the gradient, which is divided once by the step's tokens.
+    done, optimiser: go on after so many steps with this optimiser. A step depends on the weights, the optimiser and its own
+    number (which draws the dropout), so a run that was cut off ends as an undisturbed one.
     """
     device = next(lm.parameters()).device
-    optimiser = torch.optim.AdamW(lm.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = optimiser or optimiser_of(lm, lr)
     order = random.Random(f"order {seed}")
     plan = [order.sample(targets, len(targets)) for _ in range(epochs)]
     plan = [shuffled[i:i + batch] for shuffled in plan for i in range(0, len(shuffled), batch)]
-    for number, step in enumerate(plan):
+    lm.train()                                                               # dropout, where there is any
+    for number, step in list(enumerate(plan))[done:]:
+        torch.manual_seed(runs.number_of(f"dropout {seed} {number}"))
         tokens = sum(len(t.ids) for t in step)
         total = 0.0
         for group in micro_batches(step, budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 loss, scored = target_loss(lm, group)
-            if number == 0:                                                  # prompt masked, closing token in the loss
+            if number == done:                                               # prompt masked, closing token in the loss
                 assert scored == sum(len(t.ids) for t in group), "the loss must cover the targets' tokens and no others"
                 assert len({t.ids[-1] for t in group}) == 1, "every target must end with the closing token"
             (loss / tokens).backward()
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(number, len(plan), lr)
+            group["lr"] = learning_rate(number, len(plan), lr, schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        yield {"step": number + 1, "steps": len(plan), "loss": total / tokens, "tokens": tokens}
+        yield {"step": number + 1, "steps": len(plan), "loss": total / tokens, "tokens": tokens, "optimiser": optimiser}
+    lm.eval()
 
 
 # ---------------------------------------------------------------- 4. what was learnt, what was forgotten
@@ -179,7 +193,7 @@ def evaluate(lm, tokenizer, task, examples, max_new_tokens, progress=None):
     """The model's greedy answers to the examples -> list of dicts for answers.jsonl. Judged afterwards, so a judge can change."""
     prompts = [tokenizer.encode_chat(task.ask(e)) for e in examples]
     fits = [i for i, p in enumerate(prompts) if len(p) < lm.config.max_position_embeddings]
-    answers = model.generate(lm, [prompts[i] for i in fits], max_new_tokens, end_ids=tokenizer.end_ids, progress=progress)
+    answers = runs.within_memory(model.generate, lm, [prompts[i] for i in fits], max_new_tokens, end_ids=tokenizer.end_ids, progress=progress)
     answers = dict(zip(fits, answers))
     nothing = model.Completion([], "too long", 0.0)                          # the prompt fills the context: a wrong answer, counted
     return [{"id": e.id, "source": "answer", "sample": 0, "text": tokenizer.decode(a.ids), "gold": task.gold(e), "judge": task.name,
@@ -190,18 +204,23 @@ def evaluate(lm, tokenizer, task, examples, max_new_tokens, progress=None):
 @torch.no_grad()
 def divergence(base, tuned, answers):
     """KL(base || tuned) per token, in nats, over the base model's own answers to test prompts: it predicts forgetting
-    (Shenfeld et al. 2025, arXiv 2509.04259)."""
+    (Shenfeld et al. 2025, arXiv 2509.04259). Under LoRA base and tuned are one model, without and with its adapters."""
     total = count = 0
     targets = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in answers if a["ids"]]
-    for group in micro_batches(targets, 8192) if targets else []:
+    at_once = max(1, 2**25 // base.config.vocab_size)                        # rows of logits: 128 MiB in fp32
+    for group in micro_batches(targets, 4096) if targets else []:
         width = max(len(t.prompt_ids) + len(t.ids) for t in group)
         ids = torch.tensor([(t.prompt_ids + t.ids + [0] * width)[:width] for t in group], device=next(base.parameters()).device)
         said = torch.zeros_like(ids, dtype=torch.bool)
         for row, t in enumerate(group):
             said[row, len(t.prompt_ids) - 1:len(t.prompt_ids) + len(t.ids) - 1] = True      # positions that predict an answer token
-        p, q = (F.log_softmax(lm.head(lm.hidden(ids)[said]).float(), -1) for lm in (base, tuned))   # (N, V)
-        total += F.kl_div(q, p, reduction="sum", log_target=True).item()
-        count += len(p)
+        q_hidden = tuned.hidden(ids)[said]                                                  # (N, D)
+        with model.without_lora(base):
+            p_hidden = base.hidden(ids)[said]
+        for a in range(0, len(p_hidden), at_once):
+            p, q = (F.log_softmax(lm.head(h[a:a + at_once]).float(), -1) for lm, h in ((base, p_hidden), (tuned, q_hidden)))   # (n, V)
+            total += F.kl_div(q, p, reduction="sum", log_target=True).item()
+        count += len(p_hidden)
     return total / max(1, count)
 
 
@@ -227,14 +246,16 @@ def main(argv=None):
     options = cli.parse(argv, METHODS, SOURCES)
     if options.ask:
         return print(runs.ask(options))
-    task = load_task(options.task, options.data)
+    runs.find_files(options)
+    task = load_task(options.task, options.data, options.judge, options.test)
     train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
     choices = benchmarks.load(TINY) if options.bundled else {}
-    base, tokenizer = model.load(options.model, options.device)
+    base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
     if len(options.lr) > 1 and not validation:
         raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
+    sampler = base if base.dtype == run.sample_dtype else copy.deepcopy(base).to(run.sample_dtype)
 
     # The questions: training examples, and what every model is measured on. Each seed draws its own.
     drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
@@ -242,12 +263,11 @@ def main(argv=None):
                        "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}
                 for seed in options.seeds}
     accept = runs.Verdicts(task)
-    run.plan(drawn, measured, METHODS, accept, SAMPLED)
+    run.plan(drawn, measured, METHODS, accept, SAMPLED, sampler)
     if options.plan:
         return
 
     # Attempts: own answers to every question, paraphrases where a method comes to need one.
-    sampler = copy.deepcopy(base).to(run.sample_dtype)
     attempts = {seed: {} for seed in options.seeds}
     for stage in ("own", "paraphrase"):
         for seed in options.seeds:
@@ -261,21 +281,27 @@ def main(argv=None):
     for seed in options.seeds:
         items = measured[seed] | {"probe": None}
         cells.append(run.cell("base", None, seed, None, items,
-                              lambda progress, keep: measure(sampler, None, tokenizer, task, items, options, progress)))
+                              lambda cell: measure(sampler, None, tokenizer, task, items, options, cell.progress)))
         items = items | {"probe": cells[-1]["answers"]["test"][:100]}
         for method in options.methods:
             chosen = choose_targets(METHODS[method], drawn[seed], attempts[seed], accept)
             targets = [make_target(tokenizer, task, *choice) for choice in chosen]
             run.write_targets(method, seed, chosen, targets)
             for lr in options.lr:
-                def train_and_measure(progress, keep):
-                    lm = copy.deepcopy(base).float()
-                    began = time.time()
-                    losses = runs.train(lm, lambda lm, budget: finetune(lm, targets, lr, options.epochs, options.batch, seed, run.train_dtype, budget),
-                                        progress)
-                    tuned = {"losses": losses, "train_seconds": time.time() - began}
-                    keep(lm)
-                    return tuned | measure(lm.to(run.sample_dtype), sampler, tokenizer, task, items, options, progress)
+                def train_and_measure(cell):
+                    if options.lora:                                         # adapters on the one frozen copy, taken off at the end
+                        lm = model.add_lora(sampler, options.lora, options.lora_alpha, options.lora_dropout, options.lora_targets, seed)
+                    else:
+                        lm = copy.deepcopy(base).float()
+                    steps = lambda **how: finetune(lm, targets, lr, options.epochs, options.batch, seed, run.train_dtype,
+                                                   schedule=options.schedule, **how)
+                    try:
+                        tuned = cell.train(lm, steps, targets)
+                        cell.keep(lm)
+                        lm = lm if options.lora else lm.to(run.sample_dtype)
+                        return tuned | measure(lm, sampler, tokenizer, task, items, options, cell.progress)
+                    finally:
+                        model.remove_lora(sampler)
                 cells.append(run.cell(method, lr, seed, targets, items, train_and_measure))
 
     results = run.results(cells, accept, attempts, drawn, dropped, METHODS)

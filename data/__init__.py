@@ -25,12 +25,18 @@ class Example:
     extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
 
 
-def load_task(name, folder):
-    """The task `name` on the files in `folder` -> an object with load, ask, rewrite, gold, accept, score."""
+def load_task(name, folder=None, judge=None, test=None):
+    """A task by name on the files in `folder`, or the user's own FILE.jsonl with a judge and perhaps a test file.
+
+    -> an object with load, ask, rewrite, gold, text, accept, score, and name, title, files, fields, notes.
+    """
     if name == "gsm8k":
         from data.gsm8k import GSM8K
         return GSM8K(folder)
-    raise UserError(f"task {name!r} is not known; known: {', '.join(TASKS)}")
+    if name.endswith((".jsonl", ".json")):
+        from data.own import Own
+        return Own(name, judge, test)
+    raise UserError(f"task {name!r} is not known; known: {', '.join(TASKS)}, or a FILE.jsonl of your own")
 
 
 def read_jsonl(path, fields):

@@ -10,15 +10,19 @@ Design choices:
 - the template is rendered to text and that text encoded *without* special tokens added (the template
   has written them already, or BOS would stand there twice);
 - end ids are what generation stops on (often several), `close_id` the one that the template puts after
-  an assistant's turn, the one to train on.
+  an assistant's turn, the one to train on;
+- a model without a template gets PLAIN below, one whose template refuses a system message gets that
+  message in front of the user's first; both are said once.
 """
 import json
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import jinja2
 import jinja2.ext
+import jinja2.nodes
 import jinja2.sandbox
 import tokenizers
 
@@ -27,6 +31,10 @@ from data import UserError
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
          "generation_config.json")
 TODAY = datetime(2025, 1, 1)    # templates that print today's date would change ids from day to day
+PLAIN = """{% for m in messages %}{% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
+{% else %}{{ "Question: " if m.role == "user" else "" }}{{ m.content }}
+
+{% endif %}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"""
 
 
 class LoadError(UserError):
@@ -53,16 +61,34 @@ def write_atomic(path, content):
     os.replace(temporary, path)
 
 
+class Generation(jinja2.ext.Extension):
+    """{% generation %} .. {% endgeneration %}: some templates mark the assistant's words so; here they are just printed."""
+    tags = {"generation"}
+
+    def parse(self, parser):
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
+        return jinja2.nodes.Scope(body).set_lineno(line)
+
+
+def say_once(text, said=set()):
+    """Print a line to stderr unless it has been printed before."""
+    if text not in said:
+        said.add(text)
+        print(text, file=sys.stderr)
+
+
 class Tokenizer:
     """The tokenizer of a checkpoint folder.
 
     size      ids lie in range(size); rows of the embedding past it mean nothing
     end_ids   generation stops on any of them
-    close_id  closes an assistant's turn in the template; None for a model without chat template
+    close_id  closes an assistant's turn in the template
+    thinking  whether a template that lets a model think aloud first (Qwen3) is asked to
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, thinking=False):
+        self.folder, self.thinking = Path(folder), thinking
         if not (self.folder / "tokenizer.json").is_file():
             raise LoadError(f"{self.folder / 'tokenizer.json'}: no such file; a model folder needs its tokenizer")
         # the bytes are kept, so that save() does not depend on the folder still being there
@@ -76,15 +102,14 @@ class Tokenizer:
         self.bpe.no_padding()
         vocabulary = self.bpe.get_vocab(with_added_tokens=True)
         self.size = max(vocabulary.values()) + 1
+        first = self.bpe.encode("a")        # what tokenizer.json itself puts in front of a text, mostly BOS or nothing
+        self.bos_ids = [i for i, added in zip(first.ids[:1], first.special_tokens_mask) if added]
 
         config = read_json(self.folder / "tokenizer_config.json") if "tokenizer_config.json" in self.files else {}
         # a special token is written as text or as {"content": text, ...}
         self.special = {key: value["content"] if isinstance(value, dict) else value
                         for key, value in config.items() if key.endswith("_token") and value
                         and isinstance(value, (str, dict))}
-        self.bos_id = vocabulary.get(self.special.get("bos_token")) if config.get("add_bos_token") else None
-        self.template = self._template(config)
-        self.close_id = self._close_id(vocabulary)
 
         # the first file that names an end counts, as in transformers
         ends = None
@@ -96,19 +121,21 @@ class Tokenizer:
         ends = [ends] if isinstance(ends, int) else ends or []
         if not isinstance(ends, list) or not all(type(i) is int for i in ends):
             raise LoadError(f"{self.folder}: eos_token_id {ends!r} is no token id and no list of them; fetch its file again")
-        ends = list(ends)
-        self.end_ids = ends + [self.close_id] * (self.close_id is not None and self.close_id not in ends)
+        if ends and 0 <= ends[0] < self.size:
+            self.special.setdefault("eos_token", self.bpe.id_to_token(ends[0]))
+
+        self.template, self.plain = self._template(config)
+        self.close_id = self._close_id(vocabulary)
+        self.end_ids = list(ends) + [self.close_id] * (self.close_id is not None and self.close_id not in ends)
 
     def _template(self, config):
-        """The compiled chat template, in the sandbox and with the helpers that transformers gives it."""
+        """(the compiled chat template, whether it is PLAIN), in the sandbox and with the helpers that transformers gives it."""
         source = config.get("chat_template")
         if isinstance(source, list):    # several named ones
             source = next((t.get("template") for t in source if isinstance(t, dict) and t.get("name") == "default"), None)
         if "chat_template.jinja" in self.files:
             source = self.files["chat_template.jinja"].decode("utf-8", errors="replace")
-        if not source:
-            return None
-        if not isinstance(source, str):
+        if source and not isinstance(source, str):
             raise LoadError(f"{self.folder}: the chat template is no text; fetch tokenizer_config.json again")
 
         def raise_exception(message):
@@ -119,42 +146,50 @@ class Tokenizer:
                               sort_keys=sort_keys)
 
         env = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True,
-                                                           extensions=[jinja2.ext.loopcontrols])
+                                                           extensions=[jinja2.ext.loopcontrols, Generation])
         env.filters["tojson"] = tojson
         env.globals.update(raise_exception=raise_exception, strftime_now=TODAY.strftime)
         try:
-            return env.from_string(source)
+            return env.from_string(source or PLAIN), not source
         except jinja2.TemplateError as error:
             raise LoadError(f"{self.folder}: the chat template does not compile ({error})") from None
 
     def _close_id(self, vocabulary):
         """The token after an assistant's words, found by rendering a chat and looking what follows."""
-        if self.template is None:
-            return None
         words = "certainly"
-        text = self.render([{"role": "user", "content": "hello"}, {"role": "assistant", "content": words}])
+        text = self._render([{"role": "user", "content": "hello"}, {"role": "assistant", "content": words}])
         after = self.bpe.encode(text[text.rfind(words) + len(words):], add_special_tokens=False).ids
         added = self.bpe.get_added_tokens_decoder()
         return next((i for i in after if i in added), vocabulary.get(self.special.get("eos_token")))
 
-    def render(self, messages):
-        """The chat as text, with the generation prompt unless the last message is the assistant's."""
-        if self.template is None:
-            raise LoadError(f"{self.folder}: has no chat template; take an instruction-tuned model")
+    def _render(self, messages):
         try:
-            return self.template.render(messages=messages, tools=None, documents=None, **self.special,
+            return self.template.render(messages=messages, tools=None, documents=None, enable_thinking=self.thinking, **self.special,
                                         add_generation_prompt=messages[-1]["role"] != "assistant")
         except Exception as error:      # a template is a program: it can fail in any way
             raise LoadError(f"{self.folder}: the chat template refuses this chat ({error})") from None
 
+    def render(self, messages):
+        """The chat as text, with the generation prompt unless the last message is the assistant's."""
+        if self.plain:
+            say_once(f"{self.folder.name} has no chat template: questions are asked as \"Question: ...\\n\\nAnswer:\"")
+        try:
+            return self._render(messages)
+        except LoadError:
+            if not (len(messages) > 1 and messages[0]["role"] == "system" and messages[1]["role"] == "user"):
+                raise
+        say_once(f"{self.folder.name}: its chat template takes no system message; it goes in front of the user's first")
+        first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        return self._render([first, *messages[2:]])
+
     def encode_chat(self, messages):
-        """[{"role": .., "content": ..}, ..] -> ids."""
-        return self.bpe.encode(self.render(messages), add_special_tokens=False).ids
+        """[{"role": .., "content": ..}, ..] -> ids. A template writes BOS itself where it belongs; PLAIN does not."""
+        text = self.render(messages)
+        return self.encode(text) if self.plain else self.bpe.encode(text, add_special_tokens=False).ids
 
     def encode(self, text):
-        """Plain text -> ids; BOS in front only where tokenizer_config.json asks for it (add_bos_token)."""
-        ids = self.bpe.encode(text, add_special_tokens=False).ids
-        return ids if self.bos_id is None else [self.bos_id] + ids
+        """Plain text -> ids, with BOS in front where tokenizer.json puts it, as in transformers."""
+        return self.bos_ids + self.bpe.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids):
         """ids -> text without special tokens."""

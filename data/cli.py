@@ -11,6 +11,8 @@ from pathlib import Path
 
 from data import TASKS, TINY, UserError
 
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")      # model.LINEAR, without importing torch
+
 EPILOG = """examples
   python s3ft.py --task gsm8k                                    base, SFT and S3FT on the bundled model: minutes, no network
   python s3ft.py --task gsm8k --methods sft,ssr,sdft,s3ft        two more methods; what is finished is not done again
@@ -18,7 +20,10 @@ EPILOG = """examples
   python s3ft.py --task gsm8k --plan                             what it would do, and how long it would take
   python s3ft.py --task gsm8k --show 3                           three examples from question to coloured target
   python s3ft.py --ask "How many legs do 3 cats have?" --model runs/RUN/CELL
-  python s3ft.py --task gsm8k --model FOLDER --data FOLDER       a Llama-style checkpoint and the official files from disk
+  python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
+                                                                 a public checkpoint on the official data, with LoRA: how long?
+  python s3ft.py --task gsm8k --model FOLDER --data FOLDER       both from disk
+  python s3ft.py --task mine.jsonl --judge number                your own questions and answers (or --judge exact)
 
 Kill it at any time and give the same command again: it goes on where it was. Edit a judge, a prompt, METHODS or the
 training and run again: what depends on the edit is done again, with a line that says why, and nothing else is."""
@@ -62,34 +67,59 @@ def nonnegative(text):
     return 0.0 if text.strip() in ("0", "0.0") else positive(text)
 
 
+def rank(text):
+    return 0 if text.strip() == "0" else count(text)
+
+
+def share(text):
+    if (value := nonnegative(text)) >= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, not {text[:40]!r}")
+    return value
+
+
 def parser():
     p = Parser(prog="s3ft.py", description="Compare base, SFT and S3FT: the model's own right answers as targets, instead of one gold wording.",
                epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     g = p.add_argument_group("what to run")
-    g.add_argument("--task", metavar="NAME", help=f"the task to learn: {', '.join(TASKS)}")
-    g.add_argument("--model", default=str(TINY), metavar="FOLDER", help="checkpoint in Hugging Face layout (default: the bundled teaching model)")
-    g.add_argument("--data", default=str(TINY), metavar="FOLDER", help="folder with gsm8k/train.jsonl and gsm8k/test.jsonl (default: the bundled tiny-gsm8k)")
+    g.add_argument("--task", metavar="NAME", help=f"the task to learn: {', '.join(TASKS)}, or your own FILE.jsonl with question/answer, prompt/completion, "
+                   "instruction/output or messages on every line")
+    g.add_argument("--judge", choices=("number", "exact"), help="what makes an answer to your own data right: its final number, or its whole text")
+    g.add_argument("--test", metavar="FILE", help="test questions for your own data (default: a fifth of them is held back)")
+    g.add_argument("--model", default=str(TINY), metavar="MODEL", help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
+                   "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
+    g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and gsm8k/test.jsonl (default: tiny-gsm8k for the bundled model; for any "
+                   "other the official files, downloaded once)")
     g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS in s3ft.py, with commas; base is always measured (default sft,s3ft)")
     g = p.add_argument_group("how much")
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each benchmark (default 250)")
-    g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, and their order (default 1)")
+    g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, their order, dropout (default 1)")
     g = p.add_argument_group("attempts")
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
     g.add_argument("--temperature", type=nonnegative, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
     g.add_argument("--max-new-tokens", type=count, metavar="N", help="length limit of an answer (default 96 for the bundled model, else 400)")
+    g.add_argument("--thinking", action="store_true", help="let a model that can think aloud first (Qwen3) do so (default: off)")
     g = p.add_argument_group("training")
-    g.add_argument("--epochs", type=count, default=2, metavar="N", help="times every example is seen (default 2)")
-    g.add_argument("--batch", type=count, default=8, metavar="N", help="examples in a step (default 8)")
-    g.add_argument("--lr", type=positive, nargs="+", default=[3e-4], metavar="RATE",
-                   help="learning rates, the same for every method; of several, each method takes the smallest within one standard error of its best on validation (default 3e-4)")
+    g.add_argument("--epochs", type=count, metavar="N", help="times every example is seen (default 2)")
+    g.add_argument("--batch", type=count, metavar="N", help="examples in a step (default 8)")
+    g.add_argument("--lr", type=positive, nargs="+", metavar="RATE", help="learning rates, the same for every method; of several, each method takes the smallest "
+                   "within one standard error of its best on validation (default 3e-4 for the bundled model; others 1e-4 with LoRA, 1e-5 without)")
+    g.add_argument("--schedule", choices=("linear", "cosine"), help="how the rate falls after the warm-up (default linear)")
+    g.add_argument("--lora", type=rank, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for the "
+                   "bundled model, 16 for others)")
+    g.add_argument("--lora-alpha", type=positive, metavar="A", help="their scale is alpha / rank (default twice the rank)")
+    g.add_argument("--lora-dropout", type=share, metavar="P", help="dropout before an adapter (default 0)")
+    g.add_argument("--lora-targets", metavar="LIST", help=f"which layers have one (default all: {','.join(LINEAR)})")
+    g.add_argument("--paper", action="store_true", help="the paper's LoRA (rank 8, alpha 16, dropout 0.1), and what the paper does not say borrowed from "
+                   "SDFT's code: on q_proj,v_proj, rate 1e-4 with cosine decay, batch 8, 5 epochs; options given beside it win")
     g = p.add_argument_group("machine and files")
     g.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: cuda if there is one)")
     g.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="to compute in (default: what is faster here; the run says why)")
     g.add_argument("--out", metavar="FOLDER", help="run folder (default runs/TASK-HASH)")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
-    g.add_argument("--keep", choices=("none", "last", "all"), default="last", help="checkpoints of tuned cells (default: the last of each method)")
+    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default: the last of each method; with LoRA none, as its "
+                   "adapters are always kept: --keep last writes the merged weights too)")
     g = p.add_argument_group("look")
     g.add_argument("--plan", action="store_true", help="print what would be done, minutes, memory and disk, and stop")
     g.add_argument("--show", type=count, default=0, metavar="N", help="after the run print N examples: question, attempts, verdicts, coloured target")
@@ -100,7 +130,7 @@ def parser():
 def parse(argv, methods, sources):
     """argv -> options, checked. UserError for everything that a user can mend."""
     o = parser().parse_args(argv)
-    for name in ("model", "data", "out", "device", "ask"):
+    for name in ("task", "test", "model", "data", "out", "device", "ask"):
         value = getattr(o, name)
         if value is not None and (not value.strip() or any("\ud800" <= c <= "\udfff" for c in value)):
             raise UserError(f"--{name} is empty or no text; leave it out or give a value")
@@ -108,7 +138,16 @@ def parse(argv, methods, sources):
         return o
     if o.task is None:
         raise UserError(f"which task? give --task NAME, one of: {', '.join(TASKS)}")
-    known("task", o.task, TASKS)
+    own = o.task.endswith((".jsonl", ".json")) or os.path.exists(o.task) and o.task not in TASKS
+    if own and not o.task.endswith((".jsonl", ".json")):
+        raise UserError(f"--task {o.task}: your own data come as a file FILE.jsonl; known tasks: {', '.join(TASKS)}")
+    if own and (o.judge is None or o.data):
+        raise UserError(f"--task {o.task}: which judge? add --judge number (the final number decides) or --judge exact (the whole text does)" if not o.data
+                        else "--data goes with a named task; your own data stand in --task FILE.jsonl and --test FILE")
+    if not own:
+        known("task", o.task, TASKS)
+        if o.judge or o.test:
+            raise UserError(f"--judge and --test go with --task FILE.jsonl; {o.task} has its own")
     names = [m.strip() for m in o.methods.split(",") if m.strip()]
     for name in names:
         known("method", name, ["base", *methods])
@@ -121,9 +160,26 @@ def parse(argv, methods, sources):
             raise UserError(f"METHODS in s3ft.py: {method!r} must be a plain name with a tuple of sources, such as (\"own\",), not {row!r}")
         for source in row:
             known(f"METHODS in s3ft.py, row {method!r}: source", source, sources)
-    o.lr = sorted(set(o.lr))
-    o.seeds = list(range(o.seeds))
     o.bundled = Path(o.model).resolve() == TINY.resolve()
+    paper = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj", "lr": [1e-4], "schedule": "cosine", "batch": 8, "epochs": 5}
+    for name, value in (paper if o.paper else {}).items():
+        if getattr(o, name) is None:
+            setattr(o, name, value)
+    o.lora = (0 if o.bundled else 16) if o.lora is None else o.lora
+    if not o.lora and (o.lora_alpha or o.lora_dropout or o.lora_targets):
+        raise UserError("--lora-alpha, --lora-dropout and --lora-targets need adapters: add --lora 16")
+    o.lora_alpha = o.lora_alpha or 2.0 * o.lora
+    o.lora_dropout = o.lora_dropout or 0.0
+    o.lora_targets = [name.strip() for name in (o.lora_targets or ",".join(LINEAR)).split(",") if name.strip()]
+    for name in o.lora_targets:
+        known("--lora-targets: layer", name, LINEAR)
+    o.lora_targets = [name for name in LINEAR if name in o.lora_targets]
+    if not o.lora_targets:
+        raise UserError(f"--lora-targets names no layer; known: {', '.join(LINEAR)}")
+    o.lr = sorted(set(o.lr or [3e-4 if o.bundled else 1e-4 if o.lora else 1e-5]))
+    o.epochs, o.batch, o.schedule = o.epochs or 2, o.batch or 8, o.schedule or "linear"
+    o.keep = o.keep or ("none" if o.lora else "last")
+    o.seeds = list(range(o.seeds))
     o.max_new_tokens = o.max_new_tokens or (96 if o.bundled else 400)
     if o.samples > 1 and o.temperature == 0:
         raise UserError(f"--samples {o.samples} at temperature 0 would be {o.samples} times the same answer; add --temperature 0.7")

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import judge
-from data import Example, UserError, read_jsonl
+from data import TINY, Example, UserError, read_jsonl
 
 ASK = '{question}\n\nThink step by step. End with "The answer is N."'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
@@ -28,6 +28,9 @@ class GSM8K:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; --data names one with gsm8k/train.jsonl and gsm8k/test.jsonl")
         self.folder = folder / "gsm8k" if (folder / "gsm8k").is_dir() else folder
+        self.title = "tiny-gsm8k" if folder.resolve() == TINY.resolve() else "gsm8k"     # the bundled set is no GSM8K
+        self.files = sorted(self.folder.glob("*.jsonl"))
+        self.fields, self.notes = None, []                                  # nothing about them that needs saying
 
     def load(self, split):
         """"train", "validation" or "test" -> list of Example. Without a validation file a seeded part of train serves."""

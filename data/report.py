@@ -151,7 +151,7 @@ def notes(results, cells, base, rates, seeds):
             ok, n = sum(v[0] for v in rules.values()), sum(v[1] for v in rules.values())
             refused = {}
             for rule, (good, total) in sorted(rules.items()):
-                why = rule if rule in ("unfinished", "wrong step", "no step", "leak", "too long") else "wrong number"
+                why = rule if rule in ("unfinished", "wrong step", "no step", "leak", "too long") else "other text" if rule == "exact" else "wrong number"
                 refused[why] = refused.get(why, 0) + total - good
             why = ", ".join(f"{rule} {count}" for rule, count in refused.items() if count)
             parts.append(f"{source}: {ok} of {n} accepted" + (f" (refused: {why})" if why else ""))
@@ -160,6 +160,8 @@ def notes(results, cells, base, rates, seeds):
         c = results["copies"]
         lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space: {100 * c['equal']:.0f} %; "
                      f"mean similarity to it {c['similarity']:.2f}")
+    if (back := results["encode_back"])["sampled"]:
+        lines.append(f"sampled targets whose text encodes back to the very ids that were trained on: {100 * back['same']:.1f} % of {back['sampled']}")
     cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
     if any(v > 0 for v in cut.values()):
         lines.append("test answers cut off by the length limit: " + ", ".join(f"{m} {100 * v:.1f} %" for m, v in cut.items()))

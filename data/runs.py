@@ -10,104 +10,26 @@ A key is a digest of all that a thing depends on: ids, settings, model files, an
 syntax tree, so that a comment costs nothing). A thing whose key still fits is used, any other is made again and the run says
 why. Every file is written whole to a temporary name and then renamed, so a kill leaves the old or the new one.
 """
-import ast
 import copy
 import difflib
 import fcntl
-import hashlib
-import inspect
-import json
-import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-import judge
 import model
-from data import TINY, UserError, benchmarks
-from data.chat import write_atomic
+from data import TASKS, TINY, UserError, benchmarks, hub, training
+from data.checkpoint import read_adapter, weight_files
+from data.files import code_of, digest, file_digest, number_of, read_json, read_jsonl, write_json, write_jsonl
+from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
+from data.training import Progress, minutes, within_memory                   # noqa: F401
 
-CHUNK = 300                      # attempts in a chunk, the unit that a killed run loses at most
-ROOT = Path(__file__).resolve().parent.parent
+CHUNK = 300                      # attempts in a chunk, the unit that a killed run loses at most;
+SMALL_CHUNK = 64                 # for a model above 50M parameters on a CPU, where 300 would be a quarter of an hour
 
-
-# ---------------------------------------------------------------- keys
-
-def digest(*things):
-    """A short fingerprint of JSON-able things."""
-    return hashlib.sha256(json.dumps(things, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def number_of(text):
-    """A number below 2^53 that belongs to a text: names a job's row of random numbers."""
-    return int(hashlib.sha256(text.encode()).hexdigest()[:13], 16)
-
-
-def file_digest(paths):
-    """Fingerprint of files' names and contents."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        with open(path, "rb") as f:
-            total.update(path.name.encode())
-            for block in iter(lambda: f.read(1 << 20), b""):
-                total.update(block)
-    return total.hexdigest()[:16]
-
-
-def code_of(module, *names):
-    """Fingerprint of top-level functions of a module and of everything in it that they use, as syntax trees without docstrings.
-
-    Without names: of the whole module.
-    """
-    tree = ast.parse(inspect.getsource(module) if not isinstance(module, Path) else module.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and node.body and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    defined = {}
-    for node in tree.body:
-        for name in ([node.name] if hasattr(node, "name") else [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]):
-            defined[name] = node
-    used, ahead = {}, list(names or defined)
-    while ahead:
-        name = ahead.pop()
-        if name in defined and name not in used:
-            used[name] = ast.dump(defined[name])
-            ahead += [n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)]
-    return digest(used)
-
-
-def write_json(path, value):
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def write_jsonl(path, rows):
-    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-
-
-def read_json(path):
-    """The JSON object in a file of ours; {} where it is missing or damaged, so that what it told is made again."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def read_jsonl(path, fields=()):
-    """The rows of a file of ours that are whole: JSON objects with these fields. Damaged ones are left out, to be made again."""
-    rows = []
-    for line in path.read_bytes().decode("utf-8", errors="replace").split("\n") if path.is_file() else []:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict) and all(name in row for name in fields):
-            rows.append(row)
-    return rows
 
 
 ATTEMPT = ("id", "source", "sample", "text", "gold", "finish_reason", "prompt_ids", "ids", "key", "base", "seconds")
@@ -115,54 +37,43 @@ ANSWER = ("split", "id", "text", "finish_reason", "prompt_ids", "ids")
 RESULT = ("key", "method", "lr", "epochs", "seed", "targets", "target_tokens", "benchmarks", "benchmark_ids", "kl", "seconds")
 
 
-# ---------------------------------------------------------------- progress
-
-class Progress:
-    """Call it with the number of things newly done. A bar on a terminal, else a line per ten per cent (and per five seconds)."""
-
-    def __init__(self, label, total):
-        self.label, self.total, self.done, self.began = label, total, 0, time.time()
-        self.told, self.last = 0, self.began
-        self.bar = tqdm(total=total, desc=label, leave=False, dynamic_ncols=True) if sys.stderr.isatty() else None
-
-    def __call__(self, n=1):
-        self.done += n
-        now = time.time()
-        if self.bar is not None:
-            self.bar.update(n)
-            if self.done >= self.total:
-                self.bar.close()
-        elif self.done < self.total and self.done * 10 // self.total > self.told and now - self.last > 5:
-            self.told, self.last = self.done * 10 // self.total, now
-            left = (now - self.began) / self.done * (self.total - self.done)
-            print(f"  {self.label}: {self.done} of {self.total}, {minutes(left)} to go", file=sys.stderr, flush=True)
-
-
-def minutes(seconds):
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 # ---------------------------------------------------------------- what main asks for before it samples
 
 def fitting(examples, task, tokenizer, context, max_new_tokens):
     """(examples that fit the context with their gold, rewrite prompt and answer; how many do not). The same for all methods."""
-    ask = task.ask(examples[0])
-    prompt, chat = tokenizer.encode_chat(ask), tokenizer.encode_chat(ask + [{"role": "assistant", "content": "1"}])
-    if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
-        raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question "
-                        "once it is answered; take another model")
+    def words(messages):
+        return "".join(m["content"] for m in messages)
     kept = []
     for e in examples:
         # a token is at least one character or byte, so short texts need no counting
-        size = len((task.ask(e)[0]["content"] + task.rewrite(e)[0]["content"] + task.gold(e)).encode())
-        if size + max_new_tokens + 100 > context:
+        if len((words(task.ask(e)) + words(task.rewrite(e)) + task.gold(e)).encode()) + max_new_tokens + 300 > context:
             ask, gold = len(tokenizer.encode_chat(task.ask(e))), len(tokenizer.encode(task.gold(e)))
             if max(len(tokenizer.encode_chat(task.rewrite(e))), ask) + max_new_tokens > context or ask + gold + 2 > context:
                 continue
         kept.append(e)
     if not kept:
         raise UserError(f"no training example fits the model's context of {context} tokens with {max_new_tokens} new ones; lower --max-new-tokens")
+    for e in {len(task.ask(e)): e for e in kept}.values():                   # one chat of each shape
+        prompt, chat = (tokenizer.encode_chat(task.ask(e) + more) for more in ([], [{"role": "assistant", "content": "1"}]))
+        if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
+            raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question "
+                            "once it is answered; take another model")
     return kept, len(examples) - len(kept)
+
+
+def find_files(options):
+    """Where model and data are: options.folder, .commit (of a hub id), .data. May fetch them."""
+    options.folder, options.commit = hub.find(options.model)
+    if options.data is None and options.task in TASKS:
+        options.data = str(TINY if options.bundled else hub.gsm8k())
+
+
+def model_key(folder):
+    """Fingerprint of the files that decide what a model says; an adapter's with those of its base."""
+    files = [p for p in folder.iterdir() if p.suffix in (".json", ".jinja") and p.name not in ("result.json", "keys.json")]
+    if (folder / "adapter_config.json").is_file():
+        return digest(file_digest([*files, folder / "adapter_model.safetensors"]), model_key(hub.find(read_adapter(folder).base)[0]))
+    return file_digest([*files, *weight_files(folder)])
 
 
 class Verdicts:
@@ -190,36 +101,14 @@ def needed(stage, examples, methods, attempts, accept, sampled):
     return [e for e in examples if any(asks(sources, e) for sources in methods.values())]
 
 
-def train(lm, steps, progress, budget=4096):
-    """Run finetune's steps to the end -> loss of every step. When memory runs out, begin again with half the micro-batch."""
-    start = copy.deepcopy(lm.state_dict()) if next(lm.parameters()).is_cuda else None
-    while True:
-        losses, bar = [], None
-        try:
-            for step in steps(lm, budget):
-                bar = bar or progress("fine-tuning, steps", step["steps"])
-                losses.append(round(step["loss"], 5))
-                bar()
-            return losses
-        except torch.OutOfMemoryError:
-            if budget < 256 or start is None:
-                raise UserError("the model does not fit this device's memory for training; take a smaller one or --device cpu") from None
-            budget //= 2
-            lm.load_state_dict(start)
-            lm.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            print(f"out of memory: trying micro-batches of {budget} tokens", file=sys.stderr)
-
-
 # ---------------------------------------------------------------- the run folder
 
 def open_run(options, task, base, tokenizer, method_code):
     """Find or make the run folder and make sure that it belongs to this task, model and data."""
-    folder = Path(options.model)
-    model_key = file_digest(p for p in folder.iterdir() if p.is_file() and p.suffix in (".json", ".safetensors", ".jinja") and p.name != "result.json")
-    data_files = list(task.folder.glob("*.jsonl")) + list((TINY / "benchmarks").glob("*.jsonl"))
-    identity = {"task": options.task, "model": model_key, "data": file_digest(data_files)}
-    out = Path(options.out) if options.out else Path("runs") / f"{options.task}-{digest(identity)[:8]}"
+    data_files = list(task.files) + (list((TINY / "benchmarks").glob("*.jsonl")) if options.bundled else [])
+    identity = {"task": options.task if options.task in TASKS else f"{task.title} judged by {task.name}",
+                "model": model_key(options.folder), "data": file_digest(data_files)}
+    out = Path(options.out) if options.out else Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
     try:
         if TINY.resolve() in (out.resolve(), *out.resolve().parents):
             raise UserError(f"--out {out} lies inside the bundled model's folder; name another")
@@ -253,6 +142,47 @@ def open_run(options, task, base, tokenizer, method_code):
     return Run(out, options, identity, task, base, tokenizer, method_code, lock)
 
 
+WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapter_model.safetensors"
+
+
+class Cell:
+    """One model while it is trained and measured: its folder, its progress, and the state of its training on the way."""
+
+    def __init__(self, run, folder, key, lr, keep):
+        self.run, self.folder, self.key, self.lr, self.kept = run, folder, key, lr, keep
+        self.state, self.bars = folder / "state.safetensors", []
+        if folder.is_dir():
+            for path in folder.iterdir():                                    # of an older key, or half-made
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path != self.state:
+                    path.unlink()
+        else:
+            folder.unlink(missing_ok=True)                                   # if somebody put a file there
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def progress(self, label, total):
+        self.bars.append([label, Progress(label, total), time.time()])
+        return self.bars[-1][1]
+
+    def train(self, lm, steps, targets):
+        """Run finetune's steps to the end, through kills and shortage of memory -> {"losses", "train_seconds"}."""
+        longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
+        budget, lm.checkpointing = training.micro_budget(lm, self.run.train_dtype, longest)
+        result = training.train(lm, steps, self.progress, lambda lm: self.run.method_code.optimiser_of(lm, self.lr), budget,
+                                self.state, self.key)
+        lm.checkpointing = False
+        return result
+
+    def keep(self, lm):
+        """Store the tuned model: an adapter always, whole checkpoints as --keep says."""
+        o = self.run.options
+        if o.lora:
+            model.save_adapter(lm, self.folder, o.model if o.commit is None else f"{o.model.partition('@')[0]}@{o.commit}")
+        if self.kept:
+            model.save(lm, self.run.tokenizer, self.folder / "merged" if o.lora else self.folder)
+
+
 class Run:
     def __init__(self, out, options, identity, task, base, tokenizer, method_code, lock):
         self.out, self.options, self.identity = out, options, identity
@@ -267,6 +197,7 @@ class Run:
         self.why = f"{device.type}: sampling in {short(self.sample_dtype)} ({why_sample}); training in {short(self.train_dtype)} ({why_train})"
         self.code = {"model.py": code_of(model), "train": code_of(method_code, "finetune"),
                      "measure": digest(code_of(method_code, "measure"), code_of(benchmarks))}
+        self.big = sum(p.numel() for p in base.parameters()) > 50e6
         self.code["attempt"] = digest(code_of(method_code, "attempt"), self.code["model.py"])
         self.machine = [torch.__version__, device.type]
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}       # tokens, seconds of this run
@@ -276,16 +207,18 @@ class Run:
 
     # ---- the plan
 
-    def plan(self, drawn, measured, methods, accept, sampled):
+    def plan(self, drawn, measured, methods, accept, sampled, sampler):
         """Print what this run is and what is left to do, with minutes, memory and disk."""
         o, c = self.options, self.base.config
         parameters = sum(p.numel() for p in self.base.parameters())
-        bundled_data = Path(o.data).resolve() == TINY.resolve()
-        name = "the bundled teaching model" if o.bundled else Path(o.model).name
-        print(f"{'tiny-' if bundled_data else ''}{o.task} on {name} ({parameters / 1e6:.1f}M parameters)"
-              + (". This is no GSM8K figure; for the real thing:\n  python s3ft.py --task gsm8k --model FOLDER --data FOLDER   "
-                 "(a Llama-style checkpoint and the official files; see README)" if bundled_data else ""))
-        print(self.why)
+        name = "the bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name
+        print(f"{self.task.title} on {name} ({parameters / 1e6:.1f}M parameters)"
+              + (". This is no GSM8K figure; for the real thing:\n  python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct   "
+                 "(any checkpoint of a supported family; fetches it and the official data)" if self.task.title == "tiny-gsm8k" else ""))
+        for line in ([f"{o.task}: {self.task.fields}"] if self.task.fields else []) + self.task.notes:
+            print(line)
+        print(self.why + "; " + (f"LoRA of rank {o.lora} (alpha {o.lora_alpha:g}, dropout {o.lora_dropout:g}) on {', '.join(o.lora_targets)}"
+                                 if o.lora else "all weights are tuned, in fp32"))
         questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
         have = {}
         for a in read_jsonl(self.out / "attempts.jsonl", ATTEMPT):
@@ -303,48 +236,69 @@ class Run:
         if not (own or rewrites or left or bases):
             return print(f"all cells are there: {self.out}")
 
-        # tokens from the files, speeds from two seconds of the real thing on this machine
+        # tokens from the files (a public model answers at about twice a gold's length), speeds from a few seconds of the real thing
         seed = o.seeds[0]
         some = drawn[seed][:64]
         ask = mean(len(self.tokenizer.encode_chat(self.task.ask(e))) for e in some)
-        answer = mean(len(self.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some)
-        speed = self.try_speed(some, int(answer))
+        gold = mean(len(self.tokenizer.encode(self.task.gold(e))) for e in some)
+        answer = mean(len(self.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some) if o.bundled else min(2 * gold, o.max_new_tokens)
+        if have:
+            answer = mean(len(a["ids"]) for tries in have.values() for a in tries)
+        speed = self.try_speed(sampler, some, int(answer))
         items = measured[seed]
         tests = len(items["test"]) + len(items["validation"])
         options = [(i, k) for rows in items["benchmarks"].values() for i in rows[:16] for k in range(len(i.endings))]
         scored = sum(len(i.endings) for rows in items["benchmarks"].values() for i in rows) * mean(
             len(self.tokenizer.encode(i.endings[k])) + len(self.tokenizer.encode(i.contexts[k])) / len(i.endings) for i, k in options) if options else 0
-        t_attempts = (own + rewrites) * answer * o.samples / speed["sample"]
-        t_measure = tests * answer / speed["sample"] + scored / speed["score"]
-        t_train = len(drawn[seed]) * o.epochs * (ask + answer) / speed["train"]
+        each = answer / speed["sample"] + ask / speed["read"]                # seconds for one answer
+        t_attempts = (own * o.samples * each + rewrites * o.samples * (each + gold / speed["read"]))
+        t_measure = tests * each + (scored + min(100, tests) * 2 * (ask + answer)) / speed["read"]
+        t_train = len(drawn[seed]) * o.epochs * (ask + (answer + gold) / 2) / speed["train"]
         total = t_attempts + len(bases) * t_measure + len(left) * (t_train + t_measure)
-        copies = parameters * (4 * 4 + 4 + self.base.model["embed_tokens"].weight.element_size() + 2)
-        # weights, optimiser and copies; a micro-batch; torch itself and what it compiles for each shape
-        memory = copies + 4096 * (c.vocab_size * 8 + c.num_hidden_layers * c.hidden_size * 60) + 1.2e9
-        kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
         print(f"plan: {len(questions)} questions; {own} own answers and {'about ' * bool(unsure)}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
               f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)")
-        disk = kept * parameters * 4 + len(questions) * 6000
+        kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
+        size = sum(p.numel() * p.element_size() for p in self.base.parameters()) if o.lora else 4 * parameters
+        disk = kept * size + len(questions) * 6000 + (len(cells) * speed["trainable"] * 4 if o.lora else 0)
+        memory = self.memory(sampler, speed["trainable"], ask + gold)
         print(f"plan: about {minutes(total)} in all, {memory / 1e9:.1f} GB memory, {disk / 1e6:.0f} MB disk in {self.out}", flush=True)
 
-    def try_speed(self, examples, answer):
-        """Tokens per second of sampling, training and scoring, tried on a few examples (the model is not changed)."""
+    def memory(self, sampler, trainable, length):
+        """Bytes at the peak, which is training: the weights as held, what is trained four times over (weight, gradient, two
+        moments), a micro-batch, some logits, torch itself and what it compiles for each shape."""
+        held = {id(lm): sum(p.numel() * p.element_size() for p in lm.parameters()) for lm in (self.base, sampler)}
+        budget, checkpointed = training.micro_budget(sampler, self.train_dtype, length)
+        step = min(budget, self.options.batch * length) * training.bytes_per_token(self.base.config, self.train_dtype)
+        # a processor's bf16 kernels are compiled for each shape and kept
+        kernels = (1.2e9 if self.train_dtype == torch.bfloat16 else 0.6e9) if not sampler.model["embed_tokens"].weight.is_cuda else 0.6e9
+        return sum(held.values()) + trainable * 16 + step * (0.2 if checkpointed else 1) + 6 * 2**26 + kernels
+
+    def try_speed(self, lm, examples, answer):
+        """Tokens per second of sampling, reading (prompts, options) and training, tried for a few seconds; trainable parameters."""
+        o = self.options
         prompts = [self.tokenizer.encode_chat(self.task.ask(e)) for e in examples]
-        lm = copy.deepcopy(self.base).to(self.sample_dtype)
-        model.generate(lm, prompts[:4], 4)
+        some = prompts[:4] if self.big else prompts
+        model.generate(lm, some[:2], 2)
         began = time.time()
-        made = sum(len(c.ids) for c in model.generate(lm, (prompts * 5)[:300], min(answer, 12)))
+        model.loglikelihood(lm, some, [[0]] * len(some))
+        read = sum(map(len, some)) / (time.time() - began)
+        began = time.time()
+        if self.big:                                     # short prompts: decoding alone
+            made = sum(len(c.ids) for c in model.generate(lm, [p[:8] for p in prompts] , 5)) * 0.8
+        else:
+            made = sum(len(c.ids) for c in model.generate(lm, (prompts * 5)[:300], min(answer, 12)))
         sample = made / (time.time() - began)
-        targets = [self.method_code.make_target(self.tokenizer, self.task, e, "gold", None) for e in examples[:3 * self.options.batch]]
-        trained = copy.deepcopy(self.base).float()
+        batch = 2 if self.big else o.batch
+        targets = [self.method_code.make_target(self.tokenizer, self.task, e, "gold", None) for e in examples[:(2 if self.big else 3) * batch]]
+        trained = model.add_lora(lm, o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets) if o.lora else copy.deepcopy(self.base).float()
+        trainable = sum(p.numel() for p in trained.parameters() if p.requires_grad)
         began, times = time.time(), []
-        for _ in self.method_code.finetune(trained, targets, 1e-5, 1, self.options.batch, 0, self.train_dtype):
-            times.append(time.time() - began)
-        rate = self.options.batch * (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else len(targets) / times[-1]   # the first warms up
-        train_rate = rate * mean(len(t.prompt_ids) + len(t.ids) for t in targets)
-        began = time.time()
-        model.loglikelihood(lm, prompts, [t.ids for t in targets][:1] * len(prompts))
-        return {"sample": sample, "train": train_rate, "score": sum(map(len, prompts)) / (time.time() - began)}
+        steps = lambda **how: self.method_code.finetune(trained, targets, 1e-5, 1, batch, 0, self.train_dtype, **how)
+        training.train(trained, steps, lambda label, total: lambda n=1: n and times.append(time.time() - began), None,
+                       training.micro_budget(trained, self.train_dtype, 0)[0], None, None)
+        model.remove_lora(lm)
+        rate = batch * (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else len(targets) / times[-1]   # the first warms up
+        return {"sample": sample, "read": read, "train": rate * mean(len(t.prompt_ids) + len(t.ids) for t in targets), "trainable": trainable}
 
     # ---- attempts
 
@@ -374,9 +328,10 @@ class Run:
             print(f"{source}: {len(stale)} attempts are sampled again, because {' and '.join(changed)} changed", flush=True)
         if missing:
             bar, began, tokens = Progress(f"{source} answers" if source == "own" else "paraphrases", len(missing)), time.time(), 0
-            for i in range(0, len(missing), CHUNK):
+            chunk = SMALL_CHUNK if self.big and self.machine[1] == "cpu" else CHUNK
+            for i in range(0, len(missing), chunk):
                 start = time.time()
-                made = make(missing[i:i + CHUNK], bar)
+                made = make(missing[i:i + chunk], bar)
                 share = (time.time() - start) / len(made)
                 tokens += sum(len(a["ids"]) + 1 for a in made)
                 have |= {(a["id"], a["source"], a["sample"]): a | {"key": keys[a["id"], a["source"], a["sample"]], "base": base, "seconds": round(share, 4)}
@@ -397,17 +352,25 @@ class Run:
     # ---- targets and cells
 
     def write_targets(self, method, seed, chosen, targets):
-        """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others."""
+        """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others.
+
+        same_ids: whether those messages, put through the chat template, encode to our ids again (a model may have sampled a word
+        in other pieces than the tokenizer would cut it).
+        """
         path = self.out / f"targets-{method}.jsonl"
         rows = [r for r in read_jsonl(path, ("seed",)) if r["seed"] != seed and r["seed"] in self.options.seeds]
         for (example, source, attempt), t in zip(chosen, targets):
             text = self.task.text(example, source) if attempt is None else attempt["text"]
+            said = [{"role": "assistant", "content": text}]
+            ids = t.prompt_ids + t.ids
+            same = attempt is None or self.tokenizer.encode_chat(self.task.ask(example) + said)[:len(ids)] == ids
             rows.append({"seed": seed, "id": t.id, "source": source, "prompt_ids": t.prompt_ids, "ids": t.ids,
-                         "prompt": self.task.ask(example), "completion": [{"role": "assistant", "content": text}]})
+                         "prompt": self.task.ask(example), "completion": said, "same_ids": same})
         write_jsonl(path, sorted(rows, key=lambda r: r["seed"]))
 
     def name(self, method, lr, seed):
-        return f"{method}-s{seed}" if lr is None else f"{method}-lr{lr:g}-e{self.options.epochs}-s{seed}"
+        o = self.options
+        return f"{method}-s{seed}" if lr is None else f"{method}-lr{lr:g}{f'-lora{o.lora}' if o.lora else ''}-e{o.epochs}-s{seed}"
 
     def keeps(self, method, lr, seed):
         o = self.options
@@ -416,7 +379,7 @@ class Run:
     def cell(self, method, lr, seed, targets, items, make):
         """One trained and measured model: read from its folder if its key still fits, else made again.
 
-        targets None: the base model. make(progress, keep) -> what `measure` returns, and losses; keep(lm) stores the checkpoint.
+        targets None: the base model. make(cell) -> what `measure` returns, and what cell.train does.
         """
         o, folder = self.options, self.out / self.name(method, lr, seed)
         ids = {split: [self.tokenizer.encode_chat(self.task.ask(e)) for e in items[split]] for split in ("validation", "test")}
@@ -425,7 +388,8 @@ class Run:
                  "the code that measures": [self.code["measure"], self.code["model.py"]], "torch or the device": self.machine}
         if targets is not None:
             parts |= {"the targets": [[t.prompt_ids, t.ids] for t in targets], "the code that trains": self.code["train"],
-                      "the training settings": [lr, o.epochs, o.batch, seed, self.dtypes[1]], "the base model's answers": [a["ids"] for a in items["probe"]]}
+                      "the training settings": [lr, o.epochs, o.batch, o.schedule, seed, self.dtypes[1],
+                                                  [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None], "the base model's answers": [a["ids"] for a in items["probe"]]}
         parts = {name: digest(value) for name, value in parts.items()}
         keep = self.keeps(method, lr, seed)
         if result := read_json(folder / "result.json"):
@@ -434,26 +398,22 @@ class Run:
                      and all([a["id"] for a in answers[split]] == [e.id for e in items[split]] for split in answers)
                      and result["benchmark_ids"] == {name: [i.id for i in rows] for name, rows in items["benchmarks"].items()})
             changed = [name for name in parts if isinstance(old, dict) and old.get(name) != parts[name]]
-            weights = folder / "model.safetensors"
+            lost = [name for name, size in (result.get("weights") or {}).items()
+                    if not (folder / name).is_file() or (folder / name).stat().st_size != size]
+            weights = MERGED if o.lora else WHOLE
             if changed:
                 why = f"{' and '.join(changed)} changed"
             elif not whole:
                 why = "its files are damaged"
-            elif keep and (not weights.is_file() or weights.stat().st_size != result.get("weights")):
+            elif lost or keep and weights not in result["weights"]:
                 why = "its checkpoint is not there"
             else:
                 return result | {"answers": answers}
             print(f"{folder.name} is done again, because {why}", flush=True)
         print(f"{folder.name}" + (f": {len(targets)} targets" if targets is not None else ""), flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.unlink(missing_ok=True)                               # if somebody put a file there
-        folder.mkdir(parents=True)
-        began, bars = time.time(), []
-
-        def progress(label, total):
-            bars.append([label, Progress(label, total), time.time()])
-            return bars[-1][1]
-        result = make(progress, lambda lm: model.save(lm, self.tokenizer, folder) if keep else None)
+        cell = Cell(self, folder, digest(parts), lr, keep)
+        began, bars = time.time(), cell.bars
+        result = make(cell)
         ends = [bar[2] for bar in bars[1:]] + [time.time()]
         spent = {bar[0]: end - bar[2] for bar, end in zip(bars, ends)}
         for split in ("validation", "test"):
@@ -470,8 +430,10 @@ class Run:
                    "targets": len(targets) if targets is not None else None,
                    "target_tokens": sum(len(t.ids) for t in targets) if targets is not None else None,
                    "benchmark_ids": {name: [i.id for i in rows] for name, rows in items["benchmarks"].items()},
-                   "weights": (folder / "model.safetensors").stat().st_size if keep else None, "seconds": round(time.time() - began, 2)}
+                   "weights": {name: (folder / name).stat().st_size for name in (WHOLE, MERGED, ADAPTER) if (folder / name).is_file()},
+                   "seconds": round(time.time() - began, 2)}
         write_json(folder / "result.json", result)
+        cell.state.unlink(missing_ok=True)
         return result | {"answers": answers}
 
     def answers(self, folder):
@@ -527,12 +489,14 @@ class Run:
             count[0] += ok
             count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
-        results = {"task": ("tiny-" if Path(o.data).resolve() == TINY.resolve() else "") + o.task,
-                   "model": "bundled teaching model" if o.bundled else Path(o.model).name,
+        same = [r["same_ids"] for m in o.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",)) if r["source"] in self.method_code.SAMPLED]
+        results = {"task": task.title, "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
+                   "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
                    "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), examples, accept),
                    "do_not_fit": dropped,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmark_limit", "seeds", "samples",
-                                                           "temperature", "max_new_tokens")} | {"dtypes": self.dtypes},
+                                                           "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
+                                                           "lora_targets")} | {"dtypes": self.dtypes, "judge": task.name},
                    "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1],
                    "identity": self.identity,
                    "times": {"minutes": round((time.time() - self.began) / 60, 2),
@@ -561,57 +525,3 @@ def mean(values):
 
 def short(dtype):
     return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
-
-
-# ---------------------------------------------------------------- looking
-
-def ask(options):
-    """The answer of the model in --model to the question in --ask."""
-    lm, tokenizer = model.load(options.model, options.device)
-    lm = lm.to(model.precision(next(lm.parameters()).device, "sample")[0])
-    prompt = tokenizer.encode_chat([{"role": "user", "content": options.ask}])
-    room = lm.config.max_position_embeddings - len(prompt)
-    if room < 1:
-        raise UserError(f"the question fills the model's context of {lm.config.max_position_embeddings} tokens; ask a shorter one")
-    done = model.generate(lm, [prompt], min(room, options.max_new_tokens or 400), options.temperature, end_ids=tokenizer.end_ids)[0]
-    return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
-
-
-def show(n, run, drawn, attempts, accept, cells):
-    """Print n training examples from question to target (green: in the loss; grey: the masked prompt), and n test answers."""
-    task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
-    paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
-    seed = run.options.seeds[0]
-    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.options.methods}
-    kinds = {}                   # one example of each source of the last method, then the next of each
-    for e in drawn[seed]:
-        kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
-    turns = [kinds[k][i] for i in range(n) for k in kinds if i < len(kinds[k])]
-    for e in turns[:n]:
-        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {e.question}")
-        for source in ("own", "paraphrase"):
-            for a in attempts[seed].get((e.id, source), []):
-                v = accept(e, a["text"], source)
-                verdict = f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
-                if a["finish_reason"] != "end":
-                    verdict = "unfinished, never a target"
-                print(f"{source + ':':11} {a['text']}\n            -> {verdict}")
-            if (e.id, source) not in attempts[seed]:
-                print(f"{source + ':':11} (no method came to need one)")
-        print(f"gold:       " + task.gold(e).replace("\n", "\n            "))
-        for method, rows in targets.items():
-            if t := rows.get(e.id):
-                prompt, answer = (tokenizer.bpe.decode(ids, skip_special_tokens=False) for ids in (t["prompt_ids"], t["ids"]))
-                print(f"{method} trains on {t['source']}, {len(t['ids'])} tokens in the loss, {len(t['prompt_ids'])} masked:")
-                print(paint(prompt, 90) + (paint(answer, 32) if colour else f"[{answer}]"))
-            else:
-                print(f"{method}: dropped, no source was accepted")
-    examples = {e.id: e for e in task.load("test")}
-    for i in range(min(n, run.options.test_limit)):
-        here = [(c, c["answers"]["test"][i]) for c in cells if c["seed"] == seed]
-        e = examples[here[0][1]["id"]]
-        print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {e.question}\ngold:       " + task.gold(e).replace("\n", "\n            "))
-        for c, a in here:
-            v = task.score(e, a["text"])
-            print(f"{run.name(c['method'], c['lr'], seed)}: {a['text']}\n            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
-    print()

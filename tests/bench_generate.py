@@ -1,10 +1,11 @@
 """Sampling speed: model.generate against one row at a time and, where it is installed, transformers' generate.
 
     python tests/bench_generate.py [--model data/tiny] [--prompts 600] [--new 80] [--rounds 3] [--dtype float32]
+    python tests/bench_generate.py --model FOLDER --data FOLDER --prompts 96 --new 128 --work ends --batches 32 96
 
-Workload: prompts of 40 to 100 random ids, greedy, exactly --new tokens each ("full"), then the bundled test
-questions with the model's own end tokens ("ends"), where rows finish at different times. The rivals take
-turns round by round; the median counts. Tokens are sampled ones, end tokens included. transformers gets
+Workload: prompts of 40 to 100 random ids, greedy, exactly --new tokens each ("full"), then training
+questions of --data (default: the bundled ones) with the model's own end tokens ("ends"), where rows finish at
+different times. The rivals take turns round by round; the median counts. Tokens are sampled ones, end tokens included. transformers gets
 left-padded batches sorted by length and its best batch size of several. Ends with one JSON line.
 """
 import argparse
@@ -50,6 +51,7 @@ def ours(lm, prompts, new, end_ids):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="data/tiny")
+    parser.add_argument("--data", default="data/tiny")
     parser.add_argument("--prompts", type=int, default=600)
     parser.add_argument("--new", type=int, default=80)
     parser.add_argument("--rounds", type=int, default=3)
@@ -58,16 +60,17 @@ def main():
     parser.add_argument("--slots", type=int, nargs="+", default=[model.SLOTS])
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--work", nargs="+", default=["full", "ends"])
+    parser.add_argument("--skip-single", action="store_true")
     options = parser.parse_args()
     device = model.usable(options.device)
     dtype = getattr(torch, options.dtype) if options.dtype else model.precision(device, "sample")[0]
     lm, tokenizer = model.load(options.model, device, dtype)
-    task = load_task("gsm8k", "data/tiny")
+    task = load_task("gsm8k", options.data)
     rng = random.Random(0)
     works = {
         "full": ([[rng.randrange(3, lm.vocab_limit) for _ in range(rng.randint(40, 100))]
                   for _ in range(options.prompts)], []),
-        "ends": ([tokenizer.encode_chat(task.ask(e)) for e in task.load("test")[:options.prompts]],
+        "ends": ([tokenizer.encode_chat(task.ask(e)) for e in task.load("train")[:options.prompts]],
                  tokenizer.end_ids)}
     other = None
     if transformers:
@@ -80,7 +83,8 @@ def main():
         prompts, ends = works[name]
         few = prompts[:max(1, len(prompts) // 40)]
         runs = {f"ours, {n} slots": (n, lambda: ours(lm, prompts, options.new, ends)) for n in options.slots}
-        runs["ours, one row at a time"] = (1, lambda: ours(lm, few, options.new, ends))
+        if not options.skip_single:
+            runs["ours, one row at a time"] = (1, lambda: ours(lm, few, options.new, ends))
         if other:
             runs |= {f"transformers, batch {b}": (0, lambda b=b: theirs(other, prompts, options.new, ends, b))
                      for b in options.batches}

@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import judge
+import model
 import s3ft
-from data import TINY, cli, report, runs
+from data import TINY, chat, cli, report, runs, training
+from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
 SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "8", "--benchmark-limit", "6", "--epochs", "1"]
@@ -306,13 +309,13 @@ def test_a_broken_model_folder_is_named(tmp_path, capsys):
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
     assert code == 2 and "model.safetensors" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
     (folder / "tokenizer.json").write_text("{}")
-    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
     assert code == 2 and "tokenizer.json" in err
     (folder / "config.json").write_text('{"model_type": "gpt2"}')
-    code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
     assert code == 2 and "gpt2" in err
 
 
@@ -415,12 +418,180 @@ def test_a_bad_row_of_methods_is_one_line(tmp_path, capsys, monkeypatch, row, ex
     assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
-def test_a_model_without_chat_template_is_refused_before_anything_is_written(tmp_path, capsys):
+def model_copy(tmp_path):
+    """A folder with the bundled model, which then counts as anybody's."""
     import shutil
     folder = tmp_path / "model"
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
+    return folder
+
+
+def test_a_chat_template_that_cannot_be_trained_on_is_refused_before_anything_is_written(tmp_path, capsys):
+    folder = model_copy(tmp_path)
     config = json.loads((folder / "tokenizer_config.json").read_text())
-    for template, expected in ((None, "no chat template"), (5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"), ("hello", "does not close")):
+    for template, expected in ((5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"), ("hello", "does not close"), ("{% if %}", "does not compile"),
+                               ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "refuses")):
         (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
-        code, err = run(tmp_path / "out", "--model", str(folder), capsys=capsys)
+        code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
         assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists(), err
+
+
+def test_a_model_without_chat_template_is_asked_in_the_plain_format(tmp_path, capsys):
+    folder = model_copy(tmp_path)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    del config["chat_template"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), "--methods", "sft", capsys=capsys)
+    assert code == 0 and err.count("no chat template") == 1
+    row = json.loads((tmp_path / "out" / "targets-sft.jsonl").read_text().split("\n")[0])
+    text = Tokenizer(folder).bpe.decode(row["prompt_ids"] + row["ids"], skip_special_tokens=False)
+    assert text.startswith("Question: ") and "\n\nAnswer: " in text and text.endswith("<|im_end|>")
+
+
+# ---------------------------------------------------------------- LoRA, the user's own data, memory
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("lora") / "run"
+    return out, run(out, "--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last")
+
+
+def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, finished):
+    out, results = adapted
+    cell = out / "s3ft-lr0.01-lora4-e2-s0"
+    assert (cell / "adapter_model.safetensors").is_file() and (cell / "merged" / "model.safetensors").is_file()
+    base, tuned = results["cells"]
+    assert base["test"] == finished[1]["cells"][0]["test"] and 0 < tuned["kl"] < 5
+    assert results["settings"]["lora"] == 4 and results["settings"]["lora_targets"] == list(model.LINEAR)
+    adapter, _ = model.load(cell, "cpu", torch.float32)
+    merged, _ = model.load(cell / "merged", "cpu", torch.float32)
+    ids = torch.arange(40)[None]
+    assert (adapter(ids) - merged(ids)).abs().max() < 0.1 * adapter(ids).std()      # merged weights are stored in bf16
+    base, _ = model.load(TINY, "cpu", torch.float32)
+    assert (adapter(ids) - base(ids)).abs().max() > 0.1
+
+
+def test_ask_talks_to_an_adapter(adapted, capsys):
+    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(adapted[0] / "s3ft-lr0.01-lora4-e2-s0")])) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_paper_is_the_papers_lora_and_options_beside_it_win():
+    o = cli.parse(["--task", "gsm8k", "--paper", "--epochs", "1"], s3ft.METHODS, s3ft.SOURCES)
+    assert (o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets) == (8, 16, 0.1, ["q_proj", "v_proj"])
+    assert (o.lr, o.schedule, o.batch, o.epochs) == ([1e-4], "cosine", 8, 1)
+
+
+@pytest.mark.parametrize("lora", ["0", "4"])
+def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypatch, capsys, lora):
+    settings = ["--lora", lora, "--methods", "sft", "--lr", "0.003", "--epochs", "2"] + (["--lora-dropout", "0.1"] if lora != "0" else [])
+    whole = run(tmp_path / "whole", *settings)
+    monkeypatch.setattr(training, "EVERY", -1)
+    monkeypatch.setattr(training, "SHARE", -1)
+    write, steps = training.write_state, []
+
+    def killed(*arguments):
+        write(*arguments)
+        steps.append(len(arguments[4]))
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+    monkeypatch.setattr(training, "write_state", killed)
+    assert run(tmp_path / "cut", *settings, capsys=capsys)[0] == 130
+    code, err = run(tmp_path / "cut", *settings, capsys=capsys)
+    assert code == 0 and "going on after step 2" in err and steps == [1, 2, 3, 4]
+    assert without_times(json.loads((tmp_path / "cut" / "results.json").read_text())) == without_times(whole)
+    cell = next((tmp_path / "cut").glob("sft-*"))
+    assert not (cell / "state.safetensors").exists()
+    for name in ("model.safetensors", "adapter_model.safetensors"):
+        if (cell / name).exists():
+            assert (cell / name).read_bytes() == (tmp_path / "whole" / cell.name / name).read_bytes()
+
+
+def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
+    lm, _ = model.load(TINY, "cpu", torch.float32)
+    optimiser = s3ft.optimiser_of(lm, 1e-3)
+    lm(torch.arange(5)[None]).sum().backward()
+    optimiser.step()
+    training.write_state(tmp_path / "state", "this key", lm, optimiser, [1.0], 5.0, 256)
+    make = lambda lm: s3ft.optimiser_of(lm, 1e-3)
+    assert training.read_state(tmp_path / "state", "another", lm, make) is None
+    losses, _, found, budget = training.read_state(tmp_path / "state", "this key", lm, make)
+    assert losses == [1.0] and budget == 256
+    assert torch.equal(found.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
+    (tmp_path / "state").write_bytes((tmp_path / "state").read_bytes()[:2000])
+    assert training.read_state(tmp_path / "state", "this key", lm, make) is None
+
+
+def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the_same(tmp_path, monkeypatch, capsys):
+    settings = ["--methods", "sft", "--dtype", "float32", "--keep", "last"]
+    run(tmp_path / "roomy", *settings)
+    chat.say_once.__defaults__[0].clear()
+    real, widths = s3ft.target_loss, []
+
+    def tight(lm, targets):
+        tokens = len(targets) * max(len(t.prompt_ids) + len(t.ids) for t in targets)
+        widths.append(tokens)
+        if tokens > 600:
+            raise torch.OutOfMemoryError("made up")
+        return real(lm, targets)
+    monkeypatch.setattr(s3ft, "target_loss", tight)
+    monkeypatch.setattr(training, "micro_budget", lambda *_: (2048, False))
+    code, err = run(tmp_path / "tight", *settings, capsys=capsys)
+    assert code == 0 and err.count("out of memory") == 1 and max(widths) > 600 >= widths[-1]
+    a, b = (model.load(tmp_path / name / "sft-lr0.0003-e1-s0", "cpu", torch.float32)[0].state_dict() for name in ("roomy", "tight"))
+    assert max((a[name] - b[name]).abs().max().item() for name in a) < 1e-5
+
+
+def test_training_that_never_fits_is_one_line(tmp_path, monkeypatch, capsys):
+    def never(*_):
+        raise torch.OutOfMemoryError("made up")
+    monkeypatch.setattr(s3ft, "target_loss", never)
+    monkeypatch.setattr(runs.Run, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1})
+    code, err = run(tmp_path / "out", capsys=capsys)
+    assert code == 2 and "does not fit this device's memory" in err.splitlines()[-1]
+
+
+def test_sampling_out_of_memory_goes_on_with_fewer_rows_and_says_the_same(finished, tmp_path, monkeypatch, capsys):
+    for name in ("SLOTS", "CACHE", "PREFILL"):
+        monkeypatch.setattr(model, name, getattr(model, name))              # put back afterwards
+    chat.say_once.__defaults__[0].clear()
+    real = model.Transformer.new_cache
+
+    def tight(self, rows, length):
+        if rows > 4:
+            raise torch.OutOfMemoryError("made up")
+        return real(self, rows, length)
+    lm, tokenizer = model.load(TINY, "cpu", torch.float32)
+    prompts = [tokenizer.encode(f"question {i}") for i in range(12)]
+    roomy = model.generate(lm, prompts, 5)
+    monkeypatch.setattr(model.Transformer, "new_cache", tight)
+    assert [a.ids for a in training.within_memory(model.generate, lm, prompts, 5)] == [a.ids for a in roomy]
+    assert capsys.readouterr().err.count("out of memory") == 1 and model.SLOTS <= 4
+
+
+def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
+    file = tmp_path / "sums.jsonl"
+    file.write_text("".join(json.dumps({"instruction": f"What is {a} + {b}?", "output": f"{a} + {b} = {a + b}\nThe answer is {a + b}."}) + "\n"
+                            for a in range(2, 6) for b in range(3, 8)))
+    out = tmp_path / "out"
+    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", "--epochs", "1", "--benchmark-limit", "4", "--out", str(out)]))
+    said = capsys.readouterr().out
+    assert code == 0 and "'instruction'" in said and "14 train" in said and "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
+    results = json.loads((out / "results.json").read_text())
+    assert results["task"] == "sums" and results["settings"]["judge"] == "number" and len(results["cells"][0]["test"]["right"]) == 4
+    assert subprocess.run([sys.executable, ROOT / "judge.py", out / "attempts.jsonl"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--task", "FILE"], "which judge"), (["--task", "FILE", "--judge", "taste"], "--judge"), (["--task", "gsm8k", "--judge", "number"], "has its own"),
+    (["--task", "FILE", "--judge", "exact", "--data", "."], "--data goes with a named task"), (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
+    (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 1"),
+    (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"), (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),
+    (["--task", "gsm8k", "--model", "no-such-folder"], "hub id"), (["--task", "gsm8k", "--model", "owner/a/b"], "hub id"),
+])
+def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expected):
+    (tmp_path / "mine.jsonl").write_text('{"question": "1 + 1?", "answer": "2"}\n' * 4)
+    arguments = [str(tmp_path / "mine.jsonl") if a == "FILE" else a for a in arguments]
+    code = cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
+    err = capsys.readouterr().err.strip()
+    assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
