@@ -108,7 +108,7 @@ def number(text, gold, check_steps=False):
 def exact(text, gold):
     """Equal but for white space."""
     said, want = " ".join(text.split()), " ".join(gold.split())
-    return Verdict(said == want, "exact", said, "equal" if said == want else f"not {want[:60]!r}")
+    return Verdict(said == want, "exact", said[:200], "equal" if said == want else f"not {want[:60]!r}")
 
 
 GOLDS = ("gold", "raw", "voice")                    # sources that are right by definition

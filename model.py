@@ -400,7 +400,12 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
 
 SLOTS = 256         # rows that are decoded together; fewer where their keys and values
 CACHE = 2**29       # would take more than this many bytes (on a GPU: than a quarter of its memory)
-PREFILL = 1024      # padded prompt tokens that are read together: enough to keep a processor or GPU busy
+PREFILL = 8192      # padded prompt tokens that are read together, at most
+
+
+def at_once(lm):
+    """How many padded tokens to read together: PREFILL, but on a processor what the MLP makes of them must stay in its cache."""
+    return min(PREFILL, 2**21 // lm.config.intermediate_size) if lm.model["embed_tokens"].weight.device.type == "cpu" else PREFILL
 
 
 @torch.inference_mode()
@@ -433,7 +438,7 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, s
         n = len(live)
         if waiting and n <= slots * 3 // 4:
             width = len(prompts[waiting[-1]])
-            take = max(1, min(slots - n, PREFILL // width))
+            take = max(1, min(slots - n, at_once(lm) // width))
             new, waiting = waiting[-take:][::-1], waiting[:-take]
             live += new
             h = lm.hidden(pad([prompts[i] for i in new], device), cache[:, :, n:len(live)])
@@ -508,7 +513,7 @@ def loglikelihood(lm, prompts, continuations, progress=None):
     scores = [0.0] * len(prompts)
     shared = list(askers)
     reach = [max(len(continuations[i]) for i in askers[p]) for p in shared]
-    for batch in by_length([len(p) + n for p, n in zip(shared, reach)], PREFILL):
+    for batch in by_length([len(p) + n for p, n in zip(shared, reach)], at_once(lm)):
         own = [[i for i in askers[shared[g]] if continuations[i]] for g in batch]
         longest = max(reach[g] for g in batch)
         lengths = [len(shared[g]) for g in batch]
@@ -521,7 +526,7 @@ def loglikelihood(lm, prompts, continuations, progress=None):
         add_logprobs(lm, h[[b for b, _ in pairs]], [(i, continuations[i][0]) for _, i in pairs], scores)
         # and the continuation's own positions the others
         pairs = [(b, i) for b, i in pairs if len(continuations[i]) > 1]
-        for part in by_length([lengths[b] + len(continuations[i]) for b, i in pairs], PREFILL):
+        for part in by_length([lengths[b] + len(continuations[i]) for b, i in pairs], at_once(lm)):
             rows = [pairs[j] for j in part]
             ids = [continuations[i][:-1] for _, i in rows]
             h = lm.hidden(pad(ids, device), cache[:, :, [b for b, _ in rows]], [lengths[b] for b, _ in rows])

@@ -224,12 +224,13 @@ def divergence(base, tuned, answers):
     return total / max(1, count)
 
 
-def measure(lm, base, tokenizer, task, items, options, progress):
+def measure(lm, base, tokenizer, task, items, options, cell):
     """Everything that is measured on one model. items: {"validation", "test": examples, "benchmarks": {name: items}, "probe": the
-    base model's answers, or None for the base model itself}."""
-    answers = {split: evaluate(lm, tokenizer, task, items[split], options.max_new_tokens, progress(split, len(items[split])))
-               for split in ("validation", "test") if items[split]}
-    scores = {name: benchmarks.loglikelihoods(lm, tokenizer, rows, progress(name, sum(len(i.endings) for i in rows)))
+    base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
+    def answer(examples, progress):
+        return evaluate(lm, tokenizer, task, examples, options.max_new_tokens, progress)
+    answers = {split: cell.answers(split, items[split], answer) for split in ("validation", "test") if items[split]}
+    scores = {name: benchmarks.loglikelihoods(lm, tokenizer, rows, cell.progress(name, sum(len(i.endings) for i in rows)))
               for name, rows in items["benchmarks"].items()}
     kl = divergence(base, lm, items["probe"]) if items["probe"] else 0.0
     return {"answers": answers, "benchmarks": scores, "kl": kl}
@@ -281,7 +282,7 @@ def main(argv=None):
     for seed in options.seeds:
         items = measured[seed] | {"probe": None}
         cells.append(run.cell("base", None, seed, None, items,
-                              lambda cell: measure(sampler, None, tokenizer, task, items, options, cell.progress)))
+                              lambda cell: measure(sampler, None, tokenizer, task, items, options, cell)))
         items = items | {"probe": cells[-1]["answers"]["test"][:100]}
         for method in options.methods:
             chosen = choose_targets(METHODS[method], drawn[seed], attempts[seed], accept)
@@ -299,7 +300,7 @@ def main(argv=None):
                         tuned = cell.train(lm, steps, targets)
                         cell.keep(lm)
                         lm = lm if options.lora else lm.to(run.sample_dtype)
-                        return tuned | measure(lm, sampler, tokenizer, task, items, options, cell.progress)
+                        return tuned | measure(lm, sampler, tokenizer, task, items, options, cell)
                     finally:
                         model.remove_lora(sampler)
                 cells.append(run.cell(method, lr, seed, targets, items, train_and_measure))

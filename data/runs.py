@@ -27,7 +27,7 @@ from data.files import code_of, digest, file_digest, number_of, read_json, read_
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.training import Progress, minutes, within_memory                   # noqa: F401
 
-CHUNK = 300                      # attempts in a chunk, the unit that a killed run loses at most;
+CHUNK = 300                      # attempts or test answers in a chunk, the unit that a killed run loses at most;
 SMALL_CHUNK = 64                 # for a model above 50M parameters on a CPU, where 300 would be a quarter of an hour
 
 
@@ -150,12 +150,12 @@ class Cell:
 
     def __init__(self, run, folder, key, lr, keep):
         self.run, self.folder, self.key, self.lr, self.kept = run, folder, key, lr, keep
-        self.state, self.bars = folder / "state.safetensors", []
+        self.state, self.part, self.bars = folder / "state.safetensors", folder / "answers-part.jsonl", []
         if folder.is_dir():
             for path in folder.iterdir():                                    # of an older key, or half-made
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path != self.state:
+                elif path not in (self.state, self.part):
                     path.unlink()
         else:
             folder.unlink(missing_ok=True)                                   # if somebody put a file there
@@ -173,6 +173,18 @@ class Cell:
                                 self.state, self.key)
         lm.checkpointing = False
         return result
+
+    def answers(self, split, examples, answer):
+        """The model's answers to the examples, in fixed chunks that a kill leaves behind: answer(examples, progress) -> rows."""
+        done = [a for a in read_jsonl(self.part, ("cell", "split", "id")) if a["cell"] == self.key]
+        mine = [a for a in done if a["split"] == split]
+        bar, chunk = self.progress(split, len(examples)), self.run.chunk
+        bar(len(mine))
+        for i in range(len(mine), len(examples), chunk):
+            made = [{"cell": self.key, "split": split} | a for a in answer(examples[i:i + chunk], bar)]
+            mine, done = mine + made, done + made
+            write_jsonl(self.part, done)
+        return [{k: v for k, v in a.items() if k not in ("cell", "split")} for a in mine]
 
     def keep(self, lm):
         """Store the tuned model: an adapter always, whole checkpoints as --keep says."""
@@ -198,6 +210,7 @@ class Run:
         self.code = {"model.py": code_of(model), "train": code_of(method_code, "finetune"),
                      "measure": digest(code_of(method_code, "measure"), code_of(benchmarks))}
         self.big = sum(p.numel() for p in base.parameters()) > 50e6
+        self.chunk = SMALL_CHUNK if self.big and device.type == "cpu" else CHUNK
         self.code["attempt"] = digest(code_of(method_code, "attempt"), self.code["model.py"])
         self.machine = [torch.__version__, device.type]
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}       # tokens, seconds of this run
@@ -217,6 +230,8 @@ class Run:
                  "(any checkpoint of a supported family; fetches it and the official data)" if self.task.title == "tiny-gsm8k" else ""))
         for line in ([f"{o.task}: {self.task.fields}"] if self.task.fields else []) + self.task.notes:
             print(line)
+        if self.task.name == "exact":
+            print("the exact judge accepts a paraphrase only if it equals the gold, so rewriting can hardly add anything")
         print(self.why + "; " + (f"LoRA of rank {o.lora} (alpha {o.lora_alpha:g}, dropout {o.lora_dropout:g}) on {', '.join(o.lora_targets)}"
                                  if o.lora else "all weights are tuned, in fp32"))
         questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
@@ -328,10 +343,9 @@ class Run:
             print(f"{source}: {len(stale)} attempts are sampled again, because {' and '.join(changed)} changed", flush=True)
         if missing:
             bar, began, tokens = Progress(f"{source} answers" if source == "own" else "paraphrases", len(missing)), time.time(), 0
-            chunk = SMALL_CHUNK if self.big and self.machine[1] == "cpu" else CHUNK
-            for i in range(0, len(missing), chunk):
+            for i in range(0, len(missing), self.chunk):
                 start = time.time()
-                made = make(missing[i:i + chunk], bar)
+                made = make(missing[i:i + self.chunk], bar)
                 share = (time.time() - start) / len(made)
                 tokens += sum(len(a["ids"]) + 1 for a in made)
                 have |= {(a["id"], a["source"], a["sample"]): a | {"key": keys[a["id"], a["source"], a["sample"]], "base": base, "seconds": round(share, 4)}
@@ -433,7 +447,8 @@ class Run:
                    "weights": {name: (folder / name).stat().st_size for name in (WHOLE, MERGED, ADAPTER) if (folder / name).is_file()},
                    "seconds": round(time.time() - began, 2)}
         write_json(folder / "result.json", result)
-        cell.state.unlink(missing_ok=True)
+        for path in (cell.state, cell.part):
+            path.unlink(missing_ok=True)
         return result | {"answers": answers}
 
     def answers(self, folder):

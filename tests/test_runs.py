@@ -507,6 +507,23 @@ def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(tm
             assert (cell / name).read_bytes() == (tmp_path / "whole" / cell.name / name).read_bytes()
 
 
+def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "CHUNK", 3)
+    whole = run(tmp_path / "whole", "--methods", "sft")
+    real, asked = s3ft.evaluate, []
+
+    def killed(lm, tokenizer, task, examples, *more):
+        asked.append(len(examples))
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        return real(lm, tokenizer, task, examples, *more)
+    monkeypatch.setattr(s3ft, "evaluate", killed)
+    assert run(tmp_path / "cut", "--methods", "sft", capsys=capsys)[0] == 130
+    assert without_times(run(tmp_path / "cut", "--methods", "sft")) == without_times(whole)
+    assert asked == [3, 3, 2] + [3, 3] + [3, 2]         # base; the tuned model, cut off in its second chunk; the rest of it
+    assert not list((tmp_path / "cut").glob("*/answers-part.jsonl"))
+
+
 def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
     lm, _ = model.load(TINY, "cpu", torch.float32)
     optimiser = s3ft.optimiser_of(lm, 1e-3)
