@@ -285,7 +285,7 @@ def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
         for part in (block.self_attn, block.mlp):
             for name, linear in list(part.named_children()):
                 if name in targets:
-                    layer = LoRA(linear, rank, 2 * rank if alpha is None else alpha, dropout)
+                    layer = LoRA(linear, rank, 2 * rank if alpha is None else alpha, dropout).train(linear.training)
                     A = torch.empty(layer.lora_A.weight.shape)                      # (rank, D), drawn on the CPU:
                     nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)      # the same on every device
                     layer.lora_A.weight.data.copy_(A)

@@ -47,7 +47,7 @@ def read_json(path):
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise LoadError(f"{path}: cannot be read ({error.strerror}); is the folder complete?") from None
-    except ValueError as error:     # JSONDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as error:   # JSONDecodeError, UnicodeDecodeError, brackets without end
         raise LoadError(f"{path}: is no JSON ({error}); fetch the file again") from None
     if not isinstance(value, dict):
         raise LoadError(f"{path}: holds no JSON object; fetch the file again")
@@ -167,7 +167,7 @@ class Tokenizer:
             return self.template.render(messages=messages, tools=None, documents=None, enable_thinking=self.thinking, **self.special,
                                         add_generation_prompt=messages[-1]["role"] != "assistant")
         except Exception as error:      # a template is a program: it can fail in any way
-            raise LoadError(f"{self.folder}: the chat template refuses this chat ({error})") from None
+            raise LoadError(f"{self.folder}: the chat template refuses this chat ({' '.join(str(error).split())})") from None
 
     def render(self, messages):
         """The chat as text, with the generation prompt unless the last message is the assistant's."""

@@ -32,7 +32,8 @@ def read_config(d, file):
     def number(owner, name, default=None, whole=False):
         value = owner.get(name)
         value = default if value is None else value
-        if type(value) not in ((int,) if whole else (int, float)) or not 0 < value < 1e15:
+        limit = 10**4 if name == "num_hidden_layers" else 10**9 if whole else 1e15       # what nobody has, and what torch can lay out
+        if type(value) not in ((int,) if whole else (int, float)) or not 0 < value < limit:
             raise LoadError(f"{file}: {name} is {value!r}, not a positive {'whole ' * whole}number")
         return value if whole else float(value)
 
@@ -59,16 +60,17 @@ def read_config(d, file):
     c["tie_word_embeddings"] = flags["tie_word_embeddings"]
 
     # rope: transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling
-    rope = d.get("rope_parameters") or d.get("rope_scaling") or {}
+    rope = d.get("rope_scaling") or d.get("rope_parameters") or {}              # in this order, as transformers does
     supported(isinstance(rope, dict), "rope setting", rope, "an object")
     kind = rope.get("rope_type", rope.get("type", "default"))
     supported(isinstance(kind, str) and kind in ROPE, "rope_type", kind, ", ".join(ROPE))
-    if kind == "llama3":
-        rope = {"original_max_position_embeddings": d.get("original_max_position_embeddings") or c["max_position_embeddings"]} | rope
+    if kind == "llama3":                                                        # the outer length counts before the inner one
+        length = "original_max_position_embeddings"
+        rope = {length: c["max_position_embeddings"]} | rope | ({length: d[length]} if d.get(length) is not None else {})
     for name, value in rope.items():
         neutral = name in ("rope_type", "type", "rope_theta") or value is None or name == "partial_rotary_factor" and value == 1
         supported(neutral or name in ROPE["llama3"], f"rope setting {name}", value, ", ".join(("rope_theta", *ROPE["llama3"])))
-    c["rope_theta"] = number(rope, "rope_theta", d.get("rope_theta") or 10000.0)
+    c["rope_theta"] = number(rope, "rope_theta", number(d, "rope_theta", 10000.0))
     if kind != "default":
         c["rope_scaling"] = {"rope_type": kind} | {name: number(rope, name) for name in ROPE[kind]}
         if kind == "llama3" and not c["rope_scaling"]["low_freq_factor"] < c["rope_scaling"]["high_freq_factor"]:
@@ -205,13 +207,15 @@ def read_adapter(folder):
     d = read_json(file)
     plain = {"peft_type": ("LORA",), "bias": (None, "none"), "init_lora_weights": (None, True, False, "gaussian")}
     for name in ("use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform",
-                 "layer_replication", "lora_bias", "trainable_token_indices", "target_parameters", "use_qalora"):
+                 "layer_replication", "lora_bias", "trainable_token_indices", "target_parameters", "use_qalora", "use_bdlora",
+                 "alora_invocation_tokens", "arrow_config", "kasa_config", "monteclora_config"):
         plain[name] = (None, False, [], {})
     for name, choices in plain.items():
         if d.get(name) not in choices:
             raise LoadError(f"{file}: {name} {d.get(name)!r} is not supported (supported: {choices[0] or 'none'})")
     rank, alpha, dropout, base = d.get("r"), d.get("lora_alpha"), d.get("lora_dropout") or 0.0, d.get("base_model_name_or_path")
-    if type(rank) is not int or rank < 1 or type(alpha) not in (int, float) or type(dropout) not in (int, float) or not 0 <= dropout < 1:
+    if type(rank) is not int or rank < 1 or type(alpha) not in (int, float) or not 0 < alpha < 1e15 \
+            or type(dropout) not in (int, float) or not 0 <= dropout < 1:
         raise LoadError(f"{file}: r {rank!r}, lora_alpha {alpha!r}, lora_dropout {dropout!r} do not make sense; fetch the file again")
     if not isinstance(base, str) or not base:
         raise LoadError(f"{file}: does not say which model it belongs to; write its folder or hub id into base_model_name_or_path")
@@ -233,7 +237,7 @@ def read_adapter_weights(adapter, modules):
     for name, tensor in tensors.items():
         layer, _, part = name.removeprefix(start).removesuffix(".weight").rpartition(".lora_")
         linear = modules.get(layer)
-        if not name.startswith(start) or part not in ("A", "B") or not isinstance(linear, torch.nn.Linear):
+        if not name.startswith(start) or part not in ("A", "B") or not isinstance(linear, torch.nn.Linear) or layer == "lm_head":
             raise LoadError(f"{other}: that model has no layer for {name}")
         wanted = [adapter.rank, linear.in_features] if part == "A" else [linear.out_features, adapter.rank]
         if list(tensor.shape) != wanted:

@@ -45,6 +45,7 @@ def find(name):
 
     A folder of that name wins. LoadError says in one line why there is nothing to load, and what to do.
     """
+    name = os.fspath(name)
     if os.path.isdir(name):
         return Path(name), None
     if os.path.exists(name) or not HUB_ID.fullmatch(name):
