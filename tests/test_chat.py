@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from data import chat
 from data.chat import LoadError, Tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"
 END, START, CLOSE = 0, 1, 2                         # <|endoftext|>, <|im_start|>, <|im_end|>
 ASKED = [{"role": "user", "content": "How many?"}]
+TEMPLATES = json.loads((GOLDEN / "templates.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def said(monkeypatch):
+    """What has been said once: nothing, at the start of a test."""
+    monkeypatch.setattr(chat.say_once, "__defaults__", (set(),))
 
 
 @pytest.fixture
@@ -22,6 +30,19 @@ def change(path, **fields):
     """Set fields of a JSON file; None removes one."""
     values = (json.loads(path.read_text()) if path.exists() else {}) | fields
     path.write_text(json.dumps({k: v for k, v in values.items() if v is not None}))
+
+
+def dress(folder, template=None, tokens=(), bos=False, **config):
+    """Change a tokenizer folder: its template, special tokens more, BOS put in front by tokenizer.json, settings (None removes one)."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    like, first = content["added_tokens"][0], 300       # the ids that the tiny vocabulary leaves free
+    content["added_tokens"] += [like | {"id": first + i, "content": token} for i, token in enumerate(tokens)]
+    if bos:
+        start, text = {"SpecialToken": {"id": like["content"], "type_id": 0}}, [{"Sequence": {"id": x, "type_id": 0}} for x in "AB"]
+        content["post_processor"] = {"type": "TemplateProcessing", "single": [start, text[0]], "pair": [start, text[0], start, text[1]],
+                                     "special_tokens": {like["content"]: {"id": like["content"], "ids": [0], "tokens": [like["content"]]}}}
+    (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    change(folder / "tokenizer_config.json", **config | ({"chat_template": template} if template else {}))
 
 
 def test_chats_and_texts_get_the_ids_that_transformers_gives_them():
@@ -66,12 +87,55 @@ def test_close_id_is_what_the_template_writes_after_the_answer(folder):
     assert tokenizer.render(ASKED) == "[How many?]" and tokenizer.close_id == END
 
 
-def test_bos_only_where_the_tokenizer_asks_for_it_and_never_twice_in_a_chat(folder):
-    plain = Tokenizer(folder).encode("the answer")
-    change(folder / "tokenizer_config.json", add_bos_token=True)
+@pytest.mark.parametrize("name", TEMPLATES["templates"])
+def test_templates_in_well_known_shapes_get_the_ids_that_transformers_gives_them(name, folder):
+    """Llama-2, Llama-3 (with a date), Mistral, Qwen3, ChatML, and {% generation %} tags."""
+    golden = TEMPLATES["templates"][name]
+    dress(folder, **golden["dress"])
+    tokenizer, seen = Tokenizer(folder, thinking=golden["thinking"]), []
+    for case in golden["chats"]:
+        if "ids" in case or "folded" in case:
+            assert tokenizer.encode_chat(case["messages"]) == case.get("ids", case.get("folded")), case["messages"]
+        else:
+            with pytest.raises(LoadError, match=case["refused"]) as error:
+                tokenizer.encode_chat(case["messages"])
+            assert "\n" not in str(error.value)
+        seen.append(next(key for key in ("ids", "folded", "refused") if key in case))
+    assert len(seen) >= 9 and set(seen) == {"mistral": {"ids", "folded", "refused"}, "llama-2": {"ids", "refused"}}.get(name, {"ids"})
+
+
+def test_the_golden_templates_show_what_they_are_there_for():
+    """BOS once in front, the pinned date, an empty thought only where thinking is off."""
+    def ids(name):
+        return next(c["ids"] for c in TEMPLATES["templates"][name]["chats"] if c["messages"] == ASKED)
+    bpe = Tokenizer(GOLDEN / "tokenizer").bpe
+    assert all(ids(name)[0] == END and END not in ids(name)[1:] for name in ("llama-2", "llama-3", "mistral"))
+    assert "01 Jan 2025" in bpe.decode(ids("llama-3"))
+    assert ids("qwen-3")[:len(ids("qwen-3-thinking"))] == ids("qwen-3-thinking") and len(ids("qwen-3")) > len(ids("qwen-3-thinking"))
+
+
+@pytest.mark.parametrize("name, token", [("llama-2", "<|im_end|>"), ("llama-3", "<|eot_id|>"), ("mistral", "<|im_end|>"),
+                                         ("qwen-3", "<|im_end|>"), ("generation", "<|im_end|>"), ("generation-tight", "<|im_end|>")])
+def test_every_shape_of_template_tells_what_closes_an_answer(name, token, folder):
+    dress(folder, **TEMPLATES["templates"][name]["dress"])
     tokenizer = Tokenizer(folder)
-    assert tokenizer.encode("the answer") == [END] + plain
-    assert END not in tokenizer.encode_chat(ASKED)
+    assert tokenizer.close_id == tokenizer.bpe.token_to_id(token) and tokenizer.close_id in tokenizer.end_ids
+
+
+def test_thinking_is_off_unless_asked_for(folder):
+    dress(folder, template="{{ enable_thinking }}{{ messages[-1].content }}")
+    assert Tokenizer(folder).render(ASKED) == "FalseHow many?"
+    assert Tokenizer(folder, thinking=True).render(ASKED) == "TrueHow many?"
+
+
+@pytest.mark.parametrize("start", TEMPLATES["starts"], ids=lambda start: str(start["dress"]))
+def test_bos_stands_where_tokenizer_json_puts_it_whatever_tokenizer_config_json_says(start, folder):
+    dress(folder, **start["dress"])
+    tokenizer = Tokenizer(folder)
+    assert tokenizer.encode(TEMPLATES["text"]) == start["ids"]
+    assert start["ids"].count(END) == start["dress"]["bos"]
+    assert END not in tokenizer.encode_chat(ASKED)      # this template writes none
+    assert tokenizer.decode(start["ids"]) == TEMPLATES["text"]
 
 
 def test_template_has_a_pinned_date_tojson_and_loop_controls(folder):
@@ -82,25 +146,101 @@ def test_template_has_a_pinned_date_tojson_and_loop_controls(folder):
     assert text == '01 Jan 2025 {"role": "user", "content": "<ä>"}'
 
 
-def test_template_cannot_leave_its_sandbox(folder):
-    (folder / "chat_template.jinja").write_text("{{ messages.__class__.__mro__ }}")
-    with pytest.raises(LoadError, match="chat template"):
+@pytest.mark.parametrize("escape", [
+    "{{ ''.__class__.__mro__ }}", "{{ messages.__class__.__mro__ }}", "{{ cycler.__init__.__globals__ }}",
+    "{{ (messages|attr('pop'))() }}",
+    "{{ joiner.__init__.__globals__.os.popen('id').read() }}", "{{ lipsum.__globals__['os'] }}",
+    "{{ raise_exception.__globals__['json'] }}",
+    "{{ raise_exception.__code__.co_consts }}", "{{ strftime_now.__self__.__reduce__() }}", "{{ messages.append(1) }}",
+    "{{ '{0.__class__.__mro__}'.format(1) }}", "{{ self.__init__.__globals__ }}", "{{ ().__class__.__base__.__subclasses__() }}",
+    "{% set f = '%c'|format(95) %}{{ messages|attr(f ~ f ~ 'class' ~ f ~ f) ~ (messages|attr(f ~ f ~ 'class' ~ f ~ f)).x }}",
+    "{% include 'tokenizer.json' %}", "{% import 'os' as os %}"])
+def test_a_template_cannot_leave_its_sandbox(escape, folder):
+    (folder / "chat_template.jinja").write_text(escape)
+    with pytest.raises(LoadError, match="the chat template refuses this chat") as error:
+        Tokenizer(folder).encode_chat(ASKED)
+    assert "\n" not in str(error.value)
+
+
+def test_what_the_sandbox_hides_is_empty(folder):
+    dress(folder, template="<{{ raise_exception.__globals__ }}{{ messages.__class__ }}{{ strftime_now.__self__ }}>")
+    assert Tokenizer(folder).render(ASKED) == "<>"
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ messages[7].content.x }}", "{{ undefined() }}",
+                                      "{% for x in range(10**7) %}{% endfor %}", "{{ raise_exception('two\nlines') }}",
+                                      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"])
+def test_a_template_that_fails_is_one_line(template, folder):
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(LoadError, match="the chat template refuses this chat") as error:
         Tokenizer(folder)
+    assert "\n" not in str(error.value)
 
 
-def test_a_template_that_refuses_says_so(folder):
-    (folder / "chat_template.jinja").write_text(
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}{{ messages[0].content }}")
-    with pytest.raises(LoadError, match="no system role"):
-        Tokenizer(folder).encode_chat([{"role": "system", "content": "x"}])
+@pytest.mark.parametrize("template", ["{% for %}", "{{ x", "{% if x %}", "{% nonsense %}", "{{ x|nofilter }}", "{% generation %}x",
+                                      "{% endgeneration %}", "text\n\n{% for x in y %}\n{{ x }}\n{% endif %}"])
+def test_a_template_with_a_syntax_error_is_one_line(template, folder):
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(LoadError, match="the chat template does not compile") as error:
+        Tokenizer(folder)
+    assert "\n" not in str(error.value)
 
 
-def test_no_template_is_fine_until_a_chat_is_asked_for(folder):
-    change(folder / "tokenizer_config.json", chat_template=None)
+NO_SYSTEM = ("{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+             "{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor %}")
+TOLD = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "12"}]
+
+
+def test_a_system_message_that_the_template_refuses_goes_in_front_of_the_users_first_and_that_is_said_once(folder, capsys):
+    dress(folder, template=NO_SYSTEM)
     tokenizer = Tokenizer(folder)
-    assert tokenizer.close_id is None and tokenizer.decode(tokenizer.encode("the girl")) == "the girl"
-    with pytest.raises(LoadError, match="no chat template"):
-        tokenizer.encode_chat(ASKED)
+    assert tokenizer.render(ASKED) == "[user: How many?]" and capsys.readouterr().err == ""
+    assert tokenizer.render(TOLD) == "[user: Be short.\n\nHow many?][assistant: 12]"
+    said = capsys.readouterr().err
+    assert "takes no system message" in said and said.count("\n") == 1
+    tokenizer.render(TOLD[:2]), Tokenizer(folder).render(TOLD)
+    assert capsys.readouterr().err == ""
+    assert TOLD[1]["content"] == "How many?"            # the caller's messages are left alone
+
+
+@pytest.mark.parametrize("messages", [TOLD[:1], [TOLD[0], TOLD[2]], [TOLD[0], TOLD[0], TOLD[1]]])
+def test_a_template_that_refuses_says_so_where_there_is_nothing_to_fold_into(messages, folder):
+    dress(folder, template=NO_SYSTEM)
+    with pytest.raises(LoadError, match="no system role"):
+        Tokenizer(folder).encode_chat(messages)
+
+
+def test_a_template_that_takes_a_system_message_gets_it_as_it_is(capsys):
+    text = Tokenizer(GOLDEN / "tokenizer").render(TOLD[:2])
+    assert text.startswith("<|im_start|>system\nBe short.<|im_end|>") and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_a_model_without_template_is_asked_in_the_plain_format_and_that_is_said_once(folder, capsys, bos):
+    dress(folder, bos=bos, chat_template=None)
+    tokenizer = Tokenizer(folder)
+    assert tokenizer.plain and tokenizer.close_id == CLOSE and tokenizer.end_ids == [CLOSE]      # eos_token
+    assert capsys.readouterr().err == ""                # as long as no chat is asked for
+    assert tokenizer.render(ASKED) == "Question: How many?\n\nAnswer:"
+    said = capsys.readouterr().err
+    assert "has no chat template" in said and said.count("\n") == 1
+    assert tokenizer.render(TOLD) == "Be short.\n\nQuestion: How many?\n\nAnswer: 12<|im_end|>\n"
+    assert tokenizer.render(TOLD + ASKED).endswith("Answer: 12<|im_end|>\nQuestion: How many?\n\nAnswer:")
+    prompt, whole = tokenizer.encode_chat(TOLD[:2]), tokenizer.encode_chat(TOLD)
+    assert whole[:len(prompt)] == prompt and CLOSE in whole[len(prompt):]
+    assert (prompt[0] == END) == bos and prompt.count(END) == bos       # BOS, which the plain format does not write itself
+    Tokenizer(folder).render(ASKED)
+    assert capsys.readouterr().err == ""
+    assert tokenizer.decode(tokenizer.encode("the girl")) == "the girl"
+
+
+def test_the_plain_format_does_without_an_end_token_and_takes_one_from_the_configs(folder):
+    dress(folder, chat_template=None, eos_token=None)
+    tokenizer = Tokenizer(folder)
+    assert (tokenizer.close_id, tokenizer.end_ids) == (None, []) and tokenizer.render(TOLD).endswith("Answer: 12\n")
+    change(folder / "generation_config.json", eos_token_id=END)
+    tokenizer = Tokenizer(folder)
+    assert (tokenizer.close_id, tokenizer.end_ids) == (END, [END]) and tokenizer.render(TOLD).endswith("Answer: 12<|endoftext|>\n")
 
 
 def test_saved_files_make_the_same_tokenizer(folder, tmp_path):
@@ -119,6 +259,10 @@ def test_saved_files_make_the_same_tokenizer(folder, tmp_path):
     ("tokenizer_config.json", "{", "is no JSON"),
     ("tokenizer_config.json", "[]", "no JSON object"),
     ("generation_config.json", "x", "is no JSON"),
+    ("tokenizer_config.json", "[" * 100_000, "is no JSON"),
+    ("tokenizer_config.json", '{"chat_template": 7}', "the chat template is no text"),
+    ("generation_config.json", '{"eos_token_id": "<|im_end|>"}', "eos_token_id '<|im_end|>' is no token id"),
+    ("generation_config.json", '{"eos_token_id": [1, null]}', "is no token id"),
     ("chat_template.jinja", "{% for %}", "does not compile"),
 ])
 def test_a_bad_file_is_named_in_one_line(folder, name, content, says):
@@ -126,4 +270,4 @@ def test_a_bad_file_is_named_in_one_line(folder, name, content, says):
     with pytest.raises(LoadError, match=says) as error:
         Tokenizer(folder)
     message = str(error.value)
-    assert "\n" not in message and (name in message or "chat template" in message)
+    assert "\n" not in message and (name in message or "chat template" in message or "eos_token_id" in message)

@@ -1,5 +1,6 @@
 """The model: logits of transformers (golden/), fast sampling against the plain loop, scores against full
 logits, folders written and read, and every folder that cannot be used."""
+import errno
 import json
 import random
 import shutil
@@ -303,11 +304,44 @@ def test_a_save_that_dies_leaves_the_old_weights(folder, monkeypatch):
     def die(weights, path, metadata):
         Path(path).write_bytes(b"half")
         raise KeyboardInterrupt
-    monkeypatch.setattr(model, "save_file", die)
+    monkeypatch.setattr(model.checkpoint, "save_file", die)
     with pytest.raises(KeyboardInterrupt):
         model.save(lm, tokenizer, folder)
     assert (folder / "model.safetensors").read_bytes() == before
     model.load(folder)
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_nothing_half_written(folder, tmp_path, monkeypatch):
+    lm, tokenizer = model.load(folder, "cpu")
+
+    def full(weights, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise model.checkpoint.SafetensorError("No space left on device")
+    monkeypatch.setattr(model.checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        model.save(lm, tokenizer, tmp_path / "out")
+    assert error.value.errno == errno.ENOSPC
+    assert not list((tmp_path / "out").glob("model.safetensors*"))
+
+
+def test_a_hub_id_is_looked_up_and_then_a_folder_like_any_other(folder, monkeypatch):
+    """What happens on the way there is told in test_hub.py."""
+    asked = []
+    monkeypatch.setattr(model.hub, "find", lambda name: asked.append(name) or (folder, "0123abc"))
+    lm, tokenizer = model.load("owner/name@main", "cpu")
+    assert asked == ["owner/name@main"] and lm.config.hidden_size == 32 and tokenizer.size == 300
+
+
+def test_an_adapters_base_may_be_a_hub_id(folder, tmp_path, monkeypatch):
+    lm, _ = model.load(folder, "cpu", torch.float32)
+    model.save_adapter(model.add_lora(lm, 2), tmp_path / "adapter", "owner/name@v1")
+    find = model.hub.find
+    monkeypatch.setattr(model.hub, "find", lambda name: (folder, "0123abc") if name == "owner/name@v1" else find(name))
+    assert model.adapters(model.load(tmp_path / "adapter", "cpu", merge=False)[0]).keys() == model.adapters(lm).keys()
+
+
+def test_thinking_is_passed_on_to_the_tokenizer(folder):
+    assert model.load(folder, "cpu", thinking=True)[1].thinking and not model.load(folder, "cpu")[1].thinking
 
 
 def shard(folder, spare=False):
@@ -337,6 +371,86 @@ def test_stored_frequencies_and_a_stored_tied_head_are_ignored(folder):
     assert "lm_head.weight" not in model.load(folder, "cpu")[0].state_dict()
 
 
+@pytest.mark.parametrize("spare", ["consolidated.safetensors", "pytorch_model.bin", "model.pth", "training_args.bin", "adapter_model.bin"])
+def test_other_files_beside_the_weights_are_not_looked_at(folder, spare):
+    (folder / spare).write_bytes(b"neither safetensors nor a pickle")
+    model.load(folder, "cpu")
+    shard(folder)
+    model.load(folder, "cpu")
+
+
+def test_a_whole_file_outranks_an_index(folder):
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors.index.json").write_text("{}")
+    assert torch.equal(model.load(folder, "cpu")[0].model["norm"].weight, weights["model.norm.weight"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_embedding_decides_the_dtype_where_a_file_mixes_them(folder, dtype):
+    reweigh(folder, **{"model__embed_tokens__weight": load_file(folder / "model.safetensors")["model.embed_tokens.weight"].to(dtype),
+                       "model__norm__weight": torch.ones(32, dtype=torch.float32)})
+    assert {p.dtype for p in model.load(folder, "cpu")[0].parameters()} == {dtype}
+    assert {p.dtype for p in model.load(folder, "cpu", torch.bfloat16)[0].parameters()} == {torch.bfloat16}
+
+
+def test_weights_do_not_hang_on_the_file(folder):
+    """Cells are overwritten while their model is in memory."""
+    lm, _ = model.load(folder, "cpu")
+    before = {n: t.clone() for n, t in lm.state_dict().items()}
+    size = (folder / "model.safetensors").stat().st_size
+    with open(folder / "model.safetensors", "r+b") as f:
+        f.write(b"\xff" * size)
+    assert all(torch.equal(t, before[n]) for n, t in lm.state_dict().items())
+
+
+def test_every_weight_file_is_checked_before_the_first_tensor_is_read(folder, monkeypatch):
+    shard(folder)
+    cut(folder / "part-1.safetensors")
+    real = model.checkpoint.safe_open
+
+    class Watched:
+        def __init__(self, *args):
+            self.f = real(*args)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            pass
+
+        def keys(self):
+            return self.f.keys()
+
+        def get_slice(self, name):
+            return self.f.get_slice(name)
+
+        def get_tensor(self, name):
+            pytest.fail("a tensor was read")
+    monkeypatch.setattr(model.checkpoint, "safe_open", Watched)
+    with pytest.raises(LoadError, match="part-1.safetensors: cannot be read"):
+        model.load(folder, "cpu")
+
+
+def poison(folder, name, value):
+    tensor = load_file(folder / "model.safetensors")[name]
+    tensor.view(-1)[5] = value
+    reweigh(folder, **{name.replace(".", "__"): tensor})
+
+
+def rename(folder, shard_name):
+    """An index whose first tensor lies in a file of this name."""
+    weights = shard(folder)
+    index = {name: shard_name if i == 0 else f"part-{i % 2}.safetensors" for i, name in enumerate(sorted(weights))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+
+
+def swap(folder):
+    """An index that says of two tensors that they lie in each other's file."""
+    where = json.loads((shard(folder) and folder / "model.safetensors.index.json").read_text())["weight_map"]
+    a, b = sorted(where)[:2]
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where | {a: where[b], b: where[a]}}))
+
+
 def reweigh(folder, **changes):
     """Change tensors of model.safetensors by name (dots as double underscores); None drops one."""
     weights = load_file(folder / "model.safetensors")
@@ -349,7 +463,8 @@ def cut(path):
 
 
 @pytest.mark.parametrize("spoil, says", [
-    (lambda f: shutil.rmtree(f), "no such folder"),
+    (lambda f: shutil.rmtree(f), "m': is no folder; a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub"),
+    (lambda f: (shutil.rmtree(f), f.write_text("a file")), "m': is no folder"),
     (lambda f: (f / "config.json").unlink(), "config.json: cannot be read"),
     (lambda f: (f / "config.json").write_text("{"), "config.json: is no JSON"),
     (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json: no such file"),
@@ -371,13 +486,58 @@ def cut(path):
     (lambda f: change(f / "config.json", num_hidden_layers=0), "num_hidden_layers is 0"),
     (lambda f: change(f / "config.json", num_key_value_heads=3), "do not fit 3 key-value heads"),
     (lambda f: change(f / "config.json", hidden_act="gelu"), "hidden_act 'gelu'"),
-    (lambda f: change(f / "config.json", attention_bias=True), "attention_bias True"),
-    (lambda f: change(f / "config.json", mlp_bias=True), "mlp_bias True"),
+    (lambda f: change(f / "config.json", attention_bias=True), "missing: model.layers.0.self_attn.q_proj.bias, .* and 3 more; unexp"),
+    (lambda f: change(f / "config.json", mlp_bias=True), "missing: model.layers.0.mlp.gate_proj.bias, .* and 1 more; unexpected: none"),
+    (lambda f: change(f / "config.json", attention_bias="no"), "attention_bias 'no'"),
+    (lambda f: change(f / "config.json", model_type="qwen3"), "missing: model.layers.0.self_attn.q_norm.weight, "),
+    (lambda f: change(f / "config.json", model_type="qwen2"), "missing: model.layers.0.self_attn.q_proj.bias, "),
+    (lambda f: change(f / "config.json", tie_word_embeddings=False), "missing: lm_head.weight; unexpected: none"),
     (lambda f: change(f / "config.json", quantization_config={"bits": 4}), "quantization_config"),
-    (lambda f: change(f / "config.json", rope_parameters={"rope_type": "llama3"}), "rope_type 'llama3'"),
-    (lambda f: change(f / "config.json", rope_parameters=None, rope_scaling={"type": "linear"}), "rope_type 'linear'"),
+    (lambda f: change(f / "config.json", rope_parameters={"rope_type": "llama3"}), "factor is None"),
+    (lambda f: change(f / "config.json", rope_parameters=None, rope_scaling={"type": "linear"}), "factor is None"),
     (lambda f: change(f / "config.json", rope_parameters="default"), "rope setting 'default'"),
-    (lambda f: change(f / "config.json", rope_parameters={"rope_theta": "1e4"}), "rope_theta '1e4'"),
+    (lambda f: change(f / "config.json", rope_parameters={"rope_theta": "1e4"}), "rope_theta is '1e4'"),
+    # damaged or hostile files
+    (lambda f: (f / "config.json").write_text("[" * 100_000), "config.json: is no JSON"),
+    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe{}"), "config.json: is no JSON"),
+    (lambda f: (f / "config.json").write_text("null"), "config.json: holds no JSON object"),
+    (lambda f: poison(f, "model.norm.weight", float("nan")), "model.norm.weight holds values that are not finite"),
+    (lambda f: poison(f, "model.embed_tokens.weight", float("inf")), "model.embed_tokens.weight holds values that are not finite"),
+    (lambda f: poison(f, "model.layers.1.mlp.up_proj.weight", -float("inf")), "up_proj.weight holds values that are not finite"),
+    (lambda f: rename(f, "../x.safetensors"), "names '../x.safetensors', which lies outside the folder"),
+    (lambda f: rename(f, "sub/x"), "names 'sub/x', which lies outside the folder"),
+    (lambda f: rename(f, "/etc/hostname"), "names '/etc/hostname', which lies outside the folder"),
+    (lambda f: rename(f, ".."), "names '..', which lies outside the folder"),
+    (lambda f: rename(f, ""), "names '', which lies outside the folder"),
+    (lambda f: rename(f, "part-7.safetensors"), "part-7.safetensors: no such file, though model.safetensors.index.json names it"),
+    (lambda f: rename(f, 7), "lacks weight_map"),
+    (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text('{"weight_map": []}')), "lacks weight_map"),
+    (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text('{"weight_map": {}}')), "missing: model.embed_tokens.weight, "),
+    (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text("x")), "index.json: is no JSON"),
+    (lambda f: (shard(f), cut(f / "part-0.safetensors")), "part-0.safetensors: cannot be read"),
+    (swap, "safetensors: lacks .*, though the index says so"),
+    (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 5000), "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").write_bytes((100).to_bytes(8, "little") + b"{" * 200), "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:40]), "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+     "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "holds neither model.safetensors nor .*pickles"),
+    (lambda f: (f / "model.safetensors").rename(f / "consolidated.safetensors"), "holds neither model.safetensors nor"),
+    (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors").mkdir()), "holds neither model.safetensors nor"),
+    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 32, dtype=torch.int32)), "embed_tokens.weight is I32; quantised"),
+    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 31)), r"shape \[304, 31\], config.json wants \[304, 32\]"),
+    (lambda f: reweigh(f, model__norm__weight=torch.ones(32, 1)), r"model.norm.weight has shape \[32, 1\], config.json wants \[32\]"),
+    (lambda f: change(f / "config.json", intermediate_size=47), r"has shape .*48.*, config.json wants .*47"),
+    (lambda f: change(f / "config.json", hidden_size=10**14), "hidden_size|config.json wants"),
+    (lambda f: change(f / "config.json", hidden_size=10**14, head_dim=None), "hidden_size|config.json wants"),
+    (lambda f: change(f / "config.json", vocab_size=299), "the tokenizer has 300 entries .* the model 299 rows; .* belongs to another"),
+    (lambda f: change(f / "config.json", vocab_size=601), "the tokenizer has 300 entries .* the model 601 rows"),
+    (lambda f: change(f / "generation_config.json", eos_token_id=300), "ends with .300, 2."),
+    (lambda f: change(f / "generation_config.json", eos_token_id=[2, 151645]), "ends with .2, 151645."),
+    (lambda f: change(f / "config.json", eos_token_id="<|im_end|>"), "eos_token_id '<|im_end|>' is no token id"),
+    (lambda f: (f / "chat_template.jinja").write_text("{% if %}"), "the chat template does not compile"),
+    (lambda f: (f / "chat_template.jinja").write_text("{{ ''.__class__.__mro__ }}"), "the chat template refuses this chat"),
+    (lambda f: (f / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__ }}"), "the chat template refuses this chat"),
 ])
 def test_a_folder_that_cannot_be_used_is_refused_in_one_line(folder, spoil, says):
     spoil(folder)

@@ -20,6 +20,13 @@ ROOT = Path(s3ft.__file__).parent
 SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "8", "--benchmark-limit", "6", "--epochs", "1"]
 
 
+@pytest.fixture(autouse=True)
+def quick_plan(monkeypatch, request):
+    """The plan's speeds are made up, but in the tests of --plan: trying them takes longer than these small runs."""
+    if "plan" not in request.node.name:
+        monkeypatch.setattr(runs.Run, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+
+
 def run(out, *more, capsys=None):
     """Run the command in this process -> results.json, or (exit code, what stood on stderr) with capsys."""
     code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(out), *more]))
@@ -321,6 +328,12 @@ def test_a_broken_model_folder_is_named(tmp_path, capsys):
 
 # ---------------------------------------------------------------- looking
 
+def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, capsys):
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--lora", "4", "--out", str(tmp_path / "out"), "--plan"]))
+    out = capsys.readouterr().out
+    assert code == 0 and "LoRA of rank 4 (alpha 8, dropout 0)" in out and not (tmp_path / "out").exists()
+
+
 def test_plan_writes_nothing(tmp_path, capsys):
     code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
@@ -563,7 +576,6 @@ def test_training_that_never_fits_is_one_line(tmp_path, monkeypatch, capsys):
     def never(*_):
         raise torch.OutOfMemoryError("made up")
     monkeypatch.setattr(s3ft, "target_loss", never)
-    monkeypatch.setattr(runs.Run, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1})
     code, err = run(tmp_path / "out", capsys=capsys)
     assert code == 2 and "does not fit this device's memory" in err.splitlines()[-1]
 
