@@ -399,7 +399,7 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
 
 
 SLOTS = 256         # rows that are decoded together; fewer where their keys and values
-CACHE = 2**29       # would take more than this many bytes (on a GPU: than a quarter of its memory)
+CACHE = 2**30       # would take more than this many bytes (on a GPU: than a quarter of its memory)
 PREFILL = 8192      # padded prompt tokens that are read together, at most
 
 
@@ -419,7 +419,7 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, s
     A batch has slots. Waiting prompts, longest first, are read together into free slots (`hidden` fills
     their keys and values); then every step feeds each live row its last token. A finished row leaves and
     the last one moves into its slot, so that slots 0 .. n-1 are the live ones; when a quarter of the
-    slots is free, the next prompts come in. Rows stand at different positions: `start` says where.
+    slots is free, prompts come in until all are taken. Rows stand at different positions: `start` says where.
     """
     device = lm.model["embed_tokens"].weight.device
     rows = range(len(prompts)) if rows is None else rows
@@ -429,14 +429,15 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, s
     end_ids = set(end_ids)
 
     waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))    # taken from the end
-    live = []                                                               # slot s decodes prompt live[s]
+    live, filling = [], True                                                # slot s decodes prompt live[s]
     length = max((len(p) + n for p, n in zip(prompts, limits)), default=1)
     memory = torch.cuda.get_device_properties(device).total_memory // 4 if device.type == "cuda" else CACHE
     slots = max(1, min(len(prompts), SLOTS, memory // lm.new_cache(1, length).nbytes))
     cache = lm.new_cache(slots, length)
     while waiting or live:
         n = len(live)
-        if waiting and n <= slots * 3 // 4:
+        filling = bool(waiting) and n < slots and (filling or n <= slots * 3 // 4)
+        if filling:
             width = len(prompts[waiting[-1]])
             take = max(1, min(slots - n, at_once(lm) // width))
             new, waiting = waiting[-take:][::-1], waiting[:-take]

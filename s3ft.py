@@ -243,6 +243,14 @@ def draw(items, n, seed):
     return items[:n] if seed == 0 or n >= len(items) else random.Random(f"draw {seed}").sample(items, n)
 
 
+def probe(answers, most=100, tokens=8000):
+    """The base model's first answers, on which KL is measured: at most 100, fewer where they are long."""
+    chosen = []
+    while answers[len(chosen):] and len(chosen) < most and sum(len(a["ids"]) for a in chosen) < tokens:
+        chosen.append(answers[len(chosen)])
+    return chosen
+
+
 def main(argv=None):
     options = cli.parse(argv, METHODS, SOURCES)
     if options.ask:
@@ -283,7 +291,7 @@ def main(argv=None):
         items = measured[seed] | {"probe": None}
         cells.append(run.cell("base", None, seed, None, items,
                               lambda cell: measure(sampler, None, tokenizer, task, items, options, cell)))
-        items = items | {"probe": cells[-1]["answers"]["test"][:100]}
+        items = items | {"probe": probe(cells[-1]["answers"]["test"])}
         for method in options.methods:
             chosen = choose_targets(METHODS[method], drawn[seed], attempts[seed], accept)
             targets = [make_target(tokenizer, task, *choice) for choice in chosen]

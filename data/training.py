@@ -72,14 +72,15 @@ def bytes_per_token(config, dtype):
 
 
 def micro_budget(lm, dtype, longest):
-    """(tokens in a micro-batch, whether to checkpoint activations): an eighth of the memory, and no more than is any use.
+    """(tokens in a micro-batch, whether to checkpoint activations): an eighth of a GPU's memory, 1 GiB on a processor, which larger
+    products do not make faster, and no more than is any use.
 
     Depends on the model and the machine's size only, so that a repeated run computes the same.
     """
     device, each = next(lm.parameters()).device, bytes_per_token(lm.config, dtype)
     memory = memory_of(device)
-    most = 16384 if device.type == "cuda" else 2048
-    return max(256, min(most, int(memory / 8 / each))), longest * each > memory / 4
+    most, room = (16384, memory / 8) if device.type == "cuda" else (2048, min(2**30, memory / 8))
+    return max(256, min(most, int(room / each))), longest * each > memory / 4
 
 
 def out_of_memory(error):
