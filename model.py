@@ -400,6 +400,7 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
 
 SLOTS = 256         # rows that are decoded together; fewer where their keys and values
 CACHE = 2**30       # would take more than this many bytes (on a GPU: than a quarter of its memory)
+GPU_SHARE = 1 / 4
 PREFILL = 8192      # padded prompt tokens that are read together, at most
 
 
@@ -431,7 +432,7 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, s
     waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))    # taken from the end
     live, filling = [], True                                                # slot s decodes prompt live[s]
     length = max((len(p) + n for p, n in zip(prompts, limits)), default=1)
-    memory = torch.cuda.get_device_properties(device).total_memory // 4 if device.type == "cuda" else CACHE
+    memory = int(torch.cuda.get_device_properties(device).total_memory * GPU_SHARE) if device.type == "cuda" else CACHE
     slots = max(1, min(len(prompts), SLOTS, memory // lm.new_cache(1, length).nbytes))
     cache = lm.new_cache(slots, length)
     while waiting or live:
@@ -605,6 +606,8 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     adapter = checkpoint.read_adapter(folder) if (folder / "adapter_config.json").is_file() else None
     if adapter:
         folder, _ = hub.find(adapter.base)
+        if (folder / "adapter_config.json").is_file():
+            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); open {path}/merged instead")
     device = usable(device)
     config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
     tokenizer = Tokenizer(folder, thinking)

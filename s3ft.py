@@ -178,7 +178,9 @@ def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, bu
                 assert len({t.ids[-1] for t in group}) == 1, "every target must end with the closing token"
             (loss / tokens).backward()
             total += loss.item()
-        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise UserError(f"training broke down in step {number + 1} (the gradient is not finite); lower --lr or take --dtype float32")
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(number, len(plan), lr, schedule)
         optimiser.step()
@@ -264,6 +266,8 @@ def main(argv=None):
         raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
+    if options.lora:                                                         # the weights stay as they are: one copy serves all
+        base = base.to(run.sample_dtype)
     sampler = base if base.dtype == run.sample_dtype else copy.deepcopy(base).to(run.sample_dtype)
 
     # The questions: training examples, and what every model is measured on. Each seed draws its own.

@@ -67,12 +67,19 @@ def nonnegative(text):
     return 0.0 if text.strip() in ("0", "0.0") else positive(text)
 
 
+def temperature(text):
+    if 0 < (value := nonnegative(text)) < 0.01:
+        raise argparse.ArgumentTypeError(f"must be 0 (greedy) or at least 0.01, not {text[:40]!r}")
+    return value
+
+
 def rank(text):
     return 0 if text.strip() == "0" else count(text)
 
 
 def share(text):
-    if (value := nonnegative(text)) >= 1:
+    value = nonnegative(text)
+    if value >= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, not {text[:40]!r}")
     return value
 
@@ -97,7 +104,7 @@ def parser():
     g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, their order, dropout (default 1)")
     g = p.add_argument_group("attempts")
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
-    g.add_argument("--temperature", type=nonnegative, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
+    g.add_argument("--temperature", type=temperature, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
     g.add_argument("--max-new-tokens", type=count, metavar="N", help="length limit of an answer (default 96 for the bundled model, else 400)")
     g.add_argument("--thinking", action="store_true", help="let a model that can think aloud first (Qwen3) do so (default: off)")
     g = p.add_argument_group("training")
@@ -206,6 +213,10 @@ def guard(main):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (RuntimeError, MemoryError) as error:
+        if type(error).__name__ not in ("OutOfMemoryError", "MemoryError") and "allocate memory" not in str(error):
+            raise
+        message, code = "out of memory; take a smaller model, a smaller --lora RANK, or --device cpu; what is finished is kept", 2
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise

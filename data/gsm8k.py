@@ -45,6 +45,8 @@ class GSM8K:
         for n, row in read_jsonl(path, ("question", "answer")):
             example = Example(str(row.get("id", f"{split}-{n}")), row["question"], row["answer"],
                               {k: v for k, v in row.items() if k not in ("id", "question", "answer")})
+            if any("\ud800" <= c <= "\udfff" for c in example.id):
+                raise UserError(f"{path}, line {n}: the id holds half a character (a lone surrogate); write it anew")
             if example.id in seen:
                 raise UserError(f"{path}, line {n}: id {example.id!r} stands in line {seen[example.id]} too; make ids unique")
             _, marker, tail = row["answer"].rpartition("####")

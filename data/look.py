@@ -52,7 +52,7 @@ def show(n, run, drawn, attempts, accept, cells):
             else:
                 print(f"{method}: dropped, no source was accepted")
     examples = {e.id: e for e in task.load("test")}
-    for i in range(min(n, run.options.test_limit)):
+    for i in range(min(n, len(cells[0]["answers"]["test"]))):
         here = [(c, c["answers"]["test"][i]) for c in cells if c["seed"] == seed]
         e = examples[here[0][1]["id"]]
         print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {e.question}\ngold:       " + task.gold(e).replace("\n", "\n            "))

@@ -132,7 +132,7 @@ def open_run(options, task, base, tokenizer, method_code):
                 raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
             if options.fresh:
                 for path in out.iterdir():
-                    if (path / "result.json").is_file():
+                    if any((path / name).is_file() for name in ("result.json", "state.safetensors", "answers-part.jsonl")):
                         shutil.rmtree(path)
                     elif path.is_file() and path.name not in ("lock", "run.json"):
                         path.unlink()
@@ -169,6 +169,8 @@ class Cell:
         """Run finetune's steps to the end, through kills and shortage of memory -> {"losses", "train_seconds"}."""
         longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
         budget, lm.checkpointing = training.micro_budget(lm, self.run.train_dtype, longest)
+        if not self.state.is_file():                                         # trained anew: so are the answers
+            self.part.unlink(missing_ok=True)
         result = training.train(lm, steps, self.progress, lambda lm: self.run.method_code.optimiser_of(lm, self.lr), budget,
                                 self.state, self.key)
         lm.checkpointing = False
@@ -178,6 +180,8 @@ class Cell:
         """The model's answers to the examples, in fixed chunks that a kill leaves behind: answer(examples, progress) -> rows."""
         done = [a for a in read_jsonl(self.part, ("cell", "split", "id")) if a["cell"] == self.key]
         mine = [a for a in done if a["split"] == split]
+        if [a["id"] for a in mine] != [e.id for e in examples[:len(mine)]]:  # damaged: all of it anew
+            mine, done = [], [a for a in done if a["split"] != split]
         bar, chunk = self.progress(split, len(examples)), self.run.chunk
         bar(len(mine))
         for i in range(len(mine), len(examples), chunk):
@@ -259,7 +263,7 @@ class Run:
         answer = mean(len(self.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some) if o.bundled else min(2 * gold, o.max_new_tokens)
         if have:
             answer = mean(len(a["ids"]) for tries in have.values() for a in tries)
-        speed = self.try_speed(sampler, some, int(answer))
+        speed = self.try_speed(sampler, some, max(1, int(answer)))
         items = measured[seed]
         tests = len(items["test"]) + len(items["validation"])
         options = [(i, k) for rows in items["benchmarks"].values() for i in rows[:16] for k in range(len(i.endings))]
@@ -335,7 +339,7 @@ class Run:
         have = {(a["id"], a["source"], a["sample"]): a for a in read_jsonl(path, ATTEMPT)}
         keys = {(e.id, source, sample): digest(base, self.tokenizer.encode_chat(self.task.ask(e) if source == "own" else self.task.rewrite(e)))
                 for e, source, sample in jobs}
-        missing = [job for job in jobs if have.get((job[0].id, *job[1:]), {}).get("key") != keys[job[0].id, *job[1:]]]
+        missing = [job for job in jobs if have.get((job[0].id, *job[1:]), {}).get("key") != keys[(job[0].id, *job[1:])]]
         stale = [job for job in missing if (job[0].id, *job[1:]) in have]
         if stale:
             before = self.keys.get("attempts") or {}
@@ -388,7 +392,8 @@ class Run:
 
     def keeps(self, method, lr, seed):
         o = self.options
-        return lr is not None and (o.keep == "all" or o.keep == "last" and (lr, seed) == (o.lr[-1], o.seeds[-1]))
+        twice = o.lora and (o.folder / "adapter_config.json").is_file()      # an adapter on an adapter opens only when merged
+        return lr is not None and (twice or o.keep == "all" or o.keep == "last" and (lr, seed) == (o.lr[-1], o.seeds[-1]))
 
     def cell(self, method, lr, seed, targets, items, make):
         """One trained and measured model: read from its folder if its key still fits, else made again.

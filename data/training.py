@@ -84,7 +84,8 @@ def micro_budget(lm, dtype, longest):
 
 
 def out_of_memory(error):
-    return isinstance(error, torch.OutOfMemoryError) or isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    words = ("allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+    return isinstance(error, torch.OutOfMemoryError) or isinstance(error, RuntimeError) and any(w in str(error) for w in words)
 
 
 def release():
@@ -103,7 +104,8 @@ def within_memory(work, *args, **kwargs):
                 raise
         if model.PREFILL < 64:
             raise UserError("the model does not fit this device's memory; take a smaller one or --device cpu")
-        model.SLOTS, model.CACHE, model.PREFILL = max(1, model.SLOTS // 2), model.CACHE // 2, model.PREFILL // 2
+        model.SLOTS, model.PREFILL = max(1, model.SLOTS // 2), model.PREFILL // 2
+        model.CACHE, model.GPU_SHARE = model.CACHE // 2, model.GPU_SHARE / 2
         say_once("out of memory: going on with fewer rows at once")
         release()                # here, after the exception and what its traceback held are gone
 
@@ -158,7 +160,7 @@ def write_state(path, key, lm, optimiser, losses, seconds, budget):
     tensors = {}
     for name, p in trainable(lm).items():
         tensors[f"weight {name}"] = p.detach().cpu()
-        tensors |= {f"{part} {name}": value.detach().cpu() for part, value in optimiser.state[p].items()}
+        tensors |= {f"{part} {name}": value.detach().cpu() for part, value in optimiser.state[p].items() if torch.is_tensor(value)}
     write_tensors(path, tensors, {"key": key, "progress": json.dumps([losses, seconds, budget, lm.checkpointing])})
 
 
@@ -176,6 +178,6 @@ def read_state(path, key, lm, optimiser_of):
     state = {}
     for number, (name, p) in enumerate(trainable(lm).items()):
         p.data.copy_(tensors[f"weight {name}"])
-        state[number] = {part: tensors[f"{part} {name}"] for part in ("step", "exp_avg", "exp_avg_sq")}
+        state[number] = {key.split(" ")[0]: t for key, t in tensors.items() if key.endswith(f" {name}") and not key.startswith("weight ")}
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return losses, seconds, optimiser, budget

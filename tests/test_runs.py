@@ -454,7 +454,7 @@ def test_a_model_without_chat_template_is_asked_in_the_plain_format(tmp_path, ca
     config = json.loads((folder / "tokenizer_config.json").read_text())
     del config["chat_template"]
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), "--methods", "sft", capsys=capsys)
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), "--methods", "sft", "--max-new-tokens", "24", capsys=capsys)
     assert code == 0 and err.count("no chat template") == 1
     row = json.loads((tmp_path / "out" / "targets-sft.jsonl").read_text().split("\n")[0])
     text = Tokenizer(folder).bpe.decode(row["prompt_ids"] + row["ids"], skip_special_tokens=False)
@@ -482,6 +482,43 @@ def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, fini
     assert (adapter(ids) - merged(ids)).abs().max() < 0.1 * adapter(ids).std()      # merged weights are stored in bf16
     base, _ = model.load(TINY, "cpu", torch.float32)
     assert (adapter(ids) - base(ids)).abs().max() > 0.1
+
+
+def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_path, capsys):
+    first = adapted[0] / "s3ft-lr0.01-lora4-e2-s0"
+    results = run(tmp_path / "out", "--model", str(first), "--data", str(TINY), "--lora", "2", "--methods", "sft", "--max-new-tokens", "24", "--lr", "0.003")
+    cell = tmp_path / "out" / "sft-lr0.003-lora2-e1-s0"
+    model.load(cell / "merged", "cpu")
+    capsys.readouterr()
+    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(cell)])) == 2
+    assert "open" in (err := capsys.readouterr().err) and "merged" in err and len(err.splitlines()) == 1
+    assert results["cells"][1]["kl"] > 0
+
+
+def test_training_that_breaks_down_is_one_line(tmp_path, capsys):
+    code, err = run(tmp_path / "out", "--lr", "1e30", "--methods", "sft", "--epochs", "3", capsys=capsys)
+    assert code == 2 and "not finite" in err.splitlines()[-1] and "--lr" in err
+
+
+def test_fresh_forgets_a_half_made_cell(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "WORTH", -1)
+    real = s3ft.measure
+
+    def killed(lm, base, *more):
+        if base is not None:
+            raise KeyboardInterrupt
+        return real(lm, base, *more)
+    monkeypatch.setattr(s3ft, "measure", killed)
+    assert run(tmp_path / "out", "--methods", "sft", capsys=capsys)[0] == 130
+    assert list((tmp_path / "out").glob("sft-*/state.safetensors"))
+    monkeypatch.setattr(s3ft, "measure", real)
+    code, err = run(tmp_path / "out", "--methods", "sft", "--fresh", capsys=capsys)
+    assert code == 0 and "going on" not in err
+
+
+def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
+    assert cli.guard(lambda: s3ft.main([*SMALL, "--out", str(finished[0]), "--show", "9"])) == 0
+    assert capsys.readouterr().out.count("=== test") == 8
 
 
 def test_ask_talks_to_an_adapter(adapted, capsys):
@@ -522,6 +559,7 @@ def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(tm
 
 def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runs, "CHUNK", 3)
+    monkeypatch.setattr(training, "WORTH", -1)              # the trained state is kept while it is measured
     whole = run(tmp_path / "whole", "--methods", "sft")
     real, asked = s3ft.evaluate, []
 
