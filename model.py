@@ -27,6 +27,7 @@ from torch import nn
 
 from data import checkpoint, hub
 from data.chat import LoadError, Tokenizer, read_json, write_atomic
+from data.device import precision, usable       # noqa: F401 (which device, which dtype: asked for as model.precision)
 
 
 # ---------------------------------------------------------------- config
@@ -565,33 +566,6 @@ def head_loss(lm, h, ids):
                for a in range(0, len(h), step))
 
 
-# ---------------------------------------------------------------- precision
-
-def precision(device, work="train"):
-    """(dtype to compute in, why in one line) on this device, by what the processor says about itself.
-
-    work "train": what torch.autocast computes in, over fp32 weights; "sample": a cast copy. Asked apart because
-    they can differ; on every processor measured so far they do not.
-    Never timed at run time: a resumed run has to compute what the first one did.
-    """
-    device = torch.device(device)
-    if device.type == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return torch.bfloat16, "this GPU multiplies bf16 in hardware"
-        return torch.float32, "this GPU has no bf16 units"
-    if device.type != "cpu":
-        return torch.float32, f"bf16 is not tried on {device.type}"
-    if torch.backends.cpu.get_cpu_capability() == "AVX512":         # heeds ATEN_CPU_CAPABILITY
-        limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
-        for unit, flag in (("AMX", "_is_amx_tile_supported"), ("BF16", "_is_avx512_bf16_supported")):
-            has = getattr(torch.cpu, flag, lambda: False)()         # private names, absent in some versions
-            if has and (limit in ("ALL", "DEFAULT") or unit in limit or "AMX" in limit):
-                # measured, 5M parameters: AVX512_BF16 trains 1.5 and samples 1.4 times as fast in bf16
-                # as in fp32; without either, bf16 trains ten times and samples three times slower
-                return torch.bfloat16, f"{'AMX' if unit == 'AMX' else 'AVX512_BF16'} multiplies bf16 faster than fp32"
-    return torch.float32, "this processor multiplies bf16 no faster than fp32"
-
-
 # ---------------------------------------------------------------- load and save
 
 def load(path, device=None, dtype=None, merge=True, thinking=False):
@@ -627,16 +601,6 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
         if merge:
             remove_lora(lm, merge=True)
     return lm.eval(), tokenizer
-
-
-def usable(device):
-    """The device, or the best one for None; LoadError when it does not exist."""
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(1, device=device).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LoadError(f"device {device}: cannot be used ({str(error).splitlines()[0]}); try cpu") from None
-    return torch.device(device)
 
 
 def save(lm, tokenizer, path, dtype=None):
