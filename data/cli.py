@@ -110,8 +110,8 @@ def parser():
     g = p.add_argument_group("training")
     g.add_argument("--epochs", type=count, metavar="N", help="times every example is seen (default 2)")
     g.add_argument("--batch", type=count, metavar="N", help="examples in a step (default 8)")
-    g.add_argument("--lr", type=positive, nargs="+", metavar="RATE", help="learning rates, the same for every method; of several, each method takes the smallest "
-                   "within one standard error of its best on validation (default 3e-4 for the bundled model; others 1e-4 with LoRA, 1e-5 without)")
+    g.add_argument("--lr", type=positive, nargs="+", metavar="RATE", help="learning rates, the same for every method; of several, each method takes "
+                   "the smallest within one standard error of its best on validation (default 3e-4 for the bundled model; others 1e-4 with LoRA, 1e-5 without)")
     g.add_argument("--schedule", choices=("linear", "cosine"), help="how the rate falls after the warm-up (default linear)")
     g.add_argument("--lora", type=rank, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for the "
                    "bundled model, 16 for others)")

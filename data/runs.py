@@ -408,7 +408,8 @@ class Run:
         if targets is not None:
             parts |= {"the targets": [[t.prompt_ids, t.ids] for t in targets], "the code that trains": self.code["train"],
                       "the training settings": [lr, o.epochs, o.batch, o.schedule, seed, self.dtypes[1],
-                                                  [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None], "the base model's answers": [a["ids"] for a in items["probe"]]}
+                                                  [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None],
+                      "the base model's answers": [a["ids"] for a in items["probe"]]}
         parts = {name: digest(value) for name, value in parts.items()}
         keep = self.keeps(method, lr, seed)
         if result := read_json(folder / "result.json"):

@@ -20,14 +20,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FAMILIES = json.loads((GOLDEN / "families.json").read_text())       # {name: {"config": config.json, "shapes": {parameter: shape}}}
 LOGITS = load_file(GOLDEN / "families.safetensors")                 # NAME.ids, NAME.logits
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Layers this small only lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(config, weights, dtype=torch.float32):

@@ -19,14 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 IDS = load_file(GOLDEN / "adapter" / "golden.safetensors")["ids"]
 TARGETS = ["down_proj", "gate_proj", "o_proj", "q_proj", "v_proj"]      # of the golden adapter
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Layers this small only lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -19,14 +19,7 @@ VOCABULARY, CONTEXT = 40, 64
 WAYS = [dict(), dict(temperature=1.0), dict(temperature=0.7, top_k=5), dict(temperature=1.5, top_p=0.6, seed=3),
         dict(temperature=1.2, top_k=8, top_p=0.9, seed=2**63 + 1)]
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Layers this small only lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(seed=0, dtype=torch.float64, **changes):

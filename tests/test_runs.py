@@ -651,9 +651,11 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments, expected", [
     (["--task", "FILE"], "which judge"), (["--task", "FILE", "--judge", "taste"], "--judge"), (["--task", "gsm8k", "--judge", "number"], "has its own"),
-    (["--task", "FILE", "--judge", "exact", "--data", "."], "--data goes with a named task"), (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
+    (["--task", "FILE", "--judge", "exact", "--data", "."], "--data goes with a named task"),
+    (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
     (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 1"),
-    (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"), (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),
+    (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"),
+    (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),
     (["--task", "gsm8k", "--model", "no-such-folder"], "hub id"), (["--task", "gsm8k", "--model", "owner/a/b"], "hub id"),
 ])
 def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expected):
