@@ -9,16 +9,21 @@ judge returns a Verdict that says which rule decided and what was extracted, and
     python judge.py attempts.jsonl    judge the attempts of a run again, without sampling
 
 A maths answer is read twice: for its final number (here), and for the equations that it states (data/arithmetic.py),
-because a small model likes to copy the final number under steps that do not lead to it ("4 * 9 = 13").
+because a small model likes to copy the final number under steps that do not lead to it ("4 * 9 = 13"). A program is run
+against its tests, as hostile until shown otherwise (data/sandbox.py), and what the tests expect stays here (data/asserts.py).
 """
 import json
 import re
+import string
 import sys
+import textwrap
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from data import arithmetic
+from data import arithmetic, sandbox
 from data.arithmetic import VALUE, fraction, plain
+from data.asserts import check_tests, modules
 
 
 @dataclass(frozen=True)
@@ -115,21 +120,32 @@ GOLDS = ("gold", "raw", "voice")                    # sources that are right by 
 LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response", "rewrit", "own words")
 
 
-def target_number(text, gold, source="own", finished=True):
-    """May this text become a training target for a maths problem? `finished`: the model ended it by itself.
-    An own answer needs the right number and no wrong step; a paraphrase was shown the gold, so besides it has to state
-    a step that gives the number, and not talk about its prompt (as in SDFT). own_number and paraphrase_number, for experiments, need
-    the number alone."""
+def settled(source, finished):
+    """The verdict on a target that nobody need read: cut off, or right by definition. None for those to be judged."""
     if not finished:
         return Verdict(False, "unfinished", None, "cut off at the length limit")
     if source in GOLDS:
         return Verdict(True, "gold", None, "the gold itself")
     if source not in ("own", "paraphrase", "own_number", "paraphrase_number"):
         raise ValueError(f"unknown source {source!r}; known: own, paraphrase, own_number, paraphrase_number, {', '.join(GOLDS)}")
+
+
+def leaked(text):
+    """The phrase by which a text talks about its prompt, or None."""
+    return next((leak for leak in LEAKS if leak in text.lower()), None)
+
+
+def target_number(text, gold, source="own", finished=True):
+    """May this text become a training target for a maths problem? `finished`: the model ended it by itself.
+    An own answer needs the right number and no wrong step; a paraphrase was shown the gold, so besides it has to state
+    a step that gives the number, and not talk about its prompt (as in SDFT). own_number and paraphrase_number, for experiments, need
+    the number alone."""
+    if verdict := settled(source, finished):
+        return verdict
     verdict = number(text, gold, check_steps=not source.endswith("_number"))
     if not verdict.ok or source != "paraphrase":
         return verdict
-    if leak := next((leak for leak in LEAKS if leak in text.lower()), None):
+    if leak := leaked(text):
         return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
     answer = final_number(cut(plain(text)))[2]
     if not any(answer in step.values for step in steps(text)):
@@ -137,11 +153,210 @@ def target_number(text, gold, source="own", finished=True):
     return verdict
 
 
+# ---- Reading comprehension: an answer from a passage ------------------------------------------------------------
+
+LONGEST_SPAN = 25       # words; a whole sentence may hold the gold; a copy of the passage holds it too, but answers nothing
+ABSTAIN = ("The passage does not say.",              # the first is the gold of a question that the passage does not answer
+           *(f"the passage does not {verb}" for verb in "mention state specify provide contain give tell answer indicate".split()),
+           *(f"not {done} in the passage" for done in "mentioned stated specified provided given found".split()),
+           "not in the passage", "there is no answer", "there is no mention", "there is no information", "not enough information",
+           "can not be answered", "can not be determined", "can not answer", "i do not know", "is unanswerable")
+ABSTAIN_ALONE = ("no answer", "unanswerable", "unknown", "it does not say", "not mentioned", "not stated", "not specified", "not given")
+
+
+def normal(text):
+    """SQuAD's normal form, in its order: lower case, no ASCII punctuation, no a/an/the, single spaces."""
+    text = "".join(c for c in text.lower() if c not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def normal_golds(golds):
+    """What a prediction is compared with, as in the official script: the golds of which something is left, else the empty text."""
+    return [left for gold in golds if (left := normal(gold))] or [""]
+
+
+def em(prediction, golds):
+    """SQuAD's exact match, 0 or 1: equal in normal form to one of the golds, or without golds to the empty text."""
+    return int(normal(prediction) in normal_golds(golds))
+
+
+def overlap(prediction, golds):
+    """SQuAD's F1, and recall, of the words that prediction and gold share, each the best over the golds. An empty side: 1 if both are."""
+    said, best = normal(prediction).split(), []
+    for want in map(str.split, normal_golds(golds)):
+        shared = (Counter(said) & Counter(want)).total()
+        precision, recall = shared / max(len(said), 1), shared / max(len(want), 1)
+        best.append((2 * precision * recall / (precision + recall), recall) if shared else (int(said == want),) * 2)
+    return tuple(max(values) for values in zip(*best))
+
+
+def f1(prediction, golds):
+    return overlap(prediction, golds)[0]
+
+
+def spelled_out(text):
+    """For abstentions: words in lower case, "doesn't" and "can't" in full, every kind of passage a passage, "explicitly" dropped."""
+    text = re.sub(r"\bcan(?:[^\w\s]?t|not)\b", "can not", text.lower())
+    text = re.sub(r"\b(do|does|did|is|was)n[^\w\s]?t\b", r"\1 not", text)
+    text = re.sub(r"\b(?:(?:the|this) (?:given |provided |above )?)?(?:passage|text|context|article|paragraph)\b", "the passage", text)
+    return " ".join(re.findall(r"\w+", re.sub(r"\b(?:explicitly|directly|specifically|clearly)\b", " ", text)))
+
+
+def abstention(text, golds):
+    """The phrase with which a text declines to answer: "" for a text of which nothing is left, None if it does not decline.
+    A phrase that stands in a gold is part of an answer."""
+    said, known = spelled_out(text), [f" {spelled_out(gold)} " for gold in golds]
+    found = [phrase for phrase in map(spelled_out, ABSTAIN) if f" {phrase} " in f" {said} "] + [said] * (said in ABSTAIN_ALONE)
+    return next((phrase for phrase in found if not any(f" {phrase} " in gold for gold in known)), None if normal(text) else "")
+
+
+def span(text, golds):
+    """Is this the answer that the passage gives? Right if a gold stands in it, whole words in sequence, within 25 words.
+
+    golds: every accepted wording; [] or [""]: the passage does not say, and the text has to say so (ABSTAIN) or be empty.
+    A gold of which the normal form leaves nothing ("the", "%") is compared as it stands. Verdict.scores: the official em and f1,
+    and recall, of the text as it is; an abstention counts as the empty prediction."""
+    text, golds = text.strip(), [gold.strip() for gold in golds if gold.strip()]
+    said, words = normal(text), len(text.split())
+    same = next((gold for gold in golds if text == gold or said and said == normal(gold)), None)
+    held = next((gold for gold in golds if normal(gold) and f" {normal(gold)} " in f" {said} "), None)
+    phrase = None if same else abstention(text, golds)
+    prediction = text if phrase is None else ""
+    scores = dict(zip(("em", "f1", "recall"), (em(prediction, golds), *overlap(prediction, golds))))
+    if same:
+        return Verdict(True, "exact", same, "a gold itself", scores)
+    if words > LONGEST_SPAN and (golds or phrase):
+        return Verdict(False, "too long", None, f"{words} words, where an answer has at most {LONGEST_SPAN}", scores)
+    if not golds and phrase is None:
+        return Verdict(False, "answered an unanswerable", text[:200], "answers what the passage does not say", scores)
+    if not golds:
+        return Verdict(True, "abstained", phrase, "rightly declines to answer", scores)
+    if phrase is not None:
+        return Verdict(False, "abstained though answerable", phrase, f"declines to answer; the passage says {golds[0][:60]!r}", scores)
+    if held:
+        return Verdict(True, "contained", held, "a gold stands in it", scores)
+    return Verdict(False, "no gold", text[:200], f"no gold stands in it; the first is {golds[0][:60]!r}", scores)
+
+
+def target_span(text, golds, source="own", finished=True):
+    """May this text become a training target for a reading question? An own answer and a paraphrase have to be right (and not
+    empty: officially that abstains, but it teaches nothing), and a paraphrase must not talk about its prompt."""
+    if verdict := settled(source, finished):
+        return verdict
+    verdict = span(text, golds)
+    if not verdict.ok:
+        return verdict
+    if not verdict.extracted:
+        return Verdict(False, "empty", None, "says nothing", verdict.scores)
+    if source == "paraphrase" and (leak := leaked(text)):
+        return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
+    return verdict
+
+
+# ---- Code: a program that passes its tests -------------------------------------------------------------------------
+# The program runs in a child (data/sandbox.py), and the child never learns what the tests expect: of `assert f(3) == 9`
+# (data/asserts.py) it gets f(3), sends back a plain value, and the comparison is made here. So nothing that a program does to its own
+# process (an object equal to everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
+
+FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")                              # ```python
+MARKED = re.compile(r"\[(BEGIN|PYTHON)\](?:(.*?)(?:\[DONE\]|\[/\1\])|.*)", re.DOTALL)         # the paper's markers, and CodeLlama's
+BARE = re.compile(r"^(?:from \S+ import |import \w|def \w+ ?\(|class \w+ ?[:(]|async def |@\w|\w+ ?= ?\S)", re.MULTILINE)
+PROSE = re.compile(r"\n\n[A-Z][a-z]+ [a-z]+[ :.]")                                            # "This function ..." after it
+
+
+def extract_code(text, names=()):
+    """-> (rule, program or None): the last closed code block that defines all of `names`; without any block what stands
+    between markers, or bare code. An unclosed block is a cut answer. Text only: nothing is parsed that a model wrote."""
+    if len(text) > LONGEST_ANSWER:
+        return "too long", None
+    text, blocks, lines, opened = text.replace("\r\n", "\n").replace("\r", "\n"), [], [], None
+    for line in text.split("\n"):
+        match = FENCE.fullmatch(line)
+        if match and not opened:
+            opened, lines = match, []
+        elif match and match[2].startswith(opened[2]) and not line.strip(" \t" + opened[2][0]):
+            if opened[3].lower() in ("", "python", "py", "python3"):
+                blocks.append(textwrap.dedent("\n".join(lines)) if opened[1] else "\n".join(lines))
+            opened = None
+        else:
+            lines.append(line)
+    define = [re.compile(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*=", re.MULTILINE) for name in names]
+    defining = [block for block in blocks if all(name.search(block) for name in define)]
+    if defining or len(blocks) == 1:
+        return "block", (defining or blocks)[-1]
+    if opened or blocks:
+        return ("unclosed" if opened else "no function"), None
+    if match := MARKED.search(text):
+        return ("unclosed", None) if match[2] is None else ("markers", match[2].strip("\n"))
+    start = BARE.search(text)
+    return ("bare", PROSE.split(text[start.start():].split("[DONE]")[0])[0]) if start else ("no code", None)
+
+
+def code(text, tests, setup=""):
+    """Does the program in `text` pass all `tests` (assert lines)? `setup` runs after the program, whose classes it may use.
+
+    rule: pass, fail, error (the program raised or left), timeout, memory; no code, unclosed, too long, no function;
+    bad test; harness (our own trouble, never a wrong answer). UserError where nothing contains generated code."""
+    scores = {"passed": 0, "tests": len(tests)}
+    try:
+        read = check_tests(tests)
+    except ValueError as error:
+        return Verdict(False, "bad test", None, str(error), scores)
+    rule, program = extract_code(text, dict.fromkeys(name for test in read for name in test.names))
+    if program is None:
+        return Verdict(False, rule, None, "nothing to run", scores)
+    outcome = sandbox.run(program, [test.expression for test in read], setup)
+    if outcome.rule != "ok":
+        return Verdict(False, outcome.rule, program, outcome.reason, scores)
+    wanted = [test.wanted for test in read]
+    if others := [test.other for test in read if test.other]:
+        known = sandbox.run("".join(f"import {name}\n" for name in modules(others)), others)
+        if known.rule != "ok" or any(isinstance(value, sandbox.NoValue) for value in known.values):
+            return Verdict(False, "harness" if known.rule == "harness" else "bad test", program, f"no expected value: {others[0][:80]}", scores)
+        values = iter(known.values)
+        wanted = [next(values) if test.other else test.wanted for test in read]
+    failed = []
+    for test, value, want in zip(read, outcome.values, wanted):
+        if isinstance(value, sandbox.NoValue):
+            failed.append(("error" if value.rule == "raised" else "fail", f"{test.expression[:80]}: {value.rule}: {value.reason}"))
+        elif not held(test, value, want):
+            failed.append(("fail", f"{test.expression[:80]} is {shown(value)}, wanted {shown(want)}"))
+    scores["passed"] = len(read) - len(failed)
+    if failed:
+        return Verdict(False, failed[0][0], program, failed[0][1].replace("\n", " "), scores)
+    return Verdict(True, "pass", program, f"passes {len(read)} of {len(read)} tests ({rule})", scores)
+
+
+def held(test, value, wanted):
+    try:
+        return bool(test.holds(value, wanted))
+    except Exception:             # None < 3
+        return False
+
+
+def shown(value):
+    try:
+        return ascii(value)[:60]
+    except (ValueError, MemoryError, RecursionError):
+        return "too long to print"
+
+
+def target_code(text, tests, setup="", source="own", finished=True):
+    """May this text become a training target for a programming task? An own answer and a paraphrase have to pass every test,
+    and a paraphrase must not talk about its prompt, in comments or around the code."""
+    if verdict := settled(source, finished):
+        return verdict
+    verdict = code(text, tests, setup)
+    if verdict.ok and source == "paraphrase" and (leak := leaked(text)):
+        return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
+    return verdict
+
+
 # ---- Part 3: the command line ----------------------------------------------------------------------------------
 
 def table():
     """Run every case of data/cases.py: [(kind, text, wanted, got, right)]."""
-    from data.cases import ACCEPTED, EXACT_CASES, NUMBER_CASES, STEP_CASES, TARGET_CASES
+    from data.cases import ACCEPTED, CODE_CASES, CODE_TESTS, EXACT_CASES, EXTRACT_CASES, NUMBER_CASES, SPAN_CASES, STEP_CASES, TARGET_CASES
     rows = []
     for text, want in NUMBER_CASES:
         rule, shown, value = final_number(cut(plain(text)))
@@ -154,12 +369,26 @@ def table():
     for source, finished, text, want in TARGET_CASES:
         verdict = target_number(text, "The answer is 13.", source, finished)
         rows.append((source, text, want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
+    for text, golds, want in SPAN_CASES:
+        verdict = span(text, golds)
+        rows.append(("span", f"{text} / {golds}", want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
+    for text, want, program in EXTRACT_CASES:
+        rows.append(("program", text, want, extract_code(text, ["f"])[0], extract_code(text, ["f"]) == (want, program)))
+    try:
+        sandbox.check()
+    except ValueError as error:
+        print(f"judge.py: the code cases are left out: {error}", file=sys.stderr)
+        return rows
+    with ThreadPoolExecutor(2) as pool:
+        verdicts = pool.map(lambda case: code(f"```python\n{case[0]}\n```", case[2] if len(case) == 3 else CODE_TESTS), CODE_CASES)
+    for (text, want, *_), verdict in zip(CODE_CASES, verdicts):
+        rows.append(("code", text, want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
     return rows
 
 
 def judge_file(path):
     """Accepted and refused by source and rule, as lines. ValueError with one line for a file that cannot be judged."""
-    counts, ids = Counter(), set()
+    attempts, counts = [], Counter()
     try:
         lines = open(path, encoding="utf-8").read().split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -174,25 +403,43 @@ def judge_file(path):
         for name in ("id", "source", "text", "finish_reason", "gold"):
             if not isinstance(attempt, dict) or not isinstance(attempt.get(name), (str, int) if name in ("id", "gold") else str):
                 raise ValueError(f"{path}:{n}: the field {name!r} is missing or has the wrong type")
+        needs = {"span": "golds", "code": "tests"}.get(attempt.get("judge"))
+        if needs and not (isinstance(attempt.get(needs), list) and all(isinstance(item, str) for item in attempt[needs])):
+            raise ValueError(f"{path}:{n}: the field {needs!r} is missing or no list of texts")
+        attempts.append((n, attempt))
+    if any(attempt.get("judge") == "code" for _, attempt in attempts):
+        sandbox.check()
+
+    def again(item):
+        n, attempt = item
+        text, kind, source, finished = attempt["text"], attempt.get("judge"), attempt["source"], attempt["finish_reason"] != "length"
         try:
-            finished = attempt["finish_reason"] != "length"
-            if attempt.get("judge") == "exact":
-                verdict = exact(attempt["text"], str(attempt["gold"])) if finished else Verdict(False, "unfinished", None, "cut off by the length limit")
-            else:
-                verdict = target_number(attempt["text"], attempt["gold"], attempt["source"], finished)
+            if kind == "exact":
+                return exact(text, str(attempt["gold"])) if finished else Verdict(False, "unfinished", None, "cut off by the length limit")
+            if kind == "span":
+                return target_span(text, attempt["golds"], source, finished)
+            if kind != "code":
+                return target_number(text, attempt["gold"], source, finished)
+            verdict = target_code(text, attempt["tests"], str(attempt.get("setup") or ""), source, finished)
+            if verdict.rule in ("harness", "bad test"):
+                raise ValueError(verdict.reason)
+            return verdict
         except ValueError as error:
             raise ValueError(f"{path}:{n}: {error}")
-        ids.add(attempt["id"])
-        counts[attempt["source"], verdict.ok, verdict.rule] += 1
+
+    with ThreadPoolExecutor(2) as pool:                   # code runs in processes of its own
+        for (_, attempt), verdict in zip(attempts, pool.map(again, attempts)):
+            counts[attempt["source"], verdict.ok, verdict.rule] += 1
+    ids = {attempt["id"] for _, attempt in attempts}
     if not counts:
         raise ValueError(f"{path}: no attempts in it")
-    report = [f"{counts.total()} attempts at {len(ids)} examples"]
+    report, width = [f"{counts.total()} attempts at {len(ids)} examples"], max(len(rule) for _, _, rule in counts)
     for source in dict.fromkeys(source for source, _, _ in counts):
         mine = {(ok, rule): n for (s, ok, rule), n in counts.items() if s == source}
         accepted, total = sum(n for (ok, _), n in mine.items() if ok), sum(mine.values())
         report.append(f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}")
         for (ok, rule), n in sorted(mine.items(), key=lambda item: (not item[0][0], -item[1])):
-            report.append(f"    {'accepted' if ok else 'refused':8}  {rule:11} {n:6} {n / total:7.1%}")
+            report.append(f"    {'accepted' if ok else 'refused':8}  {rule:{width}} {n:6} {n / total:7.1%}")
     return report
 
 

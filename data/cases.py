@@ -75,4 +75,75 @@ TARGET_CASES = [                                    # (source, finished, text, t
     ("paraphrase", True, "12 / 2 = 6 stamps. The answer is 13.", "no step"), ("paraphrase_number", True, "The answer is 13.", "answer is"),
     ("paraphrase", True, "As the reference answer says: " + VOICE, "leak"), ("gold", True, "12 / 2 = 6\nThe answer is 13.", "gold"),
 ]
-ACCEPTED = ("hash", "boxed", "answer is", "last number", "gold")
+SAID, TIDE = "The passage does not say.", "The tide rises twice a day, as the harbour master Ole Berg wrote"       # 13 words
+SPAN_CASES = [                                      # (text, golds, the rule that decides); no golds: the passage does not say
+    # exact, in SQuAD's normal form
+    ("Ole Berg", ["Ole Berg"], "exact"), ("the Ole  BERG.", ["Ole Berg"], "exact"), ("Ole Berg\n", ["A Ole Berg"], "exact"),
+    ("twice a day", ["twice daily", "twice a day"], "exact"), ("well-known", ["wellknown"], "exact"), ("well known", ["well-known"], "no gold"),
+    ("U.S.", ["US"], "exact"), ("1,234", ["1234"], "exact"), ("$5.50", ["550"], "exact"), ("Berg's", ["bergs"], "exact"),
+    ("Ångström", ["ångström"], "exact"), ("Angstrom", ["Ångström"], "no gold"), ("«Berg»", ["Berg"], "no gold"),
+    ("東京", ["東京"], "exact"), ("Straße", ["STRASSE"], "no gold"), ("٣", ["3"], "no gold"), ("A", ["A"], "exact"),
+    ("a", ["an"], "abstained though answerable"), ("word " * 26, ["word " * 26], "exact"),
+    # contained: whole words, in sequence
+    ("It was Ole Berg who wrote it.", ["Ole Berg"], "contained"), ("It rises twice a day.", ["never", "twice a day"], "contained"),
+    ("Berg, Ole", ["Ole Berg"], "no gold"), ("Ole M. Berg", ["Ole Berg"], "no gold"), ("the Bergens", ["Berg"], "no gold"),
+    ("concatenate", ["cat"], "no gold"), ("in 1990-2000", ["1990"], "no gold"), ("in 1990 - 2000", ["1990"], "contained"),
+    ("in 1990–2000", ["1990"], "no gold"), ("15", ["5"], "no gold"), ("5.5", ["5"], "no gold"), ("5 %", ["5%"], "exact"),
+    ("Ole", ["Ole Berg"], "no gold"), ("not Ole Berg", ["Ole Berg"], "contained"),              # rules do not read, they compare
+    # too long
+    (TIDE + " down" * 12, ["Ole Berg"], "contained"), (TIDE + " down" * 13, ["Ole Berg"], "too long"),
+    ("The passage. " * 13 + "Ole Berg", ["Ole Berg"], "too long"), ("x " * 26, ["Ole Berg"], "too long"),
+    # the passage does not say
+    (SAID, [], "abstained"), (SAID, [""], "abstained"), ("the passage doesn't say", [], "abstained"),
+    ("The text doesn’t explicitly say who.", [], "abstained"), ("It is not mentioned in this article.", [], "abstained"),
+    ("It can't be determined.", [], "abstained"), ("I don't know", [], "abstained"), ("Unanswerable.", [], "abstained"),
+    ("Not stated", [], "abstained"), ("", [], "abstained"), (" \n", [""], "abstained"), ("...", [], "abstained"),
+    ("Ole Berg", [], "answered an unanswerable"), ("Berg was not mentioned until 1990", [], "answered an unanswerable"),
+    ("an unknown man", [""], "answered an unanswerable"), ("word " * 26, [], "answered an unanswerable"), (SAID + " word" * 21, [], "too long"),
+    (SAID, ["Ole Berg"], "abstained though answerable"), ("", ["Ole Berg"], "abstained though answerable"),
+    ("The passage does not say, perhaps Ole Berg.", ["Ole Berg"], "abstained though answerable"),
+    ("The passage does not sayings", [], "answered an unanswerable"), ("unknown", ["unknown"], "exact"),
+    ("There is no answer, he said", ["There is no answer"], "contained"), (SAID, ["Unknown"], "abstained though answerable"),
+    # golds of which nothing is left
+    ("the", ["the"], "exact"), ("%", [" % "], "exact"), ("&", ["%"], "abstained though answerable"), ("the percent sign", ["%"], "no gold"),
+    ("the", ["The", "an article"], "abstained though answerable"), ("%", ["%", "per cent"], "exact"),
+]
+DOUBLE = "def f(x):\n    return 2 * x"
+BLOCK = f"```python\n{DOUBLE}\n```"
+EXTRACT_CASES = [                                   # (text, rule, the program in it or None), a program that has to define f
+    (BLOCK, "block", DOUBLE), (f"Sure!\n\n{BLOCK}\nIt doubles.", "block", DOUBLE), (f"```\n{DOUBLE}\n```", "block", DOUBLE),
+    (f"~~~py\n{DOUBLE}\n~~~", "block", DOUBLE), (f"````python\n{DOUBLE}\n````", "block", DOUBLE), (BLOCK.replace("\n", "\r\n"), "block", DOUBLE),
+    ("  ```python\n  def f(x):\n      return 2 * x\n  ```", "block", DOUBLE),
+    ("```python\ndef f(x):\n\treturn x\n```", "block", "def f(x):\n\treturn x"),
+    (f"```python\ndef f(x):\n    pass\n```\nBetter:\n{BLOCK}", "block", DOUBLE), (f"{BLOCK}\n```python\nprint(f(3))\n```", "block", DOUBLE),
+    (f"{BLOCK}\n```bash\npython f.py\n```", "block", DOUBLE), ("```python\nf = lambda x: 2 * x\n```", "block", "f = lambda x: 2 * x"),
+    ("```python\nfrom math import floor as f\n```", "block", "from math import floor as f"),
+    (f"{BLOCK}\nFor example:\n```python\nf(", "block", DOUBLE), (f"```python\n{DOUBLE}", "unclosed", None), (f"~~~\n{DOUBLE}\n```", "unclosed", None),
+    ("```\nx = 1\n```\n```\ny = 2\n```", "no function", None), ("```bash\nls\n```", "no code", None),
+    (f"[BEGIN]\n{DOUBLE}\n[DONE]", "markers", DOUBLE), (f"[PYTHON]\n{DOUBLE}\n[/PYTHON] done", "markers", DOUBLE),
+    (f"[BEGIN]\n{BLOCK}\n[DONE]", "block", DOUBLE),
+    (f"[BEGIN]\n{DOUBLE}", "unclosed", None), (DOUBLE, "bare", DOUBLE), (f"{DOUBLE}\n[DONE] and so on", "bare", DOUBLE + "\n"),
+    (f"Here is the function:\n\n{DOUBLE}\n\nThis function doubles x.", "bare", DOUBLE), ("I do not know.", "no code", None), ("", "no code", None),
+    ("x = 1\n" * 4000, "too long", None),
+]
+CODE_TESTS = ["assert f(2) == 4", "assert f(3) == 6"]
+CODE_CASES = [                                      # (program, the rule that decides[, its tests if others])
+    (DOUBLE, "pass"), ("f = lambda x: x + x", "pass"), ("def f(x):\n    return 4", "fail"), ("def f(x):\n    print(2 * x)", "fail"),
+    ("def f(x): return y", "error"),
+    ("def f(x)\n    return 2 * x", "error"), ("def f(x): return 2 * x\nraise SystemExit", "error"), ("import sys\nsys.exit(0)", "error"),
+    ("class E:\n    def __eq__(self, other): return True\nf = lambda x: E()", "fail"), ("f = lambda x: 1 << 10**12", "memory"),
+    (DOUBLE + "\nif __name__ == '__main__':\n    exit()", "pass"), ("def f(x): return input()", "error"), (DOUBLE + "\0", "error"),
+    ("f = '\ud800'", "error"),
+    # tests of other shapes
+    (DOUBLE, "pass", ["assert 4 == f(2)", "assert f(1)", "assert not f(0)", "assert f(2) != 5", "assert f(2) in (4, 5)", "assert 3 < f(2)"]),
+    (DOUBLE, "pass", ["assert math.isclose(f(0.15), 0.3)", "assert abs(f(0.15) - 0.3) < 1e-9", "assert f(2) is not None", "assert len(f('a')) == 2"]),
+    (DOUBLE, "pass", ["assert f(4) == len(str(10**7))", "assert f([1]) == [1, 1], 'twice'", "assert f((1,)) == (1, 1)"]),
+    (DOUBLE, "fail", ["assert f((1,)) == [1, 1]"]), (DOUBLE, "fail", ["assert f(2) < 4"]), (DOUBLE, "fail", ["assert f(2) is True"]),
+    ("def f(x): return None", "fail", ["assert f(2) < 4"]),
+    ("import collections\nf = collections.Counter", "pass", ["assert f('aab') == {'a': 2, 'b': 1}"]),
+    ("f = lambda x: [x, *f(x - 1)] if x else []", "pass", ["assert f(3) == [3, 2, 1]"]), ("f = lambda x: iter([x])", "fail", ["assert f(1) == [1]"]),
+    (DOUBLE, "bad test", ["assert f(2) == 4 and f(3) == 6"]), (DOUBLE, "bad test", ["assert all(f(x) == 2 * x for x in (1, 2))"]),
+    (DOUBLE, "bad test", ["assert f(2) == g(1)"]), (DOUBLE, "bad test", ["assert 4 == 4"]), (DOUBLE, "bad test", ["f(2) == 4"]),
+    (DOUBLE, "bad test", []),
+]
+ACCEPTED = ("pass", "hash", "boxed", "answer is", "last number", "gold", "exact", "contained", "abstained")
