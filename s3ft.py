@@ -65,7 +65,7 @@ def attempt(lm, tokenizer, task, jobs, options, progress=None):
     rows = [runs.number_of(f"{e.id} {source} {sample}") for e, source, sample in jobs]      # noise of its own for each job
     completions = runs.within_memory(model.generate, lm, prompts, options.max_new_tokens, options.temperature, seed=0, rows=rows,
                                  end_ids=tokenizer.end_ids, progress=progress)
-    return [{"id": e.id, "source": source, "sample": sample, "text": tokenizer.decode(c.ids), "gold": task.gold(e), "judge": task.name,
+    return [{"id": e.id, "source": source, "sample": sample, "text": tokenizer.decode(c.ids), **task.truth(e),
              "finish_reason": c.finish_reason, "logprob": c.logprob, "prompt_ids": prompt, "ids": c.ids}
             for (e, source, sample), prompt, c in zip(jobs, prompts, completions)]
 
@@ -191,16 +191,19 @@ def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, bu
 
 # ---------------------------------------------------------------- 4. what was learnt, what was forgotten
 
-def evaluate(lm, tokenizer, task, examples, max_new_tokens, progress=None):
-    """The model's greedy answers to the examples -> list of dicts for answers.jsonl. Judged afterwards, so a judge can change."""
-    prompts = [tokenizer.encode_chat(task.ask(e)) for e in examples]
+def evaluate(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
+    """The model's answers to jobs (example, sample number) -> list of dicts for answers.jsonl; greedy unless a temperature is given.
+    Judged apart from this, so a judge can change."""
+    prompts = [tokenizer.encode_chat(task.ask(e)) for e, _ in jobs]
     fits = [i for i, p in enumerate(prompts) if len(p) < lm.config.max_position_embeddings]
-    answers = runs.within_memory(model.generate, lm, [prompts[i] for i in fits], max_new_tokens, end_ids=tokenizer.end_ids, progress=progress)
+    rows = [runs.number_of(f"{jobs[i][0].id} answer {jobs[i][1]}") for i in fits]           # noise of its own for each job
+    answers = runs.within_memory(model.generate, lm, [prompts[i] for i in fits], max_new_tokens, temperature, seed=0, rows=rows,
+                                 end_ids=tokenizer.end_ids, progress=progress)
     answers = dict(zip(fits, answers))
     nothing = model.Completion([], "too long", 0.0)                          # the prompt fills the context: a wrong answer, counted
-    return [{"id": e.id, "source": "answer", "sample": 0, "text": tokenizer.decode(a.ids), "gold": task.gold(e), "judge": task.name,
+    return [{"id": e.id, "source": "answer", "sample": sample, "text": tokenizer.decode(a.ids), **task.truth(e),
              "finish_reason": a.finish_reason, "logprob": a.logprob, "prompt_ids": p, "ids": a.ids}
-            for e, p, a in zip(examples, prompts, (answers.get(i, nothing) for i in range(len(examples))))]
+            for (e, sample), p, a in zip(jobs, prompts, (answers.get(i, nothing) for i in range(len(jobs))))]
 
 
 @torch.no_grad()
@@ -229,9 +232,12 @@ def divergence(base, tuned, answers):
 def measure(lm, base, tokenizer, task, items, options, cell):
     """Everything that is measured on one model. items: {"validation", "test": examples, "benchmarks": {name: items}, "probe": the
     base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
-    def answer(examples, progress):
-        return evaluate(lm, tokenizer, task, examples, options.max_new_tokens, progress)
-    answers = {split: cell.answers(split, items[split], answer) for split in ("validation", "test") if items[split]}
+    answers = {}
+    for split, samples, temperature in (("validation", 1, 0.0), ("test", options.test_samples, options.test_temperature)):
+        if items[split]:
+            jobs = [(e, sample) for e in items[split] for sample in range(samples)]
+            answers[split] = cell.answers(split, jobs, lambda some, progress: evaluate(lm, tokenizer, task, some, options.max_new_tokens,
+                                                                                       temperature, progress))
     scores = {name: benchmarks.loglikelihoods(lm, tokenizer, rows, cell.progress(name, sum(len(i.endings) for i in rows)))
               for name, rows in items["benchmarks"].items()}
     kl = divergence(base, lm, items["probe"]) if items["probe"] else 0.0
@@ -253,32 +259,32 @@ def probe(answers, most=100, tokens=8000):
     return chosen
 
 
-def main(argv=None):
-    options = cli.parse(argv, METHODS, SOURCES)
-    if options.ask:
-        return print(runs.ask(options))
+def compare(options):
+    """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
     runs.find_files(options)
-    task = load_task(options.task, options.data, options.judge, options.test)
-    train, validation, test = (task.load(split) for split in ("train", "validation", "test"))
+    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
+    runs.check_sandbox(task, options)                                        # before anything is sampled
+    test, train = task.load("test"), task.load("train") if options.methods else []
+    validation = task.load("validation") if len(options.lr) > 1 else []
     choices = benchmarks.load(TINY) if options.bundled else {}
     base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
     if len(options.lr) > 1 and not validation:
         raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
+    accept = run.verdicts.accept
     if options.lora:                                                         # the weights stay as they are: one copy serves all
         base = base.to(run.sample_dtype)
     sampler = base if base.dtype == run.sample_dtype else copy.deepcopy(base).to(run.sample_dtype)
 
     # The questions: training examples, and what every model is measured on. Each seed draws its own.
     drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
-    measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation if len(options.lr) > 1 else [],
+    measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation,
                        "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}
                 for seed in options.seeds}
-    accept = runs.Verdicts(task)
     run.plan(drawn, measured, METHODS, accept, SAMPLED, sampler)
     if options.plan:
-        return
+        return None
 
     # Attempts: own answers to every question, paraphrases where a method comes to need one.
     attempts = {seed: {} for seed in options.seeds}
@@ -322,6 +328,18 @@ def main(argv=None):
         runs.show(options.show, run, drawn, attempts, accept, cells)
     print(report.table(results))
     print(f"attempts, targets, cells and results.json: {run.out}")
+    return results
+
+
+def main(argv=None):
+    options = cli.parse(argv, METHODS, SOURCES)
+    if options.ask:
+        return print(runs.ask(options))
+    if options.task != "all":
+        return compare(options)
+    results = [compare(each) for each in cli.each_task(options)]
+    if not options.plan:
+        print(report.three_tables(results))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TINY = Path(__file__).parent / "tiny"             # the bundled teaching model and its data
-TASKS = ("gsm8k",)
+TASKS = ("gsm8k", "mbpp", "nq", "squad")
+ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
 
 
 class UserError(ValueError):
@@ -25,14 +26,21 @@ class Example:
     extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
 
 
-def load_task(name, folder=None, judge=None, test=None):
+def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
     """A task by name on the files in `folder`, or the user's own FILE.jsonl with a judge and perhaps a test file.
 
-    -> an object with load, ask, rewrite, gold, text, accept, score, and name, title, files, fields, notes.
+    -> an object with load, ask, rewrite, gold, text, accept, score, truth (what attempts.jsonl needs for a verdict), and name,
+    title, files, fields, notes.
     """
     if name == "gsm8k":
         from data.gsm8k import GSM8K
         return GSM8K(folder)
+    if name == "mbpp":
+        from data.mbpp import MBPP
+        return MBPP(folder, all_asserts)
+    if name in ("nq", "squad"):
+        from data.squad import Reading
+        return Reading(name, folder, test)
     if name.endswith((".jsonl", ".json")):
         from data.own import Own
         return Own(name, judge, test)

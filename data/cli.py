@@ -9,9 +9,11 @@ import signal
 import sys
 from pathlib import Path
 
-from data import TASKS, TINY, UserError
+from data import ALL, TASKS, TINY, UserError
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")      # model.LINEAR, without importing torch
+
+NEW_TOKENS = {"mbpp": (128, 400), "nq": (48, 64), "squad": (48, 64)}         # of the bundled model, of others; else 96 and 400
 
 EPILOG = """examples
   python s3ft.py --task gsm8k                                    base, SFT and S3FT on the bundled model: minutes, no network
@@ -23,7 +25,8 @@ EPILOG = """examples
   python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                                  a public checkpoint on the official data, with LoRA: how long?
   python s3ft.py --task gsm8k --model FOLDER --data FOLDER       both from disk
-  python s3ft.py --task mine.jsonl --judge number                your own questions and answers (or --judge exact)
+  python s3ft.py --task mine.jsonl --judge number                your own questions and answers (or --judge code, span, exact)
+  python s3ft.py --task all                                      word problems, code and readings, and the paper's three tables
 
 Kill it at any time and give the same command again: it goes on where it was. Edit a judge, a prompt, METHODS or the
 training and run again: what depends on the edit is done again, with a line that says why, and nothing else is."""
@@ -88,24 +91,32 @@ def parser():
     p = Parser(prog="s3ft.py", description="Compare base, SFT and S3FT: the model's own right answers as targets, instead of one gold wording.",
                epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     g = p.add_argument_group("what to run")
-    g.add_argument("--task", metavar="NAME", help=f"the task to learn: {', '.join(TASKS)}, or your own FILE.jsonl with question/answer, prompt/completion, "
-                   "instruction/output or messages on every line")
-    g.add_argument("--judge", choices=("number", "exact"), help="what makes an answer to your own data right: its final number, or its whole text")
-    g.add_argument("--test", metavar="FILE", help="test questions for your own data (default: a fifth of them is held back)")
+    g.add_argument("--task", metavar="NAME", help=f"the task to learn: {', '.join(TASKS)}, all ({', '.join(ALL)}, one after another), or your own "
+                   "FILE.jsonl with question/answer, prompt/completion, instruction/output or messages on every line")
+    g.add_argument("--judge", choices=("number", "code", "span", "exact"), help="what makes an answer to your own data right: its final number, a program "
+                   "that passes the asserts of the line's test_list, a short answer that holds one of the golds, or the whole text")
+    g.add_argument("--test", metavar="FILE", help="test questions for your own data (default: a fifth of them is held back); for nq and squad the name "
+                   "of the other, to train on one reading set and test on another")
+    g.add_argument("--all-asserts", action="store_true", help="mbpp: show every assert in the prompt, as the paper does (default: hold the last one back)")
+    g.add_argument("--unsafe-code", action="store_true", help="run generated programs although nothing contains them here: they could read and delete "
+                   "your files; limits on time and memory alone remain")
     g.add_argument("--model", default=str(TINY), metavar="MODEL", help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
                    "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
-    g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and gsm8k/test.jsonl (default: tiny-gsm8k for the bundled model; for any "
-                   "other the official files, downloaded once)")
+    g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/ (default: the bundled "
+                   "files for the bundled model; for any other the official ones, downloaded once)")
     g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS in s3ft.py, with commas; base is always measured (default sft,s3ft)")
     g = p.add_argument_group("how much")
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each benchmark (default 250)")
+    g.add_argument("--test-samples", type=count, default=1, metavar="K", help="answers to each test question, for pass@1 to pass@K (default 1)")
+    g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")
     g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, their order, dropout (default 1)")
     g = p.add_argument_group("attempts")
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
     g.add_argument("--temperature", type=temperature, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
-    g.add_argument("--max-new-tokens", type=count, metavar="N", help="length limit of an answer (default 96 for the bundled model, else 400)")
+    g.add_argument("--max-new-tokens", type=count, metavar="N", help="length limit of an answer (default 96 for the bundled model, else 400; "
+                   "mbpp 128 and 400, nq and squad 48 and 64)")
     g.add_argument("--thinking", action="store_true", help="let a model that can think aloud first (Qwen3) do so (default: off)")
     g = p.add_argument_group("training")
     g.add_argument("--epochs", type=count, metavar="N", help="times every example is seen (default 2)")
@@ -147,14 +158,15 @@ def parse(argv, methods, sources):
         raise UserError(f"which task? give --task NAME, one of: {', '.join(TASKS)}")
     own = o.task.endswith((".jsonl", ".json")) or os.path.exists(o.task) and o.task not in TASKS
     if own and not o.task.endswith((".jsonl", ".json")):
-        raise UserError(f"--task {o.task}: your own data come as a file FILE.jsonl; known tasks: {', '.join(TASKS)}")
+        raise UserError(f"--task {o.task}: your own data come as a file FILE.jsonl; known tasks: all, {', '.join(TASKS)}")
     if own and (o.judge is None or o.data):
-        raise UserError(f"--task {o.task}: which judge? add --judge number (the final number decides) or --judge exact (the whole text does)" if not o.data
+        raise UserError(f"--task {o.task}: which judge? add --judge number (the final number decides), code (the asserts of test_list), span (a short answer "
+                        "that holds a gold) or exact (the whole text)" if not o.data
                         else "--data goes with a named task; your own data stand in --task FILE.jsonl and --test FILE")
     if not own:
-        known("task", o.task, TASKS)
-        if o.judge or o.test:
-            raise UserError(f"--judge and --test go with --task FILE.jsonl; {o.task} has its own")
+        known("task", o.task, ["all", *TASKS])
+        if o.judge or o.test and (o.task not in ("nq", "squad") or o.test not in ("nq", "squad")):
+            raise UserError(f"--judge and --test go with --task FILE.jsonl (or --test squad with --task nq); {o.task} has its own")
     names = [m.strip() for m in o.methods.split(",") if m.strip()]
     for name in names:
         known("method", name, ["base", *methods])
@@ -187,10 +199,22 @@ def parse(argv, methods, sources):
     o.epochs, o.batch, o.schedule = o.epochs or 2, o.batch or 8, o.schedule or "linear"
     o.keep = o.keep or ("none" if o.lora else "last")
     o.seeds = list(range(o.seeds))
-    o.max_new_tokens = o.max_new_tokens or (96 if o.bundled else 400)
+    if o.max_new_tokens is None and o.task != "all":
+        o.max_new_tokens = NEW_TOKENS.get("nq" if o.judge == "span" else o.task, (96, 400))[not o.bundled]
+    if o.test_samples > 1 and o.test_temperature == 0:
+        raise UserError(f"--test-samples {o.test_samples} at temperature 0 would be {o.test_samples} times the same answer; add --test-temperature 0.8")
     if o.samples > 1 and o.temperature == 0:
         raise UserError(f"--samples {o.samples} at temperature 0 would be {o.samples} times the same answer; add --temperature 0.7")
     return o
+
+
+def each_task(options):
+    """The options of --task all, once for every task."""
+    for task in ALL:
+        o = argparse.Namespace(**vars(options))
+        o.task, o.out = task, options.out and os.path.join(options.out, task)
+        o.max_new_tokens = options.max_new_tokens or NEW_TOKENS.get(task, (96, 400))[not o.bundled]
+        yield o
 
 
 def known(what, name, names):

@@ -12,9 +12,9 @@ from pathlib import Path
 import judge
 from data import TINY, Example, UserError, read_jsonl
 
-ASK = '{question}\n\nThink step by step. End with "The answer is N."'
+ASK = '{question}\n\nThink step by step. End with "The answer is" and the number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N."')
+           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is" and the number.')
 VALIDATION = 500                 # held back from the official train file, which has no validation part
 
 
@@ -86,3 +86,7 @@ class GSM8K:
     def score(self, example, text):
         """Is this answer right? -> Verdict (the final number alone)."""
         return judge.number(text, self.gold(example))
+
+    def truth(self, example):
+        """What a verdict needs, so that attempts.jsonl can be judged again by itself."""
+        return {"judge": "number", "gold": self.gold(example)}

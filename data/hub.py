@@ -1,28 +1,35 @@
-"""hub.py - files that do not come with the project: checkpoints of the Hugging Face hub, the official GSM8K.
+"""hub.py - files that do not come with the project: checkpoints of the Hugging Face hub, the official data.
 
     from data import hub
     folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")     # a folder of your own passes through, commit None
     folder = hub.gsm8k()                                                 # train.jsonl and test.jsonl in ~/.cache/s3ft/gsm8k
+    hub.mbpp(), hub.nq(), hub.squad()                                    # the official files of the other tasks, each in its folder
 
 Design choices:
 - a checkpoint is fetched by huggingface_hub, which tokenizers brings along: it keeps the usual cache, fetches what is missing
   there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE. We choose the files: a repository often holds the same weights
   three times (safetensors, .bin, .gguf), and 14 GB are enough once;
 - the cache stands in for a hub that does not answer, but only if everything is there, and it is said on stderr;
-- GSM8K is 5 MB: read whole, compared with its known sha256, and only then written, so no damaged file ever gets its name.
+- the data are files of some MB: read whole, compared with the known sha256, and only then written, so no damaged file ever gets
+  its name. For NQ and SQuAD no checksum is published, and none is made up: the first download's is kept beside it, in
+  checksums.json, with url and date; the file is compared with that from then on.
 """
 import errno
+import gzip
 import hashlib
 import http.client
+import io
 import os
 import re
 import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
+from datetime import date
 from pathlib import Path
 
-from data import UserError
+from data import UserError, files
 from data.chat import LoadError, read_json, write_atomic
 
 WHAT = "a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub id owner/name or owner/name@revision"
@@ -36,7 +43,10 @@ TIMEOUT = 20                                      # seconds without a single byt
 GSM8K_URL = "https://raw.githubusercontent.com/openai/grade-school-math/master/grade_school_math/data/"
 GSM8K_SHA256 = {"train.jsonl": "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
                 "test.jsonl": "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"}
-BY_HAND = "try again, or download the two files by hand from https://github.com/openai/grade-school-math and give --data FOLDER"
+MBPP_URL = "https://raw.githubusercontent.com/google-research/google-research/master/mbpp/"
+MBPP_SHA256 = {"mbpp.jsonl": "ccf64ceae9c5403bf50a044cb6d505bfd2a2963ee58338ba268fd65beab92a9f"}
+NQ_URL = "https://s3.us-east-2.amazonaws.com/mrqa/release/v2/"                     # Natural Questions in the MRQA shared task's layout
+SQUAD_URL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
 ATTEMPTS, PAUSE = 3, 1.0                          # at a connection that breaks off; seconds between two attempts
 
 
@@ -142,21 +152,56 @@ def explain(error, repo, revision):
 
 
 def gsm8k(cache=None):
-    """The folder with the official train.jsonl and test.jsonl: downloaded on the first call, checked on every one.
+    """The folder with the official train.jsonl and test.jsonl, as the next three: downloaded on the first call, checked on every one.
 
     cache   takes the place of XDG_CACHE_HOME or ~/.cache
     Raises UserError, one line, when a file cannot be had; files already complete are kept for the next call.
     """
-    folder = Path(cache or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "s3ft" / "gsm8k"
+    return official("gsm8k", "GSM8K", {name: (GSM8K_URL + name, sha) for name, sha in GSM8K_SHA256.items()},
+                    "https://github.com/openai/grade-school-math", cache)
+
+
+def mbpp(cache=None):
+    return official("mbpp", "MBPP", {name: (MBPP_URL + name, sha) for name, sha in MBPP_SHA256.items()},
+                    "https://github.com/google-research/google-research/tree/master/mbpp", cache)
+
+
+def nq(cache=None):
+    return official("nq", "Natural Questions", {f"NaturalQuestionsShort-{part}.jsonl.gz": (f"{NQ_URL}{part}/NaturalQuestionsShort.jsonl.gz", None)
+                                                for part in ("train", "dev")}, "https://github.com/mrqa/MRQA-Shared-Task-2019", cache)
+
+
+def squad(cache=None):
+    return official("squad", "SQuAD 2.0", {name: (SQUAD_URL + name, None) for name in ("train-v2.0.json", "dev-v2.0.json")},
+                    "https://rajpurkar.github.io/SQuAD-explorer/", cache)
+
+
+def official(task, title, wanted, page, cache=None):
+    """The folder s3ft/TASK of the cache with the files `wanted`: {name: (url, sha256 or None: as at the first download)}."""
+    folder = Path(cache or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "s3ft" / task
+    by_hand = f"try again, or download {' and '.join(wanted)} by hand, see {page}, and give --data FOLDER"
     try:
+        records = {name: row for name, row in files.read_json(folder / "checksums.json").items()      # of files without a published one
+                   if isinstance(row, dict) and isinstance(row.get("sha256"), str)}
+        known = {name: sha or records.get(name, {}).get("sha256") for name, (_, sha) in wanted.items()}
+        found = {name: checksum(folder / name) for name in wanted}
         # a damaged file counts as missing: it is fetched again and replaced
-        missing = [name for name, sha in GSM8K_SHA256.items()
-                   if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha]
+        missing = [name for name in wanted if not found[name] or known[name] and found[name] != known[name]]
         if missing:
-            print(f"downloading GSM8K ({', '.join(missing)}) from {GSM8K_URL} into {folder}", file=sys.stderr)
+            print(f"downloading {title} ({', '.join(missing)}) from {wanted[missing[0]][0].rpartition('/')[0]}/ into {folder}", file=sys.stderr)
             folder.mkdir(parents=True, exist_ok=True)
-        for name in missing:
-            write_atomic(folder / name, download(GSM8K_URL + name, GSM8K_SHA256[name]))
+        for name in wanted:
+            url = wanted[name][0]
+            if name in missing:
+                content = download(url, known[name], by_hand + f"; or delete {folder / 'checksums.json'} to take it all the same" * (name in records))
+                found[name] = hashlib.sha256(content).hexdigest()
+            if not known[name]:                                       # recorded before the file is there, so a kill leaves none unrecorded
+                records[name] = {"sha256": found[name], "recorded": "at first use", "url": url, "date": date.today().isoformat()}
+                files.write_json(folder / "checksums.json", records)
+                print(f"{name}: its publisher gives no checksum, so this one's is kept in checksums.json and compared from now on: "
+                      f"sha256 {found[name][:12]}..", file=sys.stderr)
+            if name in missing:
+                write_atomic(folder / name, content)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read or written ({error.strerror}); mend that, or set XDG_CACHE_HOME to a folder "
                         "of yours") from None
@@ -165,35 +210,55 @@ def gsm8k(cache=None):
     return folder
 
 
-def download(url, sha256):
-    """The bytes at `url`, which must have this checksum; UserError otherwise."""
+def checksum(path):
+    """A file's checksum; None where there is no file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def download(url, sha256, by_hand):
+    """The bytes at `url`, which must have this checksum (None: be a whole JSON or gzip file); UserError otherwise."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
                 content = answer.read()           # raises IncompleteRead if fewer bytes come than announced
             break
         except urllib.error.HTTPError as error:
-            raise UserError(f"{url}: the server answers with error {error.code} ({error.reason}); {BY_HAND}") from None
+            raise UserError(f"{url}: the server answers with error {error.code} ({error.reason}); {by_hand}") from None
         except urllib.error.URLError as error:
-            raise UserError(f"{url}: no connection ({error.reason}); {BY_HAND}") from None
+            raise UserError(f"{url}: no connection ({error.reason}); {by_hand}") from None
         except TimeoutError:
             happened = f"the server sent nothing for {TIMEOUT:g} s"
         except (http.client.HTTPException, OSError) as error:
             happened = f"the connection broke off ({type(error).__name__})"
         if attempt == ATTEMPTS:
-            raise UserError(f"{url}: {happened}, {ATTEMPTS} times; {BY_HAND}")
+            raise UserError(f"{url}: {happened}, {ATTEMPTS} times; {by_hand}")
         time.sleep(PAUSE)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256 and content.lstrip()[:1] == b"<":
-        raise UserError(f"{url}: a web page came instead of the file (does this network ask for a login?); {BY_HAND}")
-    if found != sha256:
-        raise UserError(f"{url}: is not the official file (sha256 {found[:12]}.., expected {sha256[:12]}..); {BY_HAND}")
+        raise UserError(f"{url}: a web page came instead of the file (does this network ask for a login?); {by_hand}")
+    if sha256 and found != sha256:
+        raise UserError(f"{url}: is not the official file (sha256 {found[:12]}.., expected {sha256[:12]}..); {by_hand}")
+    if not sha256 and not whole(content):
+        raise UserError(f"{url}: what came is no whole JSON or gzip file; {by_hand}")
     return content
+
+
+def whole(content):
+    """Is this all of a JSON object, or of a gzip file, whose end holds a checksum?"""
+    if content[:2] != b"\x1f\x8b":
+        return content.strip()[:1] == b"{" and content.strip()[-1:] == b"}"
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            while file.read(1 << 20):
+                pass
+        return True
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def sweep(folder):
     """Remove temporary files: this process's, and those older than a minute, which a killed process left (writing takes less)."""
-    for path in folder.glob("*.jsonl.tmp*"):
+    for path in folder.glob("*.tmp*"):
         try:
             if path.name.endswith(f".tmp{os.getpid()}") or time.time() - path.stat().st_mtime > 60:
                 path.unlink()

@@ -33,7 +33,7 @@ def show(n, run, drawn, attempts, accept, cells):
         kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
     turns = [kinds[k][i] for i in range(n) for k in kinds if i < len(kinds[k])]
     for e in turns[:n]:
-        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {e.question}")
+        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {e.extra.get('passage', '')} {e.question}".replace(":    ", ":   "))
         for source in ("own", "paraphrase"):
             for a in attempts[seed].get((e.id, source), []):
                 v = accept(e, a["text"], source)

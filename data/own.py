@@ -2,6 +2,9 @@
 
     python s3ft.py --task FILE.jsonl --judge number              the final number decides, as in data/gsm8k.py
     python s3ft.py --task FILE.jsonl --judge exact               the whole text does, but for white space
+    python s3ft.py --task FILE.jsonl --judge code                the asserts in the line's "test_list" (and "test_setup_code") do
+    python s3ft.py --task FILE.jsonl --judge span                a short answer that holds one of "golds", or the answer; golds [] and the
+                                                                 answer "The passage does not say." where nothing is to be found
     python s3ft.py --task FILE.jsonl --judge exact --test FILE2.jsonl
 
 Three choices:
@@ -19,10 +22,14 @@ from pathlib import Path
 import judge as judges
 from data import Example, UserError, read_jsonl
 
-JUDGES = {                       # name: (may it become a target? is it right? how a paraphrase is to answer)
-    "number": (lambda text, gold, source: judges.target_number(text, gold, source), lambda text, gold: judges.number(text, gold),
-               ' Think step by step. End with "The answer is N."'),
-    "exact": (lambda text, gold, source: judges.exact(text, gold), lambda text, gold: judges.exact(text, gold), ""),
+JUDGES = {                       # name: (may it become a target? is it right? how a paraphrase is to answer); truth: a line's facts
+    "number": (lambda text, truth, source: judges.target_number(text, truth["gold"], source),
+               lambda text, truth: judges.number(text, truth["gold"]), ' Think step by step. End with "The answer is" and the number.'),
+    "code": (lambda text, truth, source: judges.target_code(text, truth["tests"], truth["setup"], source),
+             lambda text, truth: judges.code(text, truth["tests"], truth["setup"]), " Answer with one Python code block."),
+    "span": (lambda text, truth, source: judges.target_span(text, truth["golds"], source),
+             lambda text, truth: judges.span(text, truth["golds"]), " Answer in one short sentence."),
+    "exact": (lambda text, truth, source: judges.exact(text, truth["gold"]), lambda text, truth: judges.exact(text, truth["gold"]), ""),
 }
 REWRITE = ("{question}\n\nReference answer:\n{gold}\n\n"
            "Guided by the reference answer, answer the question in your own words.{how}")
@@ -40,6 +47,7 @@ class Own:
             raise UserError(f"{file}: which judge? give --judge NAME, one of: {', '.join(JUDGES)}")
         self.name, self.title = judge, Path(file).stem
         self.judge_target, self.judge_answer, self.how = JUDGES[judge]
+        self.runs_code = judge == "code"
         self.files = [Path(path) for path in (file, test) if path is not None]
         examples, self.fields = self.read(self.files[0])
         prompts = list(dict.fromkeys(key for key, _ in examples))              # the different ones
@@ -85,7 +93,7 @@ class Own:
                 id = words(str(row["id"]), "the field 'id'") if ids else f"line-{n}"
                 if id in seen:
                     raise ValueError(f"id {id[:60]!r} stands in line {seen[id]} too; make ids unique")
-                example = Example(id, messages[-1]["content"], answer, {"messages": messages})
+                example = Example(id, messages[-1]["content"], answer, {"messages": messages, **self.facts(row, answer)})
                 if self.name == "number" and judged_number(answer, self.gold(example)) is None:
                     raise ValueError('the answer has no clear final number; end it with "The answer is 42." or, for texts, --judge exact')
             except ValueError as error:
@@ -96,6 +104,25 @@ class Own:
             return examples, "chats from 'messages', each last message the answer"
         extra = " (and 'input')" if pair[0] == "instruction" and any(row.get("input") for _, row in rows) else ""
         return examples, f"questions from {pair[0]!r}{extra}, answers from {pair[1]!r}"
+
+    def facts(self, row, answer):
+        """What the judge needs besides the answer; ValueError says what is wrong with it."""
+        if self.name == "code":
+            tests, setup = row.get("test_list"), row.get("test_setup_code", "")
+            if not (isinstance(tests, list) and tests and all(isinstance(t, str) for t in tests) and isinstance(setup, str)):
+                raise ValueError("--judge code needs the field 'test_list', a list of assert lines (and may have 'test_setup_code', a text)")
+            judges.check_tests(tests)
+            return {"tests": tests, "setup": setup}
+        if self.name == "span":
+            golds = row.get("golds", [answer])
+            if not (isinstance(golds, list) and all(isinstance(g, str) and g.strip() for g in golds)):
+                raise ValueError("the field 'golds' must be a list of texts, none empty ([] where the answer is that there is none)")
+            return {"golds": golds}
+        return {}
+
+    def truth(self, example):
+        """What a verdict needs, so that attempts.jsonl can be judged again by itself."""
+        return {"judge": self.name, "gold": self.gold(example)} | {k: v for k, v in example.extra.items() if k != "messages"}
 
     def ask(self, example):
         """The messages that pose the question: the user's own."""
@@ -123,11 +150,11 @@ class Own:
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict."""
-        return self.judge_target(text, self.gold(example), source)
+        return self.judge_target(text, self.truth(example), source)
 
     def score(self, example, text):
         """Is this answer right? -> Verdict."""
-        return self.judge_answer(text, self.gold(example))
+        return self.judge_answer(text, self.truth(example))
 
 
 # ---------------------------------------------------------------- one file, one line, one message

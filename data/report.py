@@ -1,6 +1,6 @@
 """report.py - the table and its intervals, pure functions of results.json.
 
-    python -m data.report runs/RUN/results.json          # print a run's table again
+    python -m data.report runs/RUN/results.json          # print a run's table again; of several runs the paper's three tables
 
 Intervals: with one or two seeds Wilson's for a share and a paired bootstrap over items for a difference (what differs from seed
 to seed is then left out, and the line says so); from three seeds on a t interval over seeds.
@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 
+NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")       # how judge.number found what it compared
 NAMES = {"sft": "SFT", "ssr": "SSR", "sdft": "SDFT", "s3ft": "S3FT"}
 # 97.5 % point of Student's t for 2, 3, ... degrees of freedom; beyond, 1.96
 T975 = [4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093]
@@ -44,8 +45,24 @@ def bootstrap(differences, rounds=10_000):
     return tuple(np.quantile(means, [0.025, 0.975]))
 
 
-def flags(bits):
-    return np.array([b == "1" for b in bits], dtype=float)
+def split_row(ids, right):
+    """What results.json says of one cell's answers to a split: right by item ("1101.."), accuracy; with several answers to an item
+    the share that is right, and pass@k by the unbiased estimator 1 - C(n - c, k) / C(n, k) (Chen et al. 2021, arXiv 2107.03374)."""
+    by_item = {}
+    for id, ok in zip(ids, right):
+        by_item.setdefault(id, []).append(bool(ok))
+    n = max(map(len, by_item.values()))
+    if n == 1:
+        return {"right": "".join("01"[ok] for [ok] in by_item.values()), "accuracy": sum(right) / len(right)}
+    counts = [sum(oks) for oks in by_item.values()]
+    ks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200) if k < n] + [n]
+    pass_at = {str(k): sum(1 - math.comb(n - c, k) / math.comb(n, k) for c in counts) / len(counts) for k in ks}
+    return {"right": [c / n for c in counts], "accuracy": pass_at["1"], "pass_at": pass_at}
+
+
+def flags(right):
+    """Right by item as an array of 0 and 1, or of shares where items had several answers."""
+    return np.array([float(b) for b in right])
 
 
 def drop(cell, base):
@@ -91,8 +108,8 @@ def table(results):
             mean, half = t_interval(accuracy)
             low, high = mean - half, mean + half
         else:
-            right = "".join(c["test"]["right"] for c in group)
-            low, high = wilson(right.count("1"), len(right))
+            right = np.concatenate([flags(c["test"]["right"]) for c in group])
+            low, high = wilson(right.sum(), len(right))
         row += [f"{100 * np.mean(accuracy):.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]"]
         row += [f"{100 * np.mean([c['benchmarks'][n]['accuracy'] for c in group]):.1f}" for n in names]
         if method == "base":
@@ -106,9 +123,7 @@ def table(results):
                     f"{share['own']:.0f}/{share['paraphrase']:.0f}/{share['gold'] + share['raw'] + share['voice']:.0f}"]
         row.append(f"{np.mean([c['times']['minutes'] for c in group]):.1f}")
         rows.append(row)
-    width = [max(len(r[i]) for r in rows) for i in range(len(head))]
-    lines = ["  ".join(x.ljust(w) if i == 0 else x.rjust(w) for i, (x, w) in enumerate(zip(r, width))).rstrip() for r in rows]
-    lines.insert(1, "-" * len(lines[0]))
+    lines = aligned(rows)
     chance = [f"{n} {100 * base[0]['benchmarks'][n]['chance']:.0f}" for n in names]
     lines.append("")
     if names:
@@ -145,21 +160,29 @@ def notes(results, cells, base, rates, seeds):
             lines.append(f"S3FT - SFT, mean of the benchmarks: {100 * kept:+.1f} points [{100 * klow:+.1f}, {100 * khigh:+.1f}]")
             verdict.append("forgets less" if klow > 0 else "forgets more" if khigh < 0 else "is not shown to forget more or less")
         lines.append(f"So in this run S3FT {' and '.join(verdict)}.")
+    if "summary" in base[0]["test"]:
+        lines.append("reading: " + "; ".join(f"{NAMES.get(m, m)} {reading([cells[m, lr, s]['test']['summary'] for s in seeds])}"
+                                             for m, lr in [("base", None), *rates.items()]))
+    if "pass_at" in base[0]["test"]:
+        of = results["settings"]
+        lines.append(f"pass@k ({of['test_samples']} answers each at temperature {of['test_temperature']:g}; unbiased), k = {', '.join(base[0]['test']['pass_at'])}: "
+                     + "; ".join(f"{NAMES.get(m, m)} " + " ".join(f"{100 * np.mean([cells[m, lr, s]['test']['pass_at'][k] for s in seeds]):.1f}"
+                                                                 for k in base[0]["test"]["pass_at"]) for m, lr in [("base", None), *rates.items()]))
     if results["verdicts"]:
         parts = []
         for source, rules in results["verdicts"].items():
             ok, n = sum(v[0] for v in rules.values()), sum(v[1] for v in rules.values())
             refused = {}
             for rule, (good, total) in sorted(rules.items()):
-                why = rule if rule in ("unfinished", "wrong step", "no step", "leak", "too long") else "other text" if rule == "exact" else "wrong number"
+                why = {"exact": "other text"}.get(rule, "wrong number" if rule in NUMBER_RULES else rule)
                 refused[why] = refused.get(why, 0) + total - good
             why = ", ".join(f"{rule} {count}" for rule, count in refused.items() if count)
             parts.append(f"{source}: {ok} of {n} accepted" + (f" (refused: {why})" if why else ""))
         lines.append("attempts: " + "; ".join(parts))
     if results["copies"]["accepted"]:
         c = results["copies"]
-        lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space: {100 * c['equal']:.0f} %; "
-                     f"mean similarity to it {c['similarity']:.2f}")
+        aside = f" and comments: {100 * c['equal']:.0f} %, but for names too: {100 * c['renamed']:.0f} %" if "renamed" in c else f": {100 * c['equal']:.0f} %"
+        lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space{aside}; mean similarity to it {c['similarity']:.2f}")
     if (back := results["encode_back"])["sampled"]:
         lines.append(f"sampled targets whose text encodes back to the very ids that were trained on: {100 * back['same']:.1f} % of {back['sampled']}")
     cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
@@ -175,8 +198,71 @@ def notes(results, cells, base, rates, seeds):
     return lines
 
 
+def reading(summaries):
+    """EM, F1, recall and the two errors of abstaining, over the seeds' summaries (data/squad.py)."""
+    mean = lambda name: 100 * np.mean([s[name] for s in summaries])
+    total = lambda name: sum(s[name] for s in summaries)
+    text = f"EM {mean('em'):.1f} F1 {mean('f1'):.1f} recall {mean('recall'):.1f}"
+    if total("unanswerable"):
+        text += (f", answered {total('answered_unanswerable')} of {total('unanswerable')} that the passage does not answer, "
+                 f"declined {total('abstained_answerable')} of {total('answerable')} that it does")
+    return text
+
+
+# ---------------------------------------------------------------- the paper's three tables, from the runs of several tasks
+
+PAPER = {                        # arXiv 2502.08130, Mistral-7B-Instruct-v0.2 on the official sets: Table 2, accuracy; Table 3, shares
+    "gsm8k": ({"base": 40.3, "sft": 53.4, "sdft": 54.8, "s3ft": 56.9}, (49.5, 42.1, 8.4)),
+    "mbpp": ({"base": 22.2, "sft": 32.8, "sdft": 35.8, "s3ft": 39.4}, (30.2, 32.4, 37.4)),
+    "nq": ({"base": 64.7, "sft": 60.0, "sdft": 67.1, "s3ft": 67.1}, (66.0, 25.6, 8.1))}
+
+
+def three_tables(runs):
+    """results.json of several tasks -> the paper's Tables 2, 3 and 4 in our figures, the paper's beside them."""
+    tasks, methods = [r["task"] for r in runs], list(dict.fromkeys(m for r in runs for m in ("base", *r["settings"]["methods"])))
+    groups = []                  # for every run {method: its cells at the chosen rate, one a seed}
+    for r in runs:
+        rates = {"base": None} | chosen_rates(r)
+        groups.append({m: [c for c in r["cells"] if c["method"] == m and c["lr"] == lr] for m, lr in rates.items()})
+    paper = [PAPER.get(task.removeprefix("tiny-"), ({}, None)) for task in tasks]
+    percent = lambda values: f"{100 * np.mean(values):.1f}" if values else "-"
+    two = [["method"] + [x for task in tasks for x in (task, "paper")]]
+    for m in methods:
+        two.append([NAMES.get(m, m)] + [x for g, (theirs, _) in zip(groups, paper)
+                                        for x in (percent([c["test"]["accuracy"] for c in g.get(m, [])]), str(theirs.get(m, "-")))])
+    three = [["task", "method", "own", "paraphrase", "gold", "paper's S3FT"]]
+    four = [["trained on", "method"] + list(groups[0]["base"][0]["benchmarks"]) + ["mean drop"]]
+    for task, g, (_, shares) in zip(tasks, groups, paper):
+        for m in [m for m in methods if m in g]:
+            total = {part: sum(n for c in g[m] for s, n in c.get("sources", {}).items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
+            if m == "s3ft":
+                three.append([task, NAMES[m]] + [percent([v / max(1, sum(total.values()))]) for v in total.values()]
+                             + [" / ".join(map(str, shares)) if shares else "-"])
+            drops = [drop(c, b) for c, b in zip(g[m], g["base"])]
+            four.append(["nothing" if m == "base" else task, NAMES.get(m, m)]
+                        + [percent([c["benchmarks"][n]["accuracy"] for c in g[m]]) for n in g[m][0]["benchmarks"]]
+                        + ["-" if m == "base" or drops[0] is None else f"{100 * np.mean(drops):+.1f}"])
+    four = four[:1] + [row for i, row in enumerate(four[1:]) if row not in four[1:i + 1]]    # the base model stands there once
+    lines = ["", "The paper's tables in our figures, in %. The paper's own (arXiv 2502.08130) are for Mistral-7B-Instruct-v0.2 on the official sets."]
+    for name, rows in (("Table 2: accuracy on the task, method by task", two), ("Table 3: where S3FT's targets come from", three),
+                       ("Table 4: what is left of other abilities, by task trained on and method (paper: mean drop up to 4.4 for SFT, 2.5 for S3FT)", four)):
+        if name.startswith("Table 4") and len(rows[0]) == 3:
+            lines += ["", name, "no benchmarks were measured"]
+        elif len(rows) > 1:
+            lines += ["", name, *aligned(rows)]
+    return "\n".join(lines)
+
+
+def aligned(rows):
+    """Rows of texts as lines under a rule, columns to the right but for the first."""
+    width = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(x.ljust(w) if i == 0 else x.rjust(w) for i, (x, w) in enumerate(zip(r, width))).rstrip() for r in rows]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
 if __name__ == "__main__":
     try:
-        print(table(json.load(open(sys.argv[1], encoding="utf-8"))))
+        read = [json.load(open(path, encoding="utf-8")) for path in sys.argv[1:]]
+        print(table(read[0]) if len(read) == 1 else three_tables(read))
     except (IndexError, OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"usage: python -m data.report results.json, a run's file ({type(error).__name__}: {error})")
+        sys.exit(f"usage: python -m data.report results.json [results.json ..], runs' files ({type(error).__name__}: {error})")

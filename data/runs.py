@@ -21,11 +21,12 @@ from pathlib import Path
 import torch
 
 import model
-from data import TASKS, TINY, UserError, benchmarks, hub, training
+from data import TASKS, TINY, UserError, benchmarks, hub, report, training
 from data.checkpoint import read_adapter, weight_files
 from data.files import code_of, digest, file_digest, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.training import Progress, minutes, within_memory                   # noqa: F401
+from data.verdicts import Verdicts, check_sandbox                            # noqa: F401
 
 CHUNK = 300                      # attempts or test answers in a chunk, the unit that a killed run loses at most;
 SMALL_CHUNK = 64                 # for a model above 50M parameters on a CPU, where 300 would be a quarter of an hour
@@ -44,6 +45,8 @@ def fitting(examples, task, tokenizer, context, max_new_tokens):
     def words(messages):
         return "".join(m["content"] for m in messages)
     kept = []
+    if not examples:                 # nothing is trained on
+        return [], 0
     for e in examples:
         # a token is at least one character or byte, so short texts need no counting
         if len((words(task.ask(e)) + words(task.rewrite(e)) + task.gold(e)).encode()) + max_new_tokens + 300 > context:
@@ -65,7 +68,11 @@ def find_files(options):
     """Where model and data are: options.folder, .commit (of a hub id), .data. May fetch them."""
     options.folder, options.commit = hub.find(options.model)
     if options.data is None and options.task in TASKS:
-        options.data = str(TINY if options.bundled else hub.gsm8k())
+        if options.bundled and options.task == "squad":
+            raise UserError("the bundled model's own readings are tiny-nq: --task nq; for SQuAD 2.0 name a public checkpoint with --model")
+        options.data = str(TINY if options.bundled else getattr(hub, options.task)())
+        if options.test:                 # the other reading set, in the folder beside
+            options.data = str(getattr(hub, options.test)().parent)
 
 
 def model_key(folder):
@@ -74,19 +81,6 @@ def model_key(folder):
     if (folder / "adapter_config.json").is_file():
         return digest(file_digest([*files, folder / "adapter_model.safetensors"]), model_key(hub.find(read_adapter(folder).base)[0]))
     return file_digest([*files, *weight_files(folder)])
-
-
-class Verdicts:
-    """task.accept, each text judged once a run."""
-
-    def __init__(self, task):
-        self.task, self.known = task, {}
-
-    def __call__(self, example, text, source):
-        key = (example.id, source, text)
-        if key not in self.known:
-            self.known[key] = self.task.accept(example, text, source)
-        return self.known[key]
 
 
 def needed(stage, examples, methods, attempts, accept, sampled):
@@ -176,16 +170,17 @@ class Cell:
         lm.checkpointing = False
         return result
 
-    def answers(self, split, examples, answer):
-        """The model's answers to the examples, in fixed chunks that a kill leaves behind: answer(examples, progress) -> rows."""
-        done = [a for a in read_jsonl(self.part, ("cell", "split", "id")) if a["cell"] == self.key]
+    def answers(self, split, jobs, answer):
+        """The model's answers to jobs (example, sample), in fixed chunks that a kill leaves behind: answer(jobs, progress) -> rows."""
+        done = [a for a in read_jsonl(self.part, ("cell", "split", "id", "sample")) if a["cell"] == self.key]
         mine = [a for a in done if a["split"] == split]
-        if [a["id"] for a in mine] != [e.id for e in examples[:len(mine)]]:  # damaged: all of it anew
+        if [(a["id"], a["sample"]) for a in mine] != [(e.id, sample) for e, sample in jobs[:len(mine)]]:      # damaged: all of it anew
             mine, done = [], [a for a in done if a["split"] != split]
-        bar, chunk = self.progress(split, len(examples)), self.run.chunk
+        bar, chunk = self.progress(split, len(jobs)), self.run.chunk
         bar(len(mine))
-        for i in range(len(mine), len(examples), chunk):
-            made = [{"cell": self.key, "split": split} | a for a in answer(examples[i:i + chunk], bar)]
+        for i in range(len(mine), len(jobs), chunk):
+            made = [{"cell": self.key, "split": split} | a for a in answer(jobs[i:i + chunk], bar)]
+            self.run.verdicts.ahead(jobs[i:i + chunk], made)
             mine, done = mine + made, done + made
             write_jsonl(self.part, done)
         return [{k: v for k, v in a.items() if k not in ("cell", "split")} for a in mine]
@@ -221,6 +216,7 @@ class Run:
         self.began = time.time()
         self.keys = read_json(out / "keys.json")
         self.lock = lock             # held as long as this object lives
+        self.verdicts = Verdicts(task, out, options.plan)
 
     # ---- the plan
 
@@ -230,8 +226,9 @@ class Run:
         parameters = sum(p.numel() for p in self.base.parameters())
         name = "the bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name
         print(f"{self.task.title} on {name} ({parameters / 1e6:.1f}M parameters)"
-              + (". This is no GSM8K figure; for the real thing:\n  python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct   "
-                 "(any checkpoint of a supported family; fetches it and the official data)" if self.task.title == "tiny-gsm8k" else ""))
+              + (f". This is no {o.task} figure of the literature; for the real thing:\n  python s3ft.py --task {o.task} "
+                 "--model Qwen/Qwen2.5-0.5B-Instruct   (any checkpoint of a supported family; fetches it and the official data)"
+                 if self.task.title.startswith("tiny-") else ""))
         for line in ([f"{o.task}: {self.task.fields}"] if self.task.fields else []) + self.task.notes:
             print(line)
         if self.task.name == "exact":
@@ -257,15 +254,15 @@ class Run:
 
         # tokens from the files (a public model answers at about twice a gold's length), speeds from a few seconds of the real thing
         seed = o.seeds[0]
-        some = drawn[seed][:64]
+        items = measured[seed]
+        some = (drawn[seed] or items["test"])[:64]
         ask = mean(len(self.tokenizer.encode_chat(self.task.ask(e))) for e in some)
         gold = mean(len(self.tokenizer.encode(self.task.gold(e))) for e in some)
         answer = mean(len(self.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some) if o.bundled else min(2 * gold, o.max_new_tokens)
         if have:
             answer = mean(len(a["ids"]) for tries in have.values() for a in tries)
         speed = self.try_speed(sampler, some, max(1, int(answer)))
-        items = measured[seed]
-        tests = len(items["test"]) + len(items["validation"])
+        tests = len(items["test"]) * o.test_samples + len(items["validation"])
         options = [(i, k) for rows in items["benchmarks"].values() for i in rows[:16] for k in range(len(i.endings))]
         scored = sum(len(i.endings) for rows in items["benchmarks"].values() for i in rows) * mean(
             len(self.tokenizer.encode(i.endings[k])) + len(self.tokenizer.encode(i.contexts[k])) / len(i.endings) for i, k in options) if options else 0
@@ -307,6 +304,8 @@ class Run:
         else:
             made = sum(len(c.ids) for c in model.generate(lm, (prompts * 5)[:300], min(answer, 12)))
         sample = made / (time.time() - began)
+        if not o.methods:                                # nothing will be trained
+            return {"sample": sample, "read": read, "train": read, "trainable": 0}
         batch = 2 if self.big else o.batch
         targets = [self.method_code.make_target(self.tokenizer, self.task, e, "gold", None) for e in examples[:(2 if self.big else 3) * batch]]
         trained = model.add_lora(lm, o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets) if o.lora else copy.deepcopy(self.base).float()
@@ -355,6 +354,7 @@ class Run:
                 have |= {(a["id"], a["source"], a["sample"]): a | {"key": keys[a["id"], a["source"], a["sample"]], "base": base, "seconds": round(share, 4)}
                          for a in made}
                 write_jsonl(path, have.values())
+                self.verdicts.ahead(missing[i:i + self.chunk], made, source)
             self.keys["attempts"] = parts
             write_json(self.out / "keys.json", self.keys)
             self.note("sampling", tokens, time.time() - began)
@@ -403,7 +403,7 @@ class Run:
         o, folder = self.options, self.out / self.name(method, lr, seed)
         ids = {split: [self.tokenizer.encode_chat(self.task.ask(e)) for e in items[split]] for split in ("validation", "test")}
         parts = {"the items it is measured on": [ids, {name: [[i.id, i.contexts, i.endings] for i in rows] for name, rows in items["benchmarks"].items()}],
-                 "the sampling settings": [o.max_new_tokens, self.dtypes[0]], "the model": self.identity["model"],
+                 "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature], "the model": self.identity["model"],
                  "the code that measures": [self.code["measure"], self.code["model.py"]], "torch or the device": self.machine}
         if targets is not None:
             parts |= {"the targets": [[t.prompt_ids, t.ids] for t in targets], "the code that trains": self.code["train"],
@@ -414,8 +414,9 @@ class Run:
         keep = self.keeps(method, lr, seed)
         if result := read_json(folder / "result.json"):
             old, answers = result.get("key"), self.answers(folder)
+            times = {"validation": 1, "test": o.test_samples}
             whole = (isinstance(old, dict) and all(name in result for name in RESULT)
-                     and all([a["id"] for a in answers[split]] == [e.id for e in items[split]] for split in answers)
+                     and all([a["id"] for a in answers[split]] == [e.id for e in items[split] for _ in range(times[split])] for split in answers)
                      and result["benchmark_ids"] == {name: [i.id for i in rows] for name, rows in items["benchmarks"].items()})
             changed = [name for name in parts if isinstance(old, dict) and old.get(name) != parts[name]]
             lost = [name for name, size in (result.get("weights") or {}).items()
@@ -469,7 +470,7 @@ class Run:
         """Judge everything anew, write verdicts.jsonl and results.json, and return the latter: all that the table shows."""
         o, task = self.options, self.task
         examples = {e.id: e for x in drawn.values() for e in x}
-        gold = {split: {e.id: e for e in task.load(split)} for split in ("validation", "test")}
+        gold = {split: {e.id: e for e in task.load(split)} for split in ("validation", "test") if any(c["answers"].get(split) for c in cells)}
         items = benchmarks.load(TINY) if o.bundled else {}
         by_id = {i.id: i for rows in items.values() for i in rows}
         rows = []
@@ -477,15 +478,17 @@ class Run:
             method, seed = cell["method"], cell["seed"]
             row = {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
             for split, answers in cell["answers"].items():
-                right = [task.score(gold[split][a["id"]], a["text"]).ok for a in answers]
+                judged = [self.verdicts.score(gold[split][a["id"]], a["text"]) for a in answers]
                 if answers:
-                    row[split] = {"right": bits(right), "accuracy": mean(right), "ids": digest([a["id"] for a in answers]),
-                                  "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
+                    row[split] = report.split_row([a["id"] for a in answers], [v.ok for v in judged]) | {
+                        "ids": digest([a["id"] for a in answers]), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
+                    if hasattr(task, "summary"):
+                        row[split]["summary"] = task.summary([gold[split][a["id"]] for a in answers], judged)
             row["benchmarks"] = {}
             for name, scores in cell["benchmarks"].items():
                 ids = [by_id[i] for i in cell["benchmark_ids"][name]]
                 right = benchmarks.right(ids, scores)
-                row["benchmarks"][name] = {"right": bits(right), "accuracy": mean(right), "chance": mean(i.chance for i in ids),
+                row["benchmarks"][name] = {"right": "".join("01"[r] for r in right), "accuracy": mean(right), "chance": mean(i.chance for i in ids),
                                            "ids": digest([i.id for i in ids])}
             if method != "base":
                 row["loss"] = cell["losses"][-1] if cell["losses"] else None
@@ -513,11 +516,12 @@ class Run:
         same = [r["same_ids"] for m in o.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",)) if r["source"] in self.method_code.SAMPLED]
         results = {"task": task.title, "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
                    "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
-                   "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), examples, accept),
+                   "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), task, examples, accept),
                    "do_not_fit": dropped,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmark_limit", "seeds", "samples",
                                                            "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
-                                                           "lora_targets")} | {"dtypes": self.dtypes, "judge": task.name},
+                                                           "lora_targets", "test_samples", "test_temperature", "all_asserts", "unsafe_code")}
+                   | {"dtypes": self.dtypes, "judge": task.name}, "notes": task.notes,
                    "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1],
                    "identity": self.identity,
                    "times": {"minutes": round((time.time() - self.began) / 60, 2),
@@ -526,17 +530,21 @@ class Run:
         return results
 
 
-def copies(attempts, examples, accept):
-    """Do rewrites merely copy? Of the accepted paraphrases: how many, the share equal to the gold but for white space, and the
-    mean similarity to it (0 to 1, difflib)."""
-    pairs = [(" ".join(a["text"].split()), " ".join(a["gold"].split())) for a in attempts if a["source"] == "paraphrase"
-             and a["finish_reason"] == "end" and accept(examples[a["id"]], a["text"], "paraphrase").ok]
-    return {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs),
+def copies(attempts, task, examples, accept):
+    """Do rewrites merely copy? Of the accepted paraphrases: how many, the share equal to the gold but for white space (code: and
+    comments; `renamed`: and the names of variables), and the mean similarity to it (0 to 1, difflib)."""
+    pairs, renamed = [], []
+    for a in attempts:
+        if a["source"] == "paraphrase" and a["finish_reason"] == "end":
+            verdict = accept(examples[a["id"]], a["text"], "paraphrase")
+            if verdict.ok and hasattr(task, "alike"):
+                pair, other = task.alike(examples[a["id"]], verdict)
+                renamed.append(other[0] == other[1])
+                pairs.append(pair)
+            elif verdict.ok:
+                pairs.append((" ".join(a["text"].split()), " ".join(a["gold"].split())))
+    return {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs), **({"renamed": mean(renamed)} if renamed else {}),
             "similarity": mean(difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() for a, b in pairs)}
-
-
-def bits(flags):
-    return "".join("01"[bool(f)] for f in flags)
 
 
 def mean(values):
