@@ -1,6 +1,7 @@
 """The command: the run folder, resume, edits that take effect, and what bad input gets. All on the bundled model, at a small size."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,14 +18,20 @@ from data import TINY, chat, cli, report, runs, training
 from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
-SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "8", "--benchmark-limit", "6", "--epochs", "1"]
+SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",      # 4 steps
+         "--max-new-tokens", "52"]                          # of the ten own answers nine end before that
+SFT, S3FT = "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"     # the cells of such a run
+ADAPTERS = ["--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last"]
+ADAPTED = "s3ft-lr0.01-lora4-e2-s0"
+TRY_SPEED = runs.Run.try_speed
 
 
-@pytest.fixture(autouse=True)
-def quick_plan(monkeypatch, request):
+@pytest.fixture(autouse=True, scope="module")
+def quick_plan():
     """The plan's speeds are made up, but in the tests of --plan: trying them takes longer than these small runs."""
-    if "plan" not in request.node.name:
-        monkeypatch.setattr(runs.Run, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs.Run, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        yield
 
 
 def run(out, *more, capsys=None):
@@ -48,9 +55,9 @@ def finished(tmp_path_factory):
     return out, run(out)
 
 
-def copy_of(finished, tmp_path):
-    import shutil
-    shutil.copytree(finished[0], tmp_path / "run")
+def copy_of(finished, tmp_path, without=()):
+    """The run folder once more, as if these cells were still to be made."""
+    shutil.copytree(finished[0], tmp_path / "run", ignore=shutil.ignore_patterns(*without))
     return tmp_path / "run"
 
 
@@ -103,10 +110,6 @@ def test_second_run_does_nothing_again_and_says_the_same(finished, tmp_path, mon
     out = copy_of(finished, tmp_path)
     monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled again"))
     assert without_times(run(out)) == without_times(finished[1])
-
-
-def test_two_runs_with_the_same_seed_are_equal(finished, tmp_path):
-    assert without_times(run(tmp_path / "other")) == without_times(finished[1])
 
 
 def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
@@ -298,11 +301,14 @@ def test_a_folder_left_by_a_kill_at_the_start_is_used(tmp_path):
     assert run(tmp_path / "run", "--methods", "base")["cells"]
 
 
-def test_fresh_starts_anew_in_the_same_folder(finished, tmp_path):
+def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_are_equal(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
-    before = (out / "base-s0" / "result.json").stat().st_mtime_ns
+    before = {p: p.stat().st_mtime_ns for p in (out / "attempts.jsonl", *out.glob("*/result.json"))}
+    sampled = []
+    monkeypatch.setattr(s3ft, "attempt", lambda *a, real=s3ft.attempt: sampled.extend(a[3]) or real(*a))
     assert without_times(run(out, "--fresh")) == without_times(finished[1])
-    assert (out / "base-s0" / "result.json").stat().st_mtime_ns != before
+    assert len(before) == 4 and all(p.stat().st_mtime_ns != t for p, t in before.items())
+    assert len(sampled) == len((out / "attempts.jsonl").read_text().splitlines()), "an attempt was kept"
 
 
 def test_unwritable_out(tmp_path, capsys):
@@ -311,9 +317,7 @@ def test_unwritable_out(tmp_path, capsys):
 
 
 def test_a_broken_model_folder_is_named(tmp_path, capsys):
-    import shutil
-    folder = tmp_path / "model"
-    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
+    folder = model_copy(tmp_path)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
@@ -328,13 +332,15 @@ def test_a_broken_model_folder_is_named(tmp_path, capsys):
 
 # ---------------------------------------------------------------- looking
 
-def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, capsys):
+def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs.Run, "try_speed", TRY_SPEED)
     code = cli.guard(lambda: s3ft.main([*SMALL, "--lora", "4", "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "LoRA of rank 4 (alpha 8, dropout 0)" in out and not (tmp_path / "out").exists()
 
 
-def test_plan_writes_nothing(tmp_path, capsys):
+def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs.Run, "try_speed", TRY_SPEED)
     code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "tiny-gsm8k" in out and "memory" in out and not (tmp_path / "out").exists()
@@ -348,7 +354,7 @@ def test_show_prints_question_to_target(finished, capsys):
 
 
 def test_ask_talks_to_a_kept_cell(finished, capsys):
-    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(finished[0] / "sft-lr0.0003-e1-s0")]))
+    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(finished[0] / SFT)]))
     assert code == 0 and capsys.readouterr().out.strip()
 
 
@@ -365,7 +371,7 @@ def test_help_teaches(capsys):
     ("attempts.jsonl", lambda text: text[:-200], True), ("attempts.jsonl", lambda text: "5\n{\"id\": 1}\n\n" + text, False),
     ("keys.json", lambda text: "[", False), ("targets-sft.jsonl", lambda text: "x\n", False), ("results.json", lambda text: "", False),
     ("base-s0/answers.jsonl", lambda text: text[:len(text) // 2], True), ("sft-lr0.0003-e1-s0/answers.jsonl", lambda text: "", True),
-    ("sft-lr0.0003-e1-s0/result.json", lambda text: "[]", True), ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}", True),
+    ("base-s0/result.json", lambda text: "[]", True), ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}", True),
     ("sft-lr0.0003-e1-s0/model.safetensors", lambda text: "x", True)])
 def test_damaged_file_is_made_again(finished, tmp_path, name, damage, again):
     out = copy_of(finished, tmp_path)
@@ -433,7 +439,6 @@ def test_a_bad_row_of_methods_is_one_line(tmp_path, capsys, monkeypatch, row, ex
 
 def model_copy(tmp_path):
     """A folder with the bundled model, which then counts as anybody's."""
-    import shutil
     folder = tmp_path / "model"
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("gsm8k", "benchmarks", "*.py"))
     return folder
@@ -464,14 +469,14 @@ def test_a_model_without_chat_template_is_asked_in_the_plain_format(tmp_path, ca
 # ---------------------------------------------------------------- LoRA, the user's own data, memory
 
 @pytest.fixture(scope="module")
-def adapted(tmp_path_factory):
-    out = tmp_path_factory.mktemp("lora") / "run"
-    return out, run(out, "--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last")
+def adapted(finished, tmp_path_factory):
+    out = copy_of(finished, tmp_path_factory.mktemp("lora"), without=["base-s0", SFT, S3FT])       # with the attempts only
+    return out, run(out, *ADAPTERS)
 
 
 def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, finished):
     out, results = adapted
-    cell = out / "s3ft-lr0.01-lora4-e2-s0"
+    cell = out / ADAPTED
     assert (cell / "adapter_model.safetensors").is_file() and (cell / "merged" / "model.safetensors").is_file()
     base, tuned = results["cells"]
     assert base["test"] == finished[1]["cells"][0]["test"] and 0 < tuned["kl"] < 5
@@ -485,7 +490,7 @@ def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, fini
 
 
 def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_path, capsys):
-    first = adapted[0] / "s3ft-lr0.01-lora4-e2-s0"
+    first = adapted[0] / ADAPTED
     results = run(tmp_path / "out", "--model", str(first), "--data", str(TINY), "--lora", "2", "--methods", "sft", "--max-new-tokens", "24", "--lr", "0.003")
     cell = tmp_path / "out" / "sft-lr0.003-lora2-e1-s0"
     model.load(cell / "merged", "cpu")
@@ -495,12 +500,13 @@ def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_pa
     assert results["cells"][1]["kl"] > 0
 
 
-def test_training_that_breaks_down_is_one_line(tmp_path, capsys):
-    code, err = run(tmp_path / "out", "--lr", "1e30", "--methods", "sft", "--epochs", "3", capsys=capsys)
+def test_training_that_breaks_down_is_one_line(finished, tmp_path, capsys):
+    code, err = run(copy_of(finished, tmp_path), "--lr", "1e30", "--methods", "sft", "--epochs", "3", capsys=capsys)
     assert code == 2 and "not finite" in err.splitlines()[-1] and "--lr" in err
 
 
-def test_fresh_forgets_a_half_made_cell(tmp_path, monkeypatch, capsys):
+def test_fresh_forgets_a_half_made_cell(finished, tmp_path, monkeypatch, capsys):
+    out = copy_of(finished, tmp_path, without=[SFT])
     monkeypatch.setattr(training, "WORTH", -1)
     real = s3ft.measure
 
@@ -509,20 +515,20 @@ def test_fresh_forgets_a_half_made_cell(tmp_path, monkeypatch, capsys):
             raise KeyboardInterrupt
         return real(lm, base, *more)
     monkeypatch.setattr(s3ft, "measure", killed)
-    assert run(tmp_path / "out", "--methods", "sft", capsys=capsys)[0] == 130
-    assert list((tmp_path / "out").glob("sft-*/state.safetensors"))
+    assert run(out, "--methods", "sft", capsys=capsys)[0] == 130
+    assert (out / SFT / "state.safetensors").is_file()
     monkeypatch.setattr(s3ft, "measure", real)
-    code, err = run(tmp_path / "out", "--methods", "sft", "--fresh", capsys=capsys)
+    code, err = run(out, "--methods", "sft", "--fresh", capsys=capsys)
     assert code == 0 and "going on" not in err
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
     assert cli.guard(lambda: s3ft.main([*SMALL, "--out", str(finished[0]), "--show", "9"])) == 0
-    assert capsys.readouterr().out.count("=== test") == 8
+    assert capsys.readouterr().out.count("=== test") == 4
 
 
 def test_ask_talks_to_an_adapter(adapted, capsys):
-    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(adapted[0] / "s3ft-lr0.01-lora4-e2-s0")])) == 0
+    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(adapted[0] / ADAPTED)])) == 0
     assert capsys.readouterr().out.strip()
 
 
@@ -532,10 +538,11 @@ def test_paper_is_the_papers_lora_and_options_beside_it_win():
     assert (o.lr, o.schedule, o.batch, o.epochs) == ([1e-4], "cosine", 8, 1)
 
 
-@pytest.mark.parametrize("lora", ["0", "4"])
-def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypatch, capsys, lora):
-    settings = ["--lora", lora, "--methods", "sft", "--lr", "0.003", "--epochs", "2"] + (["--lora-dropout", "0.1"] if lora != "0" else [])
-    whole = run(tmp_path / "whole", *settings)
+@pytest.mark.parametrize("name, settings, kept", [(S3FT, [], "model.safetensors"), (ADAPTED, ADAPTERS, "adapter_model.safetensors")],
+                         ids=["all weights", "LoRA"])
+def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(finished, adapted, tmp_path, monkeypatch, capsys, name, settings, kept):
+    folder, whole = adapted if settings else finished
+    out = copy_of((folder, whole), tmp_path, without=[name, "results.json"])
     monkeypatch.setattr(training, "EVERY", -1)
     monkeypatch.setattr(training, "SHARE", -1)
     write, steps = training.write_state, []
@@ -546,33 +553,33 @@ def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(tm
         if len(steps) == 2:
             raise KeyboardInterrupt
     monkeypatch.setattr(training, "write_state", killed)
-    assert run(tmp_path / "cut", *settings, capsys=capsys)[0] == 130
-    code, err = run(tmp_path / "cut", *settings, capsys=capsys)
-    assert code == 0 and "going on after step 2" in err and steps == [1, 2, 3, 4]
-    assert without_times(json.loads((tmp_path / "cut" / "results.json").read_text())) == without_times(whole)
-    cell = next((tmp_path / "cut").glob("sft-*"))
-    assert not (cell / "state.safetensors").exists()
-    for name in ("model.safetensors", "adapter_model.safetensors"):
-        if (cell / name).exists():
-            assert (cell / name).read_bytes() == (tmp_path / "whole" / cell.name / name).read_bytes()
+    assert run(out, *settings, capsys=capsys)[0] == 130 and not (out / "results.json").exists()
+    code, err = run(out, *settings, capsys=capsys)
+    assert code == 0 and "going on after step 2" in err and steps == list(range(1, 9 if settings else 5))
+    assert without_times(json.loads((out / "results.json").read_text())) == without_times(whole)
+    assert not (out / name / "state.safetensors").exists()
+    assert (out / name / kept).read_bytes() == (folder / name / kept).read_bytes()
 
 
 def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runs, "CHUNK", 3)
+    settings = ["--methods", "sft", "--test-limit", "5", "--max-new-tokens", "40"]
+    monkeypatch.setattr(runs, "CHUNK", 2)
     monkeypatch.setattr(training, "WORTH", -1)              # the trained state is kept while it is measured
-    whole = run(tmp_path / "whole", "--methods", "sft")
-    real, asked = s3ft.evaluate, []
+    real, asked, last = s3ft.evaluate, [], None
 
     def killed(lm, tokenizer, task, examples, *more):
         asked.append(len(examples))
-        if len(asked) == 5:
+        if len(asked) == last:
             raise KeyboardInterrupt
         return real(lm, tokenizer, task, examples, *more)
     monkeypatch.setattr(s3ft, "evaluate", killed)
-    assert run(tmp_path / "cut", "--methods", "sft", capsys=capsys)[0] == 130
-    assert without_times(run(tmp_path / "cut", "--methods", "sft")) == without_times(whole)
-    assert asked == [3, 3, 2] + [3, 3] + [3, 2]         # base; the tuned model, cut off in its second chunk; the rest of it
-    assert not list((tmp_path / "cut").glob("*/answers-part.jsonl"))
+    whole = run(tmp_path / "whole", *settings)
+    assert asked == [2, 2, 1] + [2, 2, 1]                   # base, and the tuned model
+    out, last = copy_of([tmp_path / "whole"], tmp_path, without=[SFT]), 6 + 2
+    assert run(out, *settings, capsys=capsys)[0] == 130
+    assert without_times(run(out, *settings)) == without_times(whole)
+    assert asked[6:] == [2, 2] + [2, 1]                     # the tuned model, cut off in its second chunk; the rest of it
+    assert not list(out.glob("*/answers-part.jsonl"))
 
 
 def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
@@ -591,8 +598,10 @@ def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
 
 
 def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the_same(tmp_path, monkeypatch, capsys):
-    settings = ["--methods", "sft", "--dtype", "float32", "--keep", "last"]
+    settings = ["--methods", "sft", "--dtype", "float32", "--keep", "last", "--batch", "8", "--test-limit", "1", "--benchmark-limit", "1",
+                "--max-new-tokens", "8"]
     run(tmp_path / "roomy", *settings)
+    tight_run = copy_of([tmp_path / "roomy"], tmp_path, without=[SFT])
     chat.say_once.__defaults__[0].clear()
     real, widths = s3ft.target_loss, []
 
@@ -604,23 +613,24 @@ def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the
         return real(lm, targets)
     monkeypatch.setattr(s3ft, "target_loss", tight)
     monkeypatch.setattr(training, "micro_budget", lambda *_: (2048, False))
-    code, err = run(tmp_path / "tight", *settings, capsys=capsys)
+    code, err = run(tight_run, *settings, capsys=capsys)
     assert code == 0 and err.count("out of memory") == 1 and max(widths) > 600 >= widths[-1]
-    a, b = (model.load(tmp_path / name / "sft-lr0.0003-e1-s0", "cpu", torch.float32)[0].state_dict() for name in ("roomy", "tight"))
+    a, b = (model.load(folder / SFT, "cpu", torch.float32)[0].state_dict() for folder in (tmp_path / "roomy", tight_run))
     assert max((a[name] - b[name]).abs().max().item() for name in a) < 1e-5
 
 
-def test_training_that_never_fits_is_one_line(tmp_path, monkeypatch, capsys):
+def test_training_that_never_fits_is_one_line(finished, tmp_path, monkeypatch, capsys):
     def never(*_):
         raise torch.OutOfMemoryError("made up")
     monkeypatch.setattr(s3ft, "target_loss", never)
-    code, err = run(tmp_path / "out", capsys=capsys)
+    monkeypatch.setattr(training, "micro_budget", lambda *_: (512, False))
+    code, err = run(copy_of(finished, tmp_path, without=[SFT]), capsys=capsys)
     assert code == 2 and "does not fit this device's memory" in err.splitlines()[-1]
 
 
 def test_sampling_out_of_memory_goes_on_with_fewer_rows_and_says_the_same(finished, tmp_path, monkeypatch, capsys):
-    for name in ("SLOTS", "CACHE", "PREFILL"):
-        monkeypatch.setattr(model, name, getattr(model, name))              # put back afterwards
+    for name, value in {"SLOTS": 16, "CACHE": model.CACHE, "PREFILL": model.PREFILL, "GPU_SHARE": model.GPU_SHARE}.items():
+        monkeypatch.setattr(model, name, value)                             # put back afterwards
     chat.say_once.__defaults__[0].clear()
     real = model.Transformer.new_cache
 

@@ -110,7 +110,7 @@ def full_logits_loss(lm, targets):
 
 
 def test_loss_equals_full_logits_reference(world):
-    lm, targets = copy.deepcopy(world[0]).double(), gold_targets(world)
+    lm, targets = copy.deepcopy(world[0]).double(), gold_targets(world, 6)
     loss, scored = s3ft.target_loss(lm, targets)
     assert scored == sum(len(t.ids) for t in targets)
     assert loss.item() == pytest.approx(full_logits_loss(lm, targets).item(), rel=1e-5)
@@ -138,7 +138,7 @@ def gradients(lm, targets, budget):
 
 
 def test_gradient_does_not_depend_on_micro_batches(world):
-    lm, targets = copy.deepcopy(world[0]).double(), gold_targets(world)
+    lm, targets = copy.deepcopy(world[0]).double(), gold_targets(world, 6)
     whole, cut = gradients(lm, targets, 10 ** 6), gradients(lm, targets, 200)
     assert len(list(s3ft.micro_batches(targets, 200))) > 3
     for name in whole:
@@ -154,15 +154,23 @@ def test_micro_batches_hold_every_target_once_within_the_budget(world):
 
 # ---------------------------------------------------------------- fine-tuning
 
-def test_finetune_learns_its_targets_and_repeats_itself(world):
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_finetune_learns_its_targets_and_repeats_itself(world, two_threads):
     results = []
     for _ in range(2):
         lm = copy.deepcopy(world[0])
-        steps = list(s3ft.finetune(lm, gold_targets(world), lr=1e-3, epochs=4, batch=4, seed=1))
+        steps = list(s3ft.finetune(lm, gold_targets(world, 8), lr=1e-3, epochs=3, batch=4, seed=1))
         results.append((lm, [s["loss"] for s in steps]))
     (a, losses), (b, again) = results
     assert losses == again and all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
-    assert len(losses) == 12 and sum(losses[-3:]) < 0.7 * sum(losses[:3])
+    assert len(losses) == 6 and sum(losses[-2:]) < 0.7 * sum(losses[:2])
 
 
 def test_finetune_refuses_a_target_without_the_closing_token(world):
@@ -179,10 +187,10 @@ def test_learning_rate_warms_up_and_falls():
 
 def test_divergence_is_zero_for_the_same_model_and_grows_with_training(world):
     lm, tokenizer, task, examples = world
-    answers = s3ft.evaluate(lm, tokenizer, task, examples[:4], 40)
+    answers = s3ft.evaluate(lm, tokenizer, task, [(e, 0) for e in examples[:4]], 40)
     assert s3ft.divergence(lm, copy.deepcopy(lm), answers) == pytest.approx(0, abs=1e-6)
     tuned = copy.deepcopy(lm)
-    list(s3ft.finetune(tuned, gold_targets(world), lr=1e-3, epochs=2, batch=4))
+    list(s3ft.finetune(tuned, gold_targets(world, 6), lr=1e-3, epochs=2, batch=4))
     assert s3ft.divergence(lm, tuned, answers) > 1e-3
 
 
@@ -190,7 +198,7 @@ def test_evaluate_counts_a_prompt_that_fills_the_context_as_an_answer_without_te
     lm, tokenizer, task, examples = world
     long = copy.deepcopy(examples[0])
     object.__setattr__(long, "question", "How many stamps? " * 400)
-    first, second = s3ft.evaluate(lm, tokenizer, task, [long, examples[1]], 20)
+    first, second = s3ft.evaluate(lm, tokenizer, task, [(long, 0), (examples[1], 0)], 20)
     assert first["finish_reason"] == "too long" and first["text"] == "" and second["text"]
 
 
