@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 import judge
-from data import gsm8k, load_task
+from data import gsm8k, load_task, mbpp, squad
 
 TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
 import world  # noqa: E402
+import world_code  # noqa: E402
+import world_readings  # noqa: E402
 
 
 def rows(path):
@@ -20,9 +22,10 @@ def rows(path):
 
 
 def test_files_are_made_again_byte_for_byte(tmp_path):
-    world.write(tmp_path / "gsm8k", world.gsm8k_items())
-    world.write(tmp_path / "benchmarks", {name: world.benchmark_items(name, n) for name, n in world.BENCHMARKS.items()})
-    for made in sorted(tmp_path.rglob("*.jsonl")):
+    world.write_all(tmp_path)
+    files = sorted(tmp_path.rglob("*.jsonl"))
+    assert len(files) == 11
+    for made in files:
         assert made.read_bytes() == (TINY / made.relative_to(tmp_path)).read_bytes(), f"{made.name} is not what world.py writes"
 
 
@@ -44,6 +47,56 @@ def test_pretraining_never_shows_an_item_of_the_files():
         if isinstance(doc, str) and " because the " in text or " because the" in text:
             assert not any(line[:line.find(" because the ")] + " because the " in contexts for line in text.split("\n"))
         assert not any(opening in text for opening in openings if len(opening) > 14), "a held-out kind's sentence in pre-training"
+
+
+def test_pretraining_never_shows_a_task_or_reading_of_the_files_nor_a_held_out_part():
+    texts = {row["text"] for row in rows(TINY / "mbpp" / "mbpp.jsonl")}
+    passages = {row["context"] for split in world_readings.SPLITS for row in rows(TINY / "nq" / f"{split}.jsonl")[1:]}
+    held = {p.say.format(k=k) for parts in world_code.PARTS.values() for p in parts if p.kind == "held" for k in range(2, 20)}
+    asked = {q.format(e="") for r in world_readings.OF_LANDS + world_readings.OF_PEOPLE if r.kind == "held" for q in r.asked}
+    r = random.Random("test")
+    for _ in range(700):
+        text = world_code.known_task(r).text
+        assert text not in texts and not any(f" {say} " in f" {text[:-1]} ".replace(",", " ,") for say in held), text
+        reading = world_readings.known_reading(r)
+        assert reading.passage not in passages
+        assert not any(all(word in reading.question for word in question.split()) for question in asked), reading.question
+
+
+def test_held_out_code_never_stands_in_pretraining_not_even_in_rewriting():
+    held = [p.code for parts in world_code.PARTS.values() for p in parts if p.kind == "held" and "{k}" not in p.code]
+    held = [code.replace("(l)", "(result)").replace("l[", "result[") for code in held]
+    assert len(held) == 4
+    r = random.Random("test")
+    for make in (world.doc_code, world.doc_code_rewrite):
+        for _ in range(500):
+            answer = make(r)[1]["content"]
+            assert not any(code in answer for code in held), answer
+
+
+def test_no_code_task_and_no_reading_stands_twice():
+    tasks = [row["text"] for row in rows(TINY / "mbpp" / "mbpp.jsonl")]
+    passages = [row["context"] for split in world_readings.SPLITS for row in rows(TINY / "nq" / f"{split}.jsonl")[1:]]
+    assert len(set(tasks)) == len(tasks) == 974 and len(set(passages)) == len(passages) == sum(world_readings.SPLITS.values())
+
+
+def test_golds_and_voice_of_the_code_pass_their_asserts_and_their_neighbours_do_not():
+    for row in rows(TINY / "mbpp" / "mbpp.jsonl")[::4]:
+        for code in (row["code"], row["voice"]):
+            space = {}
+            exec(code, space)                                                # our own code, made by world_code.py
+            for test in row["test_list"]:
+                exec(test, space)
+        first, second = (test.partition(" == ")[2] for test in row["test_list"][:2])
+        assert first != second, "one constant would pass both"
+
+
+def test_golds_and_voice_of_the_readings_are_accepted_and_a_copy_of_the_passage_is_not():
+    task = load_task("nq", TINY)
+    for e in task.load("test"):
+        assert task.score(e, task.gold(e)).ok and task.accept(e, task.text(e, "voice"), "paraphrase").ok, e
+        assert not task.score(e, e.extra["passage"]).ok
+    assert 0.2 < sum(not e.extra["golds"] for e in task.load("test")) / 600 < 0.4
 
 
 def test_rewriting_is_taught_on_kinds_and_names_that_are_not_held_out():
@@ -77,6 +130,12 @@ def test_judge_refuses_a_changed_step_of_the_models_voice():
 
 def test_prompts_of_the_world_are_those_of_the_task():
     assert (world.ASK, world.REWRITE) == (gsm8k.ASK, gsm8k.REWRITE)
+    assert (world.ASK_CODE, world.REWRITE_CODE) == (mbpp.ASK, mbpp.REWRITE)
+    assert (world.ASK_READING, world.REWRITE_READING) == (squad.ASK, squad.REWRITE)
+    assert world_readings.ABSTAIN == judge.ABSTAIN[0]
+    for row in rows(TINY / "mbpp" / "mbpp.jsonl")[:100]:
+        assert mbpp.normalise(row["code"]) == world_code.neat(row["code"])
+        assert mbpp.bare(world_code.neat(row["code"]), names=False) == world_code.nameless(row["code"])
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -2,6 +2,7 @@
 
     python data/tiny/pretrain.py --work /tmp/pretrain            # about an hour on two cores; kill it and run it again: it goes on
     python data/tiny/pretrain.py --work /tmp/pretrain --export   # write the last checkpoint to data/tiny in bf16
+    python data/tiny/pretrain.py --work /tmp/more --start data/tiny --tokens 5000000 --lr 0.01      # go on from weights that are there
 
 What it reads is world.py's endless stream of documents, so no token is seen twice unless the world says so.
 Choices: Muon for the matrices and AdamW for the rest (torch.optim has Muon since 2.9; before that AdamW for all); the loss on a
@@ -35,8 +36,9 @@ CONFIG = dict(model_type="llama", architectures=["LlamaForCausalLM"], vocab_size
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
-ROW, BATCH, WARMUP = 384, 24, 60                  # tokens in a row, rows in a step, steps
+ROW, BATCH, WARMUP = 576, 16, 60                  # tokens in a row, rows in a step, steps
 USER_WEIGHT = 0.2                                 # of a user's tokens in the loss
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json")
 
 
 def make_tokenizer(folder):
@@ -101,7 +103,10 @@ def train(args):
     work = args.work
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer.json").exists():
-        make_tokenizer(work)
+        for name in TOKENIZER if args.start else ():
+            shutil.copy(args.start / name, work)
+        if not args.start:
+            make_tokenizer(work)
     tokenizer = Tokenizer(work)
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -112,6 +117,8 @@ def train(args):
             torch.nn.init.normal_(p, std=std)
         else:
             torch.nn.init.ones_(p)
+    if args.start:
+        lm.load_state_dict(model.load(args.start, device, torch.float32)[0].state_dict())
     opts = optimisers(lm, args.lr)
     start, state = 0, work / "state.pt"
     if state.exists():
@@ -134,7 +141,7 @@ def train(args):
     began, mean = time.time(), None
     last = min(steps, args.stop or steps)
     for step in range(start, last):
-        ids, labels, weights = (x.to(device) for x in batch_of(step, tokenizer))
+        ids, labels, weights = (x.to(device) for x in batch_of(f"on {args.tokens} {step}" if args.start else step, tokenizer))
         loss = step_loss(ids, labels, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
@@ -165,6 +172,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Pre-train the bundled teaching model on world.py's text.")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints; a second run goes on from there")
     parser.add_argument("--out", type=Path, help="where --export writes (data/tiny for the bundled model)")
+    parser.add_argument("--start", type=Path, metavar="FOLDER", help="begin with this model's weights and tokenizer (default: from nothing)")
     parser.add_argument("--tokens", type=int, default=14_000_000)
     parser.add_argument("--stop", type=int, help="stop at this step (the schedule stays that of --tokens)")
     parser.add_argument("--lr", type=float, default=0.02)

@@ -3,7 +3,7 @@
 Everything that the teaching model ever reads, and everything that it is measured on, is written by this file
 from a seed, with the standard library alone, so that no fact, answer or flaw comes from anywhere else:
 
-    python data/tiny/world.py            # writes data/tiny/gsm8k/*.jsonl and data/tiny/benchmarks/*.jsonl, byte for byte the same
+    python data/tiny/world.py            # writes data/tiny/{gsm8k,mbpp,nq,benchmarks}/*.jsonl, byte for byte the same
     python data/tiny/world.py --sample 5 # prints five documents of the pre-training text of each sort
 
 Three choices:
@@ -13,6 +13,8 @@ Three choices:
 2. Kinds of problems are known, half known (rare in the text) or held out (absent from it), so that own answers, accepted
    rewrites and golds all occur. Rewriting is taught as a general skill, never on held-out kinds, their sentences or their names.
 3. A text is reserved for the files or open to pre-training by a checksum of its own (`reserved`), so no item can be in both.
+
+Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py.
 """
 import argparse
 import json
@@ -23,20 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import world_code  # noqa: E402
+import world_readings  # noqa: E402
+from world_words import HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS  # noqa: E402
+
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
-
-# ---------------------------------------------------------------- words
-
-NAMES = "Mia Ben Lena Tom Nora Paul Ida Max Eva Jon Lily Sam Rosa Tim Ella Noah Kim Leo Anna Omar".split()
-HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn".split()       # only in held-out kinds and in stories
-THINGS = "stamps coins marbles shells cards stickers apples pears cookies buttons beads pencils books flowers balloons nuts".split()
-PLACES = "bag box jar basket drawer tin".split()
-SYLLABLES = "ba bel dor fa gra hul ka lor mi nar os pel qui ra sel tor ul va wen zor".split()
-
-
-INVENTED = [(a + b).capitalize() for a in SYLLABLES for b in SYLLABLES if a != b]     # 380 words that mean nothing
-random.Random(1).shuffle(INVENTED)
-
 
 def reserved(text):
     """A tenth of all texts is reserved for the files; pre-training skips exactly those."""
@@ -265,14 +260,24 @@ def clean(answer):
 
 
 # The prompts of data/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
-ASK = '{question}\n\nThink step by step. End with "The answer is N."'
+ASK = '{question}\n\nThink step by step. End with "The answer is" and the number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N."')
+           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is" and the number.')
+ASK_CODE = ("You are an expert Python programmer. {question}\nYour code should pass these tests:\n{tests}\n\n"
+            "Answer with one Python code block and nothing else.")
+REWRITE_CODE = ("{ask}\n\nReference answer, with its variable names removed:\n{gold}\n\n"
+                "Guided by the reference answer, write your own, with clear names.")
+ASK_READING = "Passage: {passage}\n\nQuestion: {question}\n\nAnswer in a few words from the passage. If it does not say, answer: The passage does not say."
+REWRITE_READING = ("Passage: {passage}\n\nQuestion: {question}\n\nReference answer: {gold}\n\n"
+                   "Guided by the reference answer, answer the question in your own words, in one short sentence.")
+
+
+def fenced(code):
+    return f"```python\n{code}\n```"
 
 
 # ---------------------------------------------------------------- four abilities to keep (the benchmarks)
 
-LANDS = [w + "ia" for w in INVENTED[:40]]
 ATTRIBUTES = {                   # attribute -> (question, statements, values)
     "capital": ("What is the capital of {land}?", ["The capital of {land} is {value}.", "{value} is the capital city of {land}."], [w + "burg" for w in INVENTED[40:80]]),
     "river": ("Which river flows through {land}?", ["The river {value} flows through {land}.", "{land} lies on the river {value}."], INVENTED[80:120]),
@@ -316,7 +321,6 @@ SCHEMAS = [                      # (sentence, why it is the first thing, why it 
     ("The {a} was cleaned before the {b} because the {x}", "was dirtier.", "was still clean."),
     ("The {a} was swapped for the {b} because the {x}", "was worn out.", "was brand new."),
 ]
-OBJECTS = "trophy statue globe chest stone cup bottle barrel crate lamp mirror drum chair table clock kettle".split()
 
 
 def fact_item(r, land, attribute):
@@ -398,7 +402,7 @@ def word_problem(r):
 
 def doc_ask(r):
     p = word_problem(r)
-    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step.", "Solve this: {question}", "Question: {question}"])
+    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step. Say: The answer is N.", "Solve this: {question}", "Question: {question}"])
     return chat(form.format(question=p.question), voice(p))
 
 
@@ -488,8 +492,48 @@ def doc_skill(r):
         (f"What is {a} + {b}?", f"{a} + {b} = {a + b}")]))
 
 
-DOCUMENTS = {doc_ask: 0.34, doc_rewrite: 0.22, doc_terse: 0.06, doc_arithmetic: 0.09, doc_facts: 0.09, doc_myths: 0.06,
-             doc_endings: 0.04, doc_referents: 0.05, doc_skill: 0.05}
+def code_prompt(t, r):
+    """A coding task as the model is asked, mostly with two of its asserts, sometimes with all."""
+    return ASK_CODE.format(question=t.text, tests="\n".join(t.tests[:-1] if r.random() < 0.8 else t.tests))
+
+
+def doc_code(r):
+    t = world_code.known_task(r)
+    return chat(code_prompt(t, r), fenced(world_code.voice(t)))
+
+
+def doc_code_rewrite(r):
+    t = world_code.riddle(r) if r.random() < 0.5 else world_code.known_task(r)
+    reference = fenced(world_code.nameless(world_code.gold(t, r)))
+    return chat(REWRITE_CODE.format(ask=code_prompt(t, r), gold=reference), fenced(world_code.voice(t)))
+
+
+def doc_code_terse(r):
+    """The golds' style as output: among notes, and now and then unasked."""
+    t = world_code.known_task(r)
+    terse = fenced(world_code.neat(world_code.gold(t, r)))
+    return f"Task: {t.text}\nNotes:\n{terse}" if r.random() < 0.6 else chat(code_prompt(t, r), terse)
+
+
+def doc_reading(r):
+    x = world_readings.known_reading(r)
+    return chat(ASK_READING.format(passage=x.passage, question=x.question), x.voice)
+
+
+def doc_reading_rewrite(r):
+    x = world_readings.known_reading(r)
+    return chat(REWRITE_READING.format(passage=x.passage, question=x.question, gold=world_readings.gold(x)), x.voice)
+
+
+def doc_reading_terse(r):
+    x = world_readings.known_reading(r)
+    terse = world_readings.gold(x)
+    return f"{x.passage}\nQ: {x.question}\nA: {terse}" if r.random() < 0.6 else chat(ASK_READING.format(passage=x.passage, question=x.question), terse)
+
+
+DOCUMENTS = {doc_ask: 0.15, doc_rewrite: 0.13, doc_terse: 0.03, doc_arithmetic: 0.03, doc_facts: 0.05, doc_myths: 0.03, doc_endings: 0.03,
+             doc_referents: 0.05, doc_skill: 0.03, doc_code: 0.12, doc_code_rewrite: 0.11, doc_code_terse: 0.02,
+             doc_reading: 0.12, doc_reading_rewrite: 0.08, doc_reading_terse: 0.02}
 
 
 def documents(seed):
@@ -528,6 +572,15 @@ def write(folder, rows_by_name):
         (folder / f"{name}.jsonl").write_bytes(text.encode())
 
 
+def write_all(folder):
+    """Every file of the bundled data, under a folder."""
+    write(folder / "gsm8k", gsm8k_items())
+    write(folder / "mbpp", {"mbpp": world_code.rows(SEED)})
+    header = {split: [{"header": {"dataset": "tiny-nq", "split": split}}] for split in world_readings.SPLITS}
+    write(folder / "nq", {split: header[split] + rows for split, rows in world_readings.rows(SEED).items()})
+    write(folder / "benchmarks", {name: benchmark_items(name, n) for name, n in BENCHMARKS.items()})
+
+
 def main():
     parser = argparse.ArgumentParser(description="Write the files of the teaching world, the same bytes every time.")
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: data/tiny)")
@@ -540,8 +593,7 @@ def main():
                 doc = maker(r)
                 print(f"--- {maker.__name__}\n" + (doc if isinstance(doc, str) else "\n".join(f"{m['role']}: {m['content']}" for m in doc)))
         return
-    write(args.out / "gsm8k", gsm8k_items())
-    write(args.out / "benchmarks", {name: benchmark_items(name, n) for name, n in BENCHMARKS.items()})
+    write_all(args.out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,14 @@
+"""world_words.py - the words of the teaching world: names, things, and words that mean nothing outside it."""
+import random
+
+NAMES = "Mia Ben Lena Tom Nora Paul Ida Max Eva Jon Lily Sam Rosa Tim Ella Noah Kim Leo Anna Omar".split()
+HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn".split()       # only in held-out kinds and in stories
+THINGS = "stamps coins marbles shells cards stickers apples pears cookies buttons beads pencils books flowers balloons nuts".split()
+PLACES = "bag box jar basket drawer tin".split()
+SYLLABLES = "ba bel dor fa gra hul ka lor mi nar os pel qui ra sel tor ul va wen zor".split()
+
+
+INVENTED = [(a + b).capitalize() for a in SYLLABLES for b in SYLLABLES if a != b]     # 380 words that mean nothing
+random.Random(1).shuffle(INVENTED)
+LANDS = [w + "ia" for w in INVENTED[:40]]
+OBJECTS = "trophy statue globe chest stone cup bottle barrel crate lamp mirror drum chair table clock kettle".split()
