@@ -71,7 +71,7 @@ class Own:
         self.notes, both = [], sum(key in tests for key, _ in examples)
         if test is None:
             sizes = ", ".join(f"{len(part)} {name}" for name, part in self.parts.items())
-            self.notes.append(f"no --test file, so {file} is split, the same way each time: {sizes}")
+            self.notes.append(f"no --test file, so {Path(file).name} is split, the same way each time: {sizes}")
         elif both:
             verb = ("is", "are")[both > 1]
             self.notes.append(f"{both} training example{'s' * (both > 1)} {verb} also in the test file and {verb} left out")

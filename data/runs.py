@@ -358,6 +358,7 @@ class Run:
             self.keys["attempts"] = parts
             write_json(self.out / "keys.json", self.keys)
             self.note("sampling", tokens, time.time() - began)
+        self.verdicts.ahead(jobs, [have[e.id, source, sample] for e, _, sample in jobs], source)     # those of an earlier run too
         found = {}
         for e, source, sample in jobs:
             found.setdefault((e.id, source), []).append(have[e.id, source, sample])
@@ -474,6 +475,9 @@ class Run:
         items = benchmarks.load(TINY) if o.bundled else {}
         by_id = {i.id: i for rows in items.values() for i in rows}
         rows = []
+        for cell in cells:                               # those of an earlier run are not judged yet
+            for split, answers in cell["answers"].items():
+                self.verdicts.ahead([(gold[split][a["id"]],) for a in answers], answers)
         for cell in cells:
             method, seed = cell["method"], cell["seed"]
             row = {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}

@@ -5,8 +5,9 @@ made by two threads while the model samples on, and kept in OUT/code-verdicts.js
 judge.py, data/asserts.py and data/sandbox.py, so that who edits a judge gets new verdicts and nobody else waits.
 """
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
+from concurrent.futures import Future
 
 import judge
 from data import UserError, asserts, sandbox
@@ -22,16 +23,38 @@ def check_sandbox(task, options):
         sandbox.check()
 
 
+class Workers:
+    """Two threads that do what is submitted. Daemons: unlike ThreadPoolExecutor's they do not hold up Ctrl-C until all is done."""
+
+    def __init__(self, n=2):
+        self.jobs = queue.SimpleQueue()
+        for _ in range(n):
+            threading.Thread(target=self.work, daemon=True).start()
+
+    def submit(self, function, *arguments):
+        future = Future()
+        self.jobs.put((future, function, arguments))
+        return future
+
+    def work(self):
+        while True:
+            future, function, arguments = self.jobs.get()
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)              # raised where the result is asked for
+
+
 class Verdicts:
     """task.accept and task.score, each text judged once."""
 
     def __init__(self, task, out, read_only=False):
-        self.task, self.known, self.pool = task, {}, None
+        self.task, self.known, self.pool, self.lock = task, {}, None, threading.Lock()
         if getattr(task, "runs_code", False):
             self.code = digest(code_of(judge), code_of(asserts), code_of(sandbox), sandbox.UNSAFE)
             self.path, self.read_only = out / "code-verdicts.jsonl", read_only
             self.kept = {v["key"]: v for v in read_jsonl(self.path, KEPT)}
-            self.pool = ThreadPoolExecutor(max(2, (os.cpu_count() or 2) // 2))
+            self.pool = Workers()
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict."""
@@ -42,11 +65,10 @@ class Verdicts:
         return self.of(example, text, None)
 
     def ahead(self, jobs, made, source=None):
-        """Begin to judge what was just sampled for jobs (example, ...), while the model goes on."""
+        """Begin to judge the answers `made` to jobs (example, ...), while the model goes on."""
         if self.pool:
             for (example, *_), a in zip(jobs, made):
-                if a["finish_reason"] == "end":
-                    self.begin(example, a["text"], source)
+                self.begin(example, a["text"], source)
 
     def begin(self, example, text, source):
         key = (example.id, example.question, source, text)
@@ -72,6 +94,6 @@ class Verdicts:
             raise UserError(f"a program could not be run ({verdict.reason}); give the same command again, what is finished is kept")
         self.kept[key] = {"key": key} | {name: getattr(verdict, name) for name in KEPT[1:]}
         if not self.read_only:
-            with open(self.path, "a", encoding="utf-8") as f:
-                f.write(json.dumps(self.kept[key]) + "\n")
+            with self.lock, open(self.path, "a", encoding="utf-8") as f:
+                f.write("\n" + json.dumps(self.kept[key]))              # a line of its own even after one that a kill cut off
         return verdict

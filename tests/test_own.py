@@ -123,12 +123,13 @@ def test_gold_is_cleaned_and_raw_is_not(tmp_path, name, answer, gold):
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
-    rows = [{"messages": TURNS[:-1] + [say("user", f"Add {{0}} and {n}."), say("assistant", f"It is {n}.")]} for n in range(3)]
+    rows = [{"messages": TURNS[:-1] + [say("user", f"Add {{0}} and {n}."), say("assistant", f"It is {n}.")],
+             "test_list": ["assert f(1) == 2"]} for n in range(3)]
     task = Own(write(tmp_path, rows), name)
     *before, last = task.rewrite(every(task)[2])
     assert before == TURNS[:-1] and last["role"] == "user"
     assert last["content"].startswith("Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"), "braces are the user's, no format field"
-    assert "own words" in last["content"] and ("The answer is N" in last["content"]) == (name == "number")
+    assert "own words" in last["content"] and ("and the number" in last["content"]) == (name == "number")
 
 
 @pytest.mark.parametrize("name, text, source, accepted, right", [
@@ -201,7 +202,7 @@ def test_too_little_data(tmp_path, rows, test, expected):
 
 def test_unknown_judge(tmp_path):
     for name in (None, "numbers"):
-        assert "--judge" in (message := error(lambda: Own(write(tmp_path, map(qa, range(3))), name))) and "number, exact" in message
+        assert "--judge" in (message := error(lambda: Own(write(tmp_path, map(qa, range(3))), name))) and "number, code, span, exact" in message
 
 
 # ---------------------------------------------------------------- bad files: one line that names file, line and what to do
