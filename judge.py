@@ -1,12 +1,12 @@
 """Judges: is an answer right, and may it become a training target?
 
 S3FT trains on the model's own answer wherever that is right, so something has to say what "right" is. Here that
-is plain code: no second model, no eval, no floats. Its two errors are not alike: a wrong answer accepted becomes a
+is plain code and no second model. Its two errors are not alike: a wrong answer accepted becomes a
 wrong training target; a right answer refused is replaced by the gold, and S3FT quietly turns into SFT. So every
 judge returns a Verdict that says which rule decided and what was extracted, and runs write both to disk.
 
     python judge.py --table           the cases that fix what counts as right (they are also the tests)
-    python judge.py attempts.jsonl    judge the attempts of a run again, without sampling
+    python judge.py attempts.jsonl    judge the attempts of a run again, without sampling (--unsafe-code: as for s3ft.py)
 
 A maths answer is read twice: for its final number (here), and for the equations that it states (data/arithmetic.py),
 because a small model likes to copy the final number under steps that do not lead to it ("4 * 9 = 13"). A program is run
@@ -18,7 +18,6 @@ import string
 import sys
 import textwrap
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from data import arithmetic, sandbox
@@ -29,13 +28,13 @@ from data.asserts import check_tests, modules
 @dataclass(frozen=True)
 class Verdict:
     ok: bool
-    rule: str                     # what decided: "hash", "boxed", "answer is", "last number", "none", "wrong step", ...
+    rule: str                     # what decided: "answer is", "wrong step", "pass", "timeout", "contained", ...; each judge names its own
     extracted: str | None         # what the judge took for the answer, as the text has it
     reason: str                   # one line for the reader
     scores: dict = field(default_factory=dict)
 
 
-# ---- Part 1: the final number ----------------------------------------------------------------------------------
+# ---- Part 1: the final number ------------------------------------------------------------------------------------
 
 LONGEST_ANSWER = 20_000  # characters; what is longer is no answer and would only cost time
 RUN_ON = re.compile(r"\n[ \t]{0,3}#{0,6}[ \t]{0,3}(?:Question|Q|Problem|Human|User|Instruction)(?: [0-9]{1,4})?[ \t]?:")
@@ -81,7 +80,7 @@ def final_number(text):
     return ("last number", match[0], fraction(match[0])) if match else ("none", None, None)
 
 
-# ---- Part 2: the judges ----------------------------------------------------------------------------------------
+# ---- Part 2: numbers and texts: right, and fit to train on -------------------------------------------------------
 
 def steps(text):
     """Every equation that the text surely states: Step(expression, stated, right, values); see data/arithmetic.py."""
@@ -153,7 +152,7 @@ def target_number(text, gold, source="own", finished=True):
     return verdict
 
 
-# ---- Reading comprehension: an answer from a passage ------------------------------------------------------------
+# ---- Part 3: an answer from a passage ----------------------------------------------------------------------------
 
 LONGEST_SPAN = 25       # words; a whole sentence may hold the gold; a copy of the passage holds it too, but answers nothing
 ABSTAIN = ("The passage does not say.",              # the first is the gold of a question that the passage does not answer
@@ -191,6 +190,7 @@ def overlap(prediction, golds):
 
 
 def f1(prediction, golds):
+    """SQuAD's F1 over words, 0 to 1: the best over the golds."""
     return overlap(prediction, golds)[0]
 
 
@@ -253,7 +253,7 @@ def target_span(text, golds, source="own", finished=True):
     return verdict
 
 
-# ---- Code: a program that passes its tests -------------------------------------------------------------------------
+# ---- Part 4: a program that passes its tests ---------------------------------------------------------------------
 # The program runs in a child (data/sandbox.py), and the child never learns what the tests expect: of `assert f(3) == 9`
 # (data/asserts.py) it gets f(3), sends back a plain value, and the comparison is made here. So nothing that a program does to its own
 # process (an object equal to everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
@@ -319,7 +319,7 @@ def code(text, tests, setup=""):
     for test, value, want in zip(read, outcome.values, wanted):
         if isinstance(value, sandbox.NoValue):
             failed.append(("error" if value.rule == "raised" else "fail", f"{test.expression[:80]}: {value.rule}: {value.reason}"))
-        elif not held(test, value, want):
+        elif not test_holds(test, value, want):
             failed.append(("fail", f"{test.expression[:80]} is {shown(value)}, wanted {shown(want)}"))
     scores["passed"] = len(read) - len(failed)
     if failed:
@@ -327,7 +327,7 @@ def code(text, tests, setup=""):
     return Verdict(True, "pass", program, f"passes {len(read)} of {len(read)} tests ({rule})", scores)
 
 
-def held(test, value, wanted):
+def test_holds(test, value, wanted):
     try:
         return bool(test.holds(value, wanted))
     except Exception:             # None < 3
@@ -352,7 +352,7 @@ def target_code(text, tests, setup="", source="own", finished=True):
     return verdict
 
 
-# ---- Part 3: the command line ----------------------------------------------------------------------------------
+# ---- Part 5: the command line ------------------------------------------------------------------------------------
 
 def table():
     """Run every case of data/cases.py: [(kind, text, wanted, got, right)]."""
@@ -427,9 +427,10 @@ def judge_file(path):
         except ValueError as error:
             raise ValueError(f"{path}:{n}: {error}")
 
-    with ThreadPoolExecutor(2) as pool:                   # code runs in processes of its own
-        for (_, attempt), verdict in zip(attempts, pool.map(again, attempts)):
-            counts[attempt["source"], verdict.ok, verdict.rule] += 1
+    workers = sandbox.Workers()                           # programs run in processes of their own
+    for attempt, verdict in [(attempt, workers.submit(again, (n, attempt))) for n, attempt in attempts]:
+        verdict = verdict.result()
+        counts[attempt["source"], verdict.ok, verdict.rule] += 1
     ids = {attempt["id"] for _, attempt in attempts}
     if not counts:
         raise ValueError(f"{path}: no attempts in it")
@@ -454,8 +455,10 @@ def main(arguments):
     if arguments in (["-h"], ["--help"]):
         print(__doc__.strip())
         return 0
+    if "--unsafe-code" in arguments:
+        sandbox.UNSAFE, arguments = True, [a for a in arguments if a != "--unsafe-code"]
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python judge.py --table, or: python judge.py attempts.jsonl", file=sys.stderr)
+        print("usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]", file=sys.stderr)
         return 2
     try:
         print("\n".join(judge_file(arguments[0])))
@@ -463,6 +466,9 @@ def main(arguments):
     except ValueError as error:
         print(f"judge.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("judge.py: stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

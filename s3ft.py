@@ -230,12 +230,13 @@ def divergence(base, tuned, answers):
 
 
 def measure(lm, base, tokenizer, task, items, options, cell):
-    """Everything that is measured on one model. items: {"validation", "test": examples, "benchmarks": {name: items}, "probe": the
-    base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
+    """Everything that is measured on one model. items: {"seed", "validation", "test": examples, "benchmarks": {name: items},
+    "probe": the base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
     answers = {}
     for split, samples, temperature in (("validation", 1, 0.0), ("test", options.test_samples, options.test_temperature)):
         if items[split]:
-            jobs = [(e, sample) for e in items[split] for sample in range(samples)]
+            first = items["seed"] * samples if temperature else 0            # every seed's noise is its own
+            jobs = [(e, first + k) for e in items[split] for k in range(samples)]
             answers[split] = cell.answers(split, jobs, lambda some, progress: evaluate(lm, tokenizer, task, some, options.max_new_tokens,
                                                                                        temperature, progress))
     scores = {name: benchmarks.loglikelihoods(lm, tokenizer, rows, cell.progress(name, sum(len(i.endings) for i in rows)))
@@ -252,18 +253,23 @@ def draw(items, n, seed):
 
 
 def probe(answers, most=100, tokens=8000):
-    """The base model's first answers, on which KL is measured: at most 100, fewer where they are long."""
-    chosen = []
+    """The base model's first answers, one a question, on which KL is measured: at most 100, fewer where they are long."""
+    chosen, answers = [], [a for i, a in enumerate(answers) if i == 0 or a["id"] != answers[i - 1]["id"]]
     while answers[len(chosen):] and len(chosen) < most and sum(len(a["ids"]) for a in chosen) < tokens:
         chosen.append(answers[len(chosen)])
     return chosen
 
 
-def compare(options):
-    """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
+def open_task(options):
+    """Find the files (which may fetch them), read the task, and see that generated code can be contained if it has to be run."""
     runs.find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
-    runs.check_sandbox(task, options)                                        # before anything is sampled
+    runs.check_sandbox(task, options)
+    return task
+
+
+def compare(options, task):
+    """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
     test, train = task.load("test"), task.load("train") if options.methods else []
     validation = task.load("validation") if len(options.lr) > 1 else []
     choices = benchmarks.load(TINY) if options.bundled else {}
@@ -279,7 +285,7 @@ def compare(options):
 
     # The questions: training examples, and what every model is measured on. Each seed draws its own.
     drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
-    measured = {seed: {"test": draw(test, options.test_limit, seed), "validation": validation,
+    measured = {seed: {"seed": seed, "test": draw(test, options.test_limit, seed), "validation": validation,
                        "benchmarks": {name: draw(rows, options.benchmark_limit, seed) for name, rows in choices.items()}}
                 for seed in options.seeds}
     run.plan(drawn, measured, METHODS, accept, SAMPLED, sampler)
@@ -336,8 +342,9 @@ def main(argv=None):
     if options.ask:
         return print(runs.ask(options))
     if options.task != "all":
-        return compare(options)
-    results = [compare(each) for each in cli.each_task(options)]
+        return compare(options, open_task(options))
+    tasks = [(each, open_task(each)) for each in cli.each_task(options)]     # what the last one lacks is said before the first begins
+    results = [compare(each, task) for each, task in tasks]
     if not options.plan:
         print(report.three_tables(results))
 

@@ -29,8 +29,17 @@ class Example:
 def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
     """A task by name on the files in `folder`, or the user's own FILE.jsonl with a judge and perhaps a test file.
 
-    -> an object with load, ask, rewrite, gold, text, accept, score, truth (what attempts.jsonl needs for a verdict), and name,
-    title, files, fields, notes.
+    -> an object, the Task of design and code, with
+        load(split)              "train", "validation" or "test" -> list of Example
+        ask(e), rewrite(e)       the messages that pose the question; that show the gold too and ask for it in the model's own words
+        gold(e), text(e, source) the clean gold; the text of a source that needs no sampling (gold, raw, voice)
+        accept(e, text, source)  may this become a target? -> Verdict
+        score(e, text)           is it right? -> Verdict
+        truth(e)                 what a verdict needs, for attempts.jsonl: "judge", "gold", and "tests" and "setup", or "golds"
+        name, title, files       the judge's or the set's name; what the table calls it; the files that it was read from
+        fields, notes            which fields were read (own data); lines that the run prints and keeps in results.json
+    and where it applies: runs_code (verdicts come from running programs), summary(examples, verdicts) (more figures, for
+    readings), alike(e, verdict) (what makes a program a copy of the gold).
     """
     if name == "gsm8k":
         from data.gsm8k import GSM8K

@@ -116,7 +116,7 @@ def parser():
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
     g.add_argument("--temperature", type=temperature, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
     g.add_argument("--max-new-tokens", type=count, metavar="N", help="length limit of an answer (default 96 for the bundled model, else 400; "
-                   "mbpp 128 and 400, nq and squad 48 and 64)")
+                   "mbpp and --judge code 128 and 400; nq, squad and --judge span 48 and 64)")
     g.add_argument("--thinking", action="store_true", help="let a model that can think aloud first (Qwen3) do so (default: off)")
     g = p.add_argument_group("training")
     g.add_argument("--epochs", type=count, metavar="N", help="times every example is seen (default 2)")
@@ -155,8 +155,8 @@ def parse(argv, methods, sources):
     if o.ask is not None:
         return o
     if o.task is None:
-        raise UserError(f"which task? give --task NAME, one of: {', '.join(TASKS)}")
-    own = o.task.endswith((".jsonl", ".json")) or os.path.exists(o.task) and o.task not in TASKS
+        raise UserError(f"which task? give --task NAME, one of: all, {', '.join(TASKS)}")
+    own = o.task.endswith((".jsonl", ".json")) or os.path.exists(o.task) and o.task not in ("all", *TASKS)
     if own and not o.task.endswith((".jsonl", ".json")):
         raise UserError(f"--task {o.task}: your own data come as a file FILE.jsonl; known tasks: all, {', '.join(TASKS)}")
     if own and (o.judge is None or o.data):
@@ -165,8 +165,16 @@ def parse(argv, methods, sources):
                         else "--data goes with a named task; your own data stand in --task FILE.jsonl and --test FILE")
     if not own:
         known("task", o.task, ["all", *TASKS])
-        if o.judge or o.test and (o.task not in ("nq", "squad") or o.test not in ("nq", "squad")):
-            raise UserError(f"--judge and --test go with --task FILE.jsonl (or --test squad with --task nq); {o.task} has its own")
+        if o.test and o.task in ("nq", "squad"):
+            known("--test: with --task nq or squad it names a reading set, and", o.test, ("nq", "squad"))
+        elif o.judge or o.test:
+            raise UserError(f"--judge and --test go with --task FILE.jsonl (or --test squad with --task nq); "
+                            f"{'each task has its' if o.task == 'all' else f'{o.task} has its'} own")
+        if o.judge:
+            raise UserError(f"--judge goes with --task FILE.jsonl; {o.task} has its own")
+        o.test = None if o.test == o.task else o.test
+    if o.all_asserts and o.task not in ("mbpp", "all"):
+        raise UserError("--all-asserts is about the prompts of mbpp; leave it out")
     names = [m.strip() for m in o.methods.split(",") if m.strip()]
     for name in names:
         known("method", name, ["base", *methods])
@@ -200,7 +208,7 @@ def parse(argv, methods, sources):
     o.keep = o.keep or ("none" if o.lora else "last")
     o.seeds = list(range(o.seeds))
     if o.max_new_tokens is None and o.task != "all":
-        o.max_new_tokens = NEW_TOKENS.get("nq" if o.judge == "span" else o.task, (96, 400))[not o.bundled]
+        o.max_new_tokens = NEW_TOKENS.get({"span": "nq", "code": "mbpp"}.get(o.judge, o.task), (96, 400))[not o.bundled]
     if o.test_samples > 1 and o.test_temperature == 0:
         raise UserError(f"--test-samples {o.test_samples} at temperature 0 would be {o.test_samples} times the same answer; add --test-temperature 0.8")
     if o.samples > 1 and o.temperature == 0:

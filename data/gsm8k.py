@@ -21,7 +21,6 @@ VALIDATION = 500                 # held back from the official train file, which
 class GSM8K:
     """The Task interface: load, ask, rewrite, gold, accept, score (see data/__init__.py)."""
     name = "gsm8k"
-    max_new_tokens = 400         # enough for nearly all answers of public models; the bundled one needs 96
 
     def __init__(self, folder):
         folder = Path(folder)

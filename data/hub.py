@@ -10,7 +10,7 @@ Design choices:
   there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE. We choose the files: a repository often holds the same weights
   three times (safetensors, .bin, .gguf), and 14 GB are enough once;
 - the cache stands in for a hub that does not answer, but only if everything is there, and it is said on stderr;
-- the data are files of some MB: read whole, compared with the known sha256, and only then written, so no damaged file ever gets
+- the data are files of 0.5 to 100 MB: read whole, compared with the known sha256, and only then written, so no damaged file ever gets
   its name. For NQ and SQuAD no checksum is published, and none is made up: the first download's is kept beside it, in
   checksums.json, with url and date; the file is compared with that from then on.
 """

@@ -22,6 +22,11 @@ def ask(options):
     return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
 
 
+def asked(task, example):
+    """What the model is asked, without the empty lines."""
+    return "\n            ".join(line for line in task.ask(example)[-1]["content"].split("\n") if line.strip())
+
+
 def show(n, run, drawn, attempts, accept, cells):
     """Print n training examples from question to target (green: in the loss; grey: the masked prompt), and n test answers."""
     task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
@@ -33,7 +38,7 @@ def show(n, run, drawn, attempts, accept, cells):
         kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
     turns = [kinds[k][i] for i in range(n) for k in kinds if i < len(kinds[k])]
     for e in turns[:n]:
-        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {e.extra.get('passage', '')} {e.question}".replace(":    ", ":   "))
+        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {asked(task, e)}")
         for source in ("own", "paraphrase"):
             for a in attempts[seed].get((e.id, source), []):
                 v = accept(e, a["text"], source)
@@ -52,11 +57,13 @@ def show(n, run, drawn, attempts, accept, cells):
             else:
                 print(f"{method}: dropped, no source was accepted")
     examples = {e.id: e for e in task.load("test")}
-    for i in range(min(n, len(cells[0]["answers"]["test"]))):
-        here = [(c, c["answers"]["test"][i]) for c in cells if c["seed"] == seed]
-        e = examples[here[0][1]["id"]]
-        print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {e.question}\ngold:       " + task.gold(e).replace("\n", "\n            "))
-        for c, a in here:
-            v = task.score(e, a["text"])
+    here = [(c, [a for i, a in enumerate(c["answers"]["test"]) if i == 0 or a["id"] != c["answers"]["test"][i - 1]["id"]])
+            for c in cells if c["seed"] == seed]         # of several answers to a question the first
+    for i in range(min(n, len(here[0][1]))):
+        said = [(c, answers[i]) for c, answers in here]
+        e = examples[said[0][1]["id"]]
+        print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {asked(task, e)}\ngold:       " + task.gold(e).replace("\n", "\n            "))
+        for c, a in said:
+            v = run.verdicts.score(e, a["text"])
             print(f"{run.name(c['method'], c['lr'], seed)}: {a['text']}\n            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
     print()

@@ -9,6 +9,7 @@ them in sight an answer could be hard-coded. `--all-asserts` shows all, as the p
 Right is what passes every assert, shown or not; judge.code says how. The gold is normalised once, here: line ends, tabs.
 """
 import ast
+import warnings
 from pathlib import Path
 
 import judge
@@ -27,10 +28,21 @@ def normalise(code):
     lines = [line.rstrip() for line in lines]
     indents = [len(line) - len(line.lstrip("\t ")) for line in lines]
     neat = "\n".join(line[:n].replace("\t", "    ") + line[n:] for line, n in zip(lines, indents))
+    before, after = parsed(code), parsed(neat)
     try:
-        return neat if ast.dump(ast.parse(neat)) == ast.dump(ast.parse(code)) else code      # a text in it may hold tabs
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return neat if before and after and ast.dump(after) == ast.dump(before) else code    # a text in it may hold tabs
+    except RecursionError:
         return code
+
+
+def parsed(code):
+    """Its syntax tree, or None where it is no Python. Warnings about old golds ("\\d" in a text) are nothing to the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 def is_docstring(node):
@@ -38,29 +50,34 @@ def is_docstring(node):
 
 
 def bare(code, names=True):
-    """The same program without comments and docstrings, in one way of spacing; with names=False its variables are called v1, v2, ..
-    in the order in which they appear."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return code                                                          # stays as it is
+    """The same program without comments and docstrings, in one way of spacing; with names=False its local variables are called v1, v2,
+    .. in the order in which they appear. What is no Python, or too deeply nested, stays as it is."""
+    tree = parsed(code)
+    if tree is None:
+        return code
     for node in ast.walk(tree):
         if isinstance(getattr(node, "body", None), list) and len(node.body) > 1 and is_docstring(node.body[0]):
             node.body = node.body[1:]
     places = sorted((n for n in ast.walk(tree) if isinstance(n, (ast.Name, ast.arg))), key=lambda n: (n.lineno, n.col_offset))
     bound = {n.arg if isinstance(n, ast.arg) else n.id for n in places if isinstance(n, ast.arg) or isinstance(n.ctx, ast.Store)}
+    stay = {"self"}              # names that others use: of the module, in `global`, as keywords of a call
+    for node in ast.walk(tree):
+        stay |= {node.arg} if isinstance(node, ast.keyword) else set(node.names) if isinstance(node, (ast.Global, ast.Nonlocal)) else set()
+    stay |= {n.id for line in tree.body if isinstance(line, ast.Assign) for n in line.targets if isinstance(n, ast.Name)}
     called = {}
     for n in places if not names else ():
         field = "arg" if isinstance(n, ast.arg) else "id"
-        if getattr(n, field) in bound - {"self"}:
+        if getattr(n, field) in bound - stay:
             setattr(n, field, called.setdefault(getattr(n, field), f"v{len(called) + 1}"))
-    return ast.unparse(tree)
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        return code
 
 
 class MBPP:
     """The Task interface: load, ask, rewrite, gold, text, accept, score, truth (see data/__init__.py)."""
     name = "mbpp"
-    max_new_tokens = 400
     runs_code = True             # verdicts come from running programs: kept on disk, made beside the sampling
 
     def __init__(self, folder, all_asserts=False):
@@ -101,7 +118,7 @@ class MBPP:
                 raise UserError(f"{where}, task_id {id}: {error}") from None
             seen[id] = n
             examples.append(Example(str(id), row["text"].strip(), row["code"],
-                                    {k: v for k, v in row.items() if k not in ("text", "code", "task_id")} | {"tests": tests, "setup": setup}))
+                                    {k: v for k, v in row.items() if k not in ("text", "code", "task_id", "test_list", "test_setup_code")} | {"tests": tests, "setup": setup}))
         return examples
 
     def ask(self, example):

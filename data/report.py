@@ -163,9 +163,11 @@ def notes(results, cells, base, rates, seeds):
     if "summary" in base[0]["test"]:
         lines.append("reading: " + "; ".join(f"{NAMES.get(m, m)} {reading([cells[m, lr, s]['test']['summary'] for s in seeds])}"
                                              for m, lr in [("base", None), *rates.items()]))
+    of = results["settings"]
+    if of["test_temperature"] and "pass_at" not in base[0]["test"]:
+        lines.append(f"test answers were sampled at temperature {of['test_temperature']:g}, one to each question")
     if "pass_at" in base[0]["test"]:
-        of = results["settings"]
-        lines.append(f"pass@k ({of['test_samples']} answers each at temperature {of['test_temperature']:g}; unbiased), k = {', '.join(base[0]['test']['pass_at'])}: "
+        lines.append(f"pass@k ({of['test_samples']} answers each at temperature {of['test_temperature']:g}, the column above is pass@1; unbiased), k = {', '.join(base[0]['test']['pass_at'])}: "
                      + "; ".join(f"{NAMES.get(m, m)} " + " ".join(f"{100 * np.mean([cells[m, lr, s]['test']['pass_at'][k] for s in seeds]):.1f}"
                                                                  for k in base[0]["test"]["pass_at"]) for m, lr in [("base", None), *rates.items()]))
     if results["verdicts"]:
@@ -204,8 +206,8 @@ def reading(summaries):
     total = lambda name: sum(s[name] for s in summaries)
     text = f"EM {mean('em'):.1f} F1 {mean('f1'):.1f} recall {mean('recall'):.1f}"
     if total("unanswerable"):
-        text += (f", answered {total('answered_unanswerable')} of {total('unanswerable')} that the passage does not answer, "
-                 f"declined {total('abstained_answerable')} of {total('answerable')} that it does")
+        text += (f", {total('answered_unanswerable')} of {total('unanswerable')} answers where the passage has none do not say so, "
+                 f"{total('abstained_answerable')} of {total('answerable')} where it has one decline")
     return text
 
 
@@ -224,14 +226,15 @@ def three_tables(runs):
     for r in runs:
         rates = {"base": None} | chosen_rates(r)
         groups.append({m: [c for c in r["cells"] if c["method"] == m and c["lr"] == lr] for m, lr in rates.items()})
-    paper = [PAPER.get(task.removeprefix("tiny-"), ({}, None)) for task in tasks]
+    paper = [PAPER.get(r.get("task_name"), ({}, None)) for r in runs]
+    names = list(dict.fromkeys(n for g in groups for n in g["base"][0]["benchmarks"]))
     percent = lambda values: f"{100 * np.mean(values):.1f}" if values else "-"
     two = [["method"] + [x for task in tasks for x in (task, "paper")]]
     for m in methods:
         two.append([NAMES.get(m, m)] + [x for g, (theirs, _) in zip(groups, paper)
                                         for x in (percent([c["test"]["accuracy"] for c in g.get(m, [])]), str(theirs.get(m, "-")))])
     three = [["task", "method", "own", "paraphrase", "gold", "paper's S3FT"]]
-    four = [["trained on", "method"] + list(groups[0]["base"][0]["benchmarks"]) + ["mean drop"]]
+    four = [["trained on", "method"] + names + ["mean drop"]]
     for task, g, (_, shares) in zip(tasks, groups, paper):
         for m in [m for m in methods if m in g]:
             total = {part: sum(n for c in g[m] for s, n in c.get("sources", {}).items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
@@ -240,16 +243,21 @@ def three_tables(runs):
                              + [" / ".join(map(str, shares)) if shares else "-"])
             drops = [drop(c, b) for c, b in zip(g[m], g["base"])]
             four.append(["nothing" if m == "base" else task, NAMES.get(m, m)]
-                        + [percent([c["benchmarks"][n]["accuracy"] for c in g[m]]) for n in g[m][0]["benchmarks"]]
+                        + [percent([c["benchmarks"][n]["accuracy"] for c in g[m] if n in c["benchmarks"]]) for n in names]
                         + ["-" if m == "base" or drops[0] is None else f"{100 * np.mean(drops):+.1f}"])
     four = four[:1] + [row for i, row in enumerate(four[1:]) if row not in four[1:i + 1]]    # the base model stands there once
     lines = ["", "The paper's tables in our figures, in %. The paper's own (arXiv 2502.08130) are for Mistral-7B-Instruct-v0.2 on the official sets."]
     for name, rows in (("Table 2: accuracy on the task, method by task", two), ("Table 3: where S3FT's targets come from", three),
                        ("Table 4: what is left of other abilities, by task trained on and method (paper: mean drop up to 4.4 for SFT, 2.5 for S3FT)", four)):
-        if name.startswith("Table 4") and len(rows[0]) == 3:
+        if rows is four and not names:
             lines += ["", name, "no benchmarks were measured"]
         elif len(rows) > 1:
             lines += ["", name, *aligned(rows)]
+        if rows is two:
+            for r, g in zip(runs, groups):
+                n, seeds = len(g["base"][0]["test"]["right"]), r["settings"]["seeds"]
+                lines.append(f"{r['task']}: {r['model']}, {n} test items, {len(seeds)} seed{'s' * (len(seeds) > 1)}; intervals stand in its own table"
+                             + "".join(f"; {note}" for note in r["notes"]))
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@
     OUT/attempts.jsonl         own answers and paraphrases, each with the key of what it was made from
     OUT/targets-METHOD.jsonl   what each method trains on, as ids and as chat messages
     OUT/CELL/result.json       one trained and measured model (method, rate, epochs, seed) with its key; answers.jsonl beside it
+    OUT/verdicts.jsonl         what the judge said of every attempt; code-verdicts.jsonl: of programs, kept (data/verdicts.py)
     OUT/results.json           everything that the table shows
 
 A key is a digest of all that a thing depends on: ids, settings, model files, and the code of the functions that make it (as a
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+import judge
 import model
 from data import TASKS, TINY, UserError, benchmarks, hub, report, training
 from data.checkpoint import read_adapter, weight_files
@@ -33,6 +35,8 @@ SMALL_CHUNK = 64                 # for a model above 50M parameters on a CPU, wh
 
 
 
+UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit, never a target")
+TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's context", {"em": 0, "f1": 0, "recall": 0})
 ATTEMPT = ("id", "source", "sample", "text", "gold", "finish_reason", "prompt_ids", "ids", "key", "base", "seconds")
 ANSWER = ("split", "id", "text", "finish_reason", "prompt_ids", "ids")
 RESULT = ("key", "method", "lr", "epochs", "seed", "targets", "target_tokens", "benchmarks", "benchmark_ids", "kl", "seconds")
@@ -70,6 +74,8 @@ def find_files(options):
     if options.data is None and options.task in TASKS:
         if options.bundled and options.task == "squad":
             raise UserError("the bundled model's own readings are tiny-nq: --task nq; for SQuAD 2.0 name a public checkpoint with --model")
+        if options.bundled and options.test:
+            raise UserError("the bundled model has one reading set, tiny-nq; --test with another needs --data FOLDER or a public checkpoint in --model")
         options.data = str(TINY if options.bundled else getattr(hub, options.task)())
         if options.test:                 # the other reading set, in the folder beside
             options.data = str(getattr(hub, options.test)().parent)
@@ -228,7 +234,7 @@ class Run:
         print(f"{self.task.title} on {name} ({parameters / 1e6:.1f}M parameters)"
               + (f". This is no {o.task} figure of the literature; for the real thing:\n  python s3ft.py --task {o.task} "
                  "--model Qwen/Qwen2.5-0.5B-Instruct   (any checkpoint of a supported family; fetches it and the official data)"
-                 if self.task.title.startswith("tiny-") else ""))
+                 if self.task.title.startswith("tiny-") and o.task in TASKS else ""))
         for line in ([f"{o.task}: {self.task.fields}"] if self.task.fields else []) + self.task.notes:
             print(line)
         if self.task.name == "exact":
@@ -482,7 +488,7 @@ class Run:
             method, seed = cell["method"], cell["seed"]
             row = {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
             for split, answers in cell["answers"].items():
-                judged = [self.verdicts.score(gold[split][a["id"]], a["text"]) for a in answers]
+                judged = [TOO_LONG if a["finish_reason"] == "too long" else self.verdicts.score(gold[split][a["id"]], a["text"]) for a in answers]
                 if answers:
                     row[split] = report.split_row([a["id"] for a in answers], [v.ok for v in judged]) | {
                         "ids": digest([a["id"] for a in answers]), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
@@ -509,16 +515,14 @@ class Run:
         verdicts, rules = [], {}
         sampled = {(a["id"], a["source"], a["sample"]): a for mine in attempts.values() for tries in mine.values() for a in tries}
         for (id, stage, sample), a in sampled.items():
-            v = accept(examples[id], a["text"], stage)
-            ok = v.ok and a["finish_reason"] == "end"
-            rule = v.rule if a["finish_reason"] == "end" else "unfinished"
-            verdicts.append({"id": id, "source": stage, "sample": sample, "ok": ok, "rule": rule, "extracted": v.extracted, "reason": v.reason})
-            count = rules.setdefault(stage, {}).setdefault(rule, [0, 0])
-            count[0] += ok
+            v = accept(examples[id], a["text"], stage) if a["finish_reason"] == "end" else UNFINISHED
+            verdicts.append({"id": id, "source": stage, "sample": sample, "ok": v.ok, "rule": v.rule, "extracted": v.extracted, "reason": v.reason})
+            count = rules.setdefault(stage, {}).setdefault(v.rule, [0, 0])
+            count[0] += v.ok
             count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
         same = [r["same_ids"] for m in o.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",)) if r["source"] in self.method_code.SAMPLED]
-        results = {"task": task.title, "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
+        results = {"task": task.title, "task_name": o.task if o.task in TASKS else None, "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
                    "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
                    "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), task, examples, accept),
                    "do_not_fit": dropped,

@@ -210,15 +210,19 @@ def keeper(job):
 
 # ---- Part 2: outside. Ways to contain, and one run. ------------------------------------------------------------------
 
+import atexit
 import functools
 import glob
 import json
 import marshal
 import math
+import queue
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -321,6 +325,41 @@ def run(program, expressions, setup="", seconds=None):
         time.sleep(wait)
 
 
+LIVE = set()                            # children that run now; Ctrl-C leaves none behind
+
+
+@atexit.register
+def end_all():
+    for child in list(LIVE):
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except OSError:
+            pass                                                           # it has ended by itself
+
+
+class Workers:
+    """Two threads that do what is submitted. Daemons: unlike ThreadPoolExecutor's they do not hold up Ctrl-C until all is done."""
+
+    def __init__(self, n=2):
+        self.jobs = queue.SimpleQueue()
+        for _ in range(n):
+            threading.Thread(target=self.work, daemon=True).start()
+
+    def submit(self, function, *arguments):
+        """-> a Future: its result() waits, and raises what the function raised."""
+        future = Future()
+        self.jobs.put((future, function, arguments))
+        return future
+
+    def work(self):
+        while True:
+            future, function, arguments = self.jobs.get()
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+
 @functools.cache
 def null():
     return os.open(os.devnull, os.O_RDWR)                                  # the child has no /dev of its own
@@ -339,12 +378,14 @@ def attempt(way, program, expressions, setup, seconds):
         child = subprocess.Popen([*line, view()[0][-1], "-s", "-S", "-B", "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, cwd=folder or "/", env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
                                  pass_fds=(null(),), start_new_session=True)
+        LIVE.add(child)
         try:
             out, err = child.communicate(marshal.dumps((INSIDE, job)), timeout=PATIENCE * seconds + 10)
         except subprocess.TimeoutExpired as late:
             out, err = late.output or b"", b"" if late.output else b"no answer in time"
         finally:
             end(child)
+            LIVE.discard(child)
     except OSError as error:
         return Outcome("harness", (), f"the interpreter did not start: {error.strerror}")
     finally:

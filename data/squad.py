@@ -41,7 +41,6 @@ OFFICIAL = {"nq": {"train": "NaturalQuestionsShort-train.jsonl.gz", "test": "Nat
 class Reading:
     """The Task interface (see data/gsm8k.py) for `name` "nq" or "squad". `test`: the other one's name, when its test part is to be
     measured instead; FOLDER then holds both, nq/ and squad/."""
-    max_new_tokens = 64          # 25 words, which the judge allows, and some air
 
     def __init__(self, name, folder, test=None):
         folder = Path(folder)

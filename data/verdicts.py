@@ -1,13 +1,13 @@
 """verdicts.py - judging beside the sampling, and verdicts that are kept.
 
 Reading a number off a text costs nothing, so such verdicts are made anew on every run. Running a program costs a process: those are
-made by two threads while the model samples on, and kept in OUT/code-verdicts.jsonl under a key of program, asserts and the code of
-judge.py, data/asserts.py and data/sandbox.py, so that who edits a judge gets new verdicts and nobody else waits.
+made by two threads while the model samples on, and kept in OUT/code-verdicts.jsonl (which only grows) under a key of program, asserts
+and the code that judges (judge.py, data/asserts.py, data/sandbox.py, the task's own file), so that who edits a judge gets new
+verdicts and nobody else waits.
 """
 import json
-import queue
+import sys
 import threading
-from concurrent.futures import Future
 
 import judge
 from data import UserError, asserts, sandbox
@@ -23,38 +23,17 @@ def check_sandbox(task, options):
         sandbox.check()
 
 
-class Workers:
-    """Two threads that do what is submitted. Daemons: unlike ThreadPoolExecutor's they do not hold up Ctrl-C until all is done."""
-
-    def __init__(self, n=2):
-        self.jobs = queue.SimpleQueue()
-        for _ in range(n):
-            threading.Thread(target=self.work, daemon=True).start()
-
-    def submit(self, function, *arguments):
-        future = Future()
-        self.jobs.put((future, function, arguments))
-        return future
-
-    def work(self):
-        while True:
-            future, function, arguments = self.jobs.get()
-            try:
-                future.set_result(function(*arguments))
-            except BaseException as error:
-                future.set_exception(error)              # raised where the result is asked for
-
-
 class Verdicts:
     """task.accept and task.score, each text judged once."""
 
     def __init__(self, task, out, read_only=False):
         self.task, self.known, self.pool, self.lock = task, {}, None, threading.Lock()
         if getattr(task, "runs_code", False):
-            self.code = digest(code_of(judge), code_of(asserts), code_of(sandbox), sandbox.UNSAFE)
+            self.code = digest([code_of(module) for module in (judge, asserts, sandbox, sys.modules[type(task).__module__])],
+                               sys.version_info[:2], sandbox.UNSAFE)
             self.path, self.read_only = out / "code-verdicts.jsonl", read_only
             self.kept = {v["key"]: v for v in read_jsonl(self.path, KEPT)}
-            self.pool = Workers()
+            self.pool = sandbox.Workers()
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict."""
@@ -68,7 +47,8 @@ class Verdicts:
         """Begin to judge the answers `made` to jobs (example, ...), while the model goes on."""
         if self.pool:
             for (example, *_), a in zip(jobs, made):
-                self.begin(example, a["text"], source)
+                if source is None or a["finish_reason"] == "end":        # a cut attempt is never a target
+                    self.begin(example, a["text"], source)
 
     def begin(self, example, text, source):
         key = (example.id, example.question, source, text)

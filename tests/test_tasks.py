@@ -102,7 +102,7 @@ def test_several_answers_to_a_test_question_give_pass_at_k(tmp_path):
     answers = [json.loads(line) for line in (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()]
     assert [a["sample"] for a in answers] == [0, 1, 2] * 6
     assert len({a["text"] for a in answers if a["id"] == answers[0]["id"]}) > 1, "each sample has noise of its own"
-    assert "pass@k (3 answers each at temperature 1; unbiased), k = 1, 2, 3: base" in report.table(results)
+    assert "pass@k (3 answers each at temperature 1, the column above is pass@1; unbiased), k = 1, 2, 3: base" in report.table(results)
 
 
 def squad_file(path, n, answerable=True):
@@ -118,6 +118,18 @@ def test_squad_without_a_training_file_measures_the_base_model_and_says_what_tra
     assert results["task"] == "squad" and results["cells"][0]["test"]["summary"]["unanswerable"] > 0
     code, err = run(tmp_path / "other", "--task", "squad", "--data", str(tmp_path), capsys=capsys)
     assert code == 2 and "train-v2.0.json" in err and len(err.splitlines()) == 1 and not (tmp_path / "other").exists()
+
+
+def test_a_prompt_that_fills_the_context_is_wrong_even_where_silence_would_be_right(tmp_path):
+    squad_file(tmp_path / "squad" / "dev-v2.0.json", 3)
+    file = tmp_path / "squad" / "dev-v2.0.json"
+    data = json.loads(file.read_text())
+    data["data"][0]["paragraphs"][0]["context"] *= 200                       # the unanswerable one
+    file.write_text(json.dumps(data))
+    results = run(tmp_path / "out", "--task", "squad", "--data", str(tmp_path), "--methods", "base")
+    answers = [json.loads(line) for line in (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()]
+    [long] = [i for i, a in enumerate(answers) if a["finish_reason"] == "too long"]
+    assert answers[long]["golds"] == [] and results["cells"][0]["test"]["right"][long] == "0"
 
 
 def test_train_on_one_reading_set_and_test_on_another(tmp_path):
@@ -148,8 +160,9 @@ def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, ext
 # ---------------------------------------------------------------- what bad input gets
 
 @pytest.mark.parametrize("arguments, expected", [
-    (["--task", "mbpp", "--judge", "code"], "has its own"), (["--task", "nq", "--test", "gsm8k"], "--test squad with --task nq"),
-    (["--task", "squad"], "tiny-nq"), (["--task", "alll"], "did you mean 'all'"), (["--task", "all", "--judge", "number"], "has its own"),
+    (["--task", "mbpp", "--judge", "code"], "has its own"), (["--task", "gsm8k", "--test", "nq"], "--test squad with --task nq"),
+    (["--task", "squad"], "tiny-nq"), (["--task", "nq", "--test", "squad"], "one reading set"), (["--task", "nq", "--test", "mine.jsonl"], "reading set"),
+    (["--task", "nq", "--all-asserts"], "about the prompts of mbpp"), (["--task", "alll"], "did you mean 'all'"), (["--task", "all", "--judge", "number"], "has its own"),
     (["--task", "nq", "--test-samples", "4"], "--test-temperature"), (["--task", "nq", "--test-samples", "0"], "at least 1"),
     (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "--data" if False else "nq"),
     (["--task", "CODE", "--judge", "code"], "cannot be used"), (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
@@ -169,6 +182,13 @@ def test_without_containment_a_code_task_stops_before_anything_is_sampled(tmp_pa
     monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled"))
     code, err = run(tmp_path / "out", "--task", "mbpp", capsys=capsys)
     assert code == 2 and "--unsafe-code" in err and "bubblewrap" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_task_all_says_what_its_last_task_lacks_before_the_first_begins(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(s3ft.model, "load", lambda *a, **k: pytest.fail("begun"))
+    shutil.copytree(TINY / "gsm8k", tmp_path / "gsm8k")
+    code, err = run(tmp_path / "out", "--task", "all", "--data", str(tmp_path), capsys=capsys)
+    assert code == 2 and "mbpp.jsonl" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
 # ---------------------------------------------------------------- verdicts
@@ -201,6 +221,15 @@ def test_an_edited_judge_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
     task, e = Programs(), Example("1", "t", "")
     verdicts.Verdicts(task, tmp_path).score(e, "a")
     monkeypatch.setattr(verdicts, "code_of", lambda *_: "another")
+    verdicts.Verdicts(task, tmp_path).score(e, "a")
+    assert task.count == 2
+
+
+def test_an_edited_task_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
+    task, e = Programs(), Example("1", "t", "")
+    verdicts.Verdicts(task, tmp_path).score(e, "a")
+    real = verdicts.code_of
+    monkeypatch.setattr(verdicts, "code_of", lambda module: "edited" if module.__name__ == __name__ else real(module))
     verdicts.Verdicts(task, tmp_path).score(e, "a")
     assert task.count == 2
 
@@ -238,7 +267,7 @@ def made_up(task, accuracy, drops, sources):
     for method, lr in (("base", None), ("sft", 1e-3), ("s3ft", 1e-3)):
         cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"}, "sources": sources if method == "s3ft" else {"gold": 10},
                       "benchmarks": {"facts": {"accuracy": 0.8 - drops.get(method, 0), "right": "1", "chance": 0.25}}})
-    return {"task": task, "cells": cells, "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
+    return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"], "cells": cells, "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
 
 
 def test_the_papers_three_tables_hold_our_figures_beside_the_papers():
@@ -247,7 +276,17 @@ def test_the_papers_three_tables_hold_our_figures_beside_the_papers():
     rows = [line.split() for line in text.splitlines()]
     assert ["base", "50.0", "40.3", "21.0", "22.2"] in rows and ["S3FT", "72.0", "56.9", "43.0", "39.4"] in rows
     assert ["tiny-gsm8k", "S3FT", "50.0", "30.0", "20.0", "49.5", "/", "42.1", "/", "8.4"] in rows
+    assert "tiny-gsm8k: made up, 1 test items, 1 seed; intervals stand in its own table; a note" in text
     assert ["nothing", "base", "80.0", "-"] in rows and ["tiny-gsm8k", "SFT", "76.0", "+4.0"] in rows and ["mbpp", "S3FT", "80.0", "+0.0"] in rows
+
+
+def test_tables_of_runs_of_which_one_has_no_benchmarks():
+    runs = [made_up("gsm8k", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1}), made_up("nq", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1})]
+    for cell in runs[0]["cells"]:
+        cell["benchmarks"] = {}
+    for order in (runs, runs[::-1]):
+        rows = [line.split() for line in report.three_tables(order).splitlines()]
+        assert ["nq", "SFT", "80.0", "+0.0"] in rows and ["gsm8k", "SFT", "-", "-"] in rows
 
 
 def test_report_prints_the_three_tables_of_several_runs(tmp_path):

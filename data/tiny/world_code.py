@@ -10,8 +10,9 @@ known (rare in the text) or held out: a held-out part never occurs in pre-traini
 import ast
 import random
 import re
-import zlib
 from dataclasses import dataclass
+
+from world_words import reserved
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,19 @@ def nameless(code):
     return ast.unparse(ast.parse(re.sub(r"\bx\b", "v2", re.sub(r"\bl\b", "v1", neat(code)))))
 
 
-def reserved(text):
-    """A fifth of all texts is reserved for the files; pre-training skips exactly those."""
-    return zlib.crc32(text.encode()) % 5 == 0
-
-
 def known_task(r):
     """A task that pre-training may show: half-known parts rarely, held-out ones never."""
-    return task(r, "half" if r.random() < HALF_SHARE else "known", lambda text: not reserved(text))
+    return task(r, "half" if r.random() < HALF_SHARE else "known", lambda text: not reserved(text, 5))
+
+
+def glossary(r):
+    """What known phrases are in code, a line each: "greater than 7: x > 7"."""
+    lines = []
+    for _ in range(8):
+        p = r.choice([p for parts in PARTS.values() for p in parts if p.kind == "known" or p.kind == "half" and r.random() < HALF_SHARE])
+        k = r.randint(2, 20)
+        lines.append(f"{p.say.format(k=k)}: {p.code.format(k=k).replace('(l)', '(result)').replace('l[', 'result[')}")
+    return "\n".join(lines)
 
 
 HALF_SHARE = 0.15
@@ -158,7 +164,7 @@ def rows(seed):
     r, seen, made = random.Random(f"mbpp {seed}"), set(), []
     while len(made) < sum(SPLITS.values()):
         kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]
-        t = task(r, kind, lambda text: text not in seen and (kind == "held" or reserved(text)))
+        t = task(r, kind, lambda text: text not in seen and (kind == "held" or reserved(text, 5)))
         seen.add(t.text)
         made.append({"text": t.text, "code": gold(t, r), "task_id": len(made) + 1, "test_setup_code": "", "test_list": t.tests,
                      "challenge_test_list": [], "kind": t.kind, "voice": voice(t)})

@@ -8,10 +8,9 @@ own (a whole sentence), golds are a few words. Relations are known, half known (
 never occurs in pre-training.
 """
 import random
-import zlib
 from dataclasses import dataclass
 
-from world_words import HELD_NAMES, LANDS, NAMES, OBJECTS, THINGS
+from world_words import HELD_NAMES, LANDS, NAMES, OBJECTS, THINGS, reserved
 
 ABSTAIN = "The passage does not say."    # judge.ABSTAIN[0]; a test compares
 
@@ -50,7 +49,7 @@ OF_PEOPLE = [
 
 @dataclass
 class Reading:
-    kind: str                    # of the relation asked for; "none" in the name of an unanswerable one's answer
+    kind: str                    # of the relation asked for
     passage: str
     question: str
     answer: str                  # "" where the passage does not say
@@ -87,20 +86,34 @@ def reading(r, kind, unanswerable=None):
     return Reading(kind, " ".join(told), question, answer, asked.voice.format(e=who[0], v=answer) if answer else ABSTAIN)
 
 
+def known_questions(r):
+    """A passage on known relations with five questions and their answers in the model's voice: [passage, (question, voice), ...]."""
+    while True:
+        relations, names = r.choice([(OF_LANDS, LANDS), (OF_PEOPLE, NAMES + HELD_NAMES)])
+        relations = [x for x in relations if x.kind == "known" or x.kind == "half" and r.random() < HALF_SHARE]
+        who, facts, used = r.sample(names, r.choice([2, 3])), {}, []
+        for e in who:
+            for relation in r.sample(relations, 2):
+                facts[e, relation] = value(r, relation.value, used + who)
+                used.append(facts[e, relation])
+        told = [r.choice(relation.told).format(e=e, v=v) for (e, relation), v in facts.items()]
+        r.shuffle(told)
+        passage = " ".join(told)
+        pairs = [(e, relation) for e in who for relation in relations]
+        asked = [(e, x) for e, x in r.sample(pairs, min(len(pairs), 6)) if (e, x) in facts or r.random() < 0.5][:5]
+        if not reserved(passage, 5):
+            return [passage] + [(r.choice(x.asked).format(e=e), x.voice.format(e=e, v=facts[e, x]) if (e, x) in facts else ABSTAIN) for e, x in asked]
+
+
 def gold(reading):
     return reading.answer or ABSTAIN
-
-
-def reserved(text):
-    """A fifth of all texts is reserved for the files; pre-training skips exactly those."""
-    return zlib.crc32(text.encode()) % 5 == 0
 
 
 def known_reading(r):
     """A reading that pre-training may show: half-known relations rarely, held-out ones never."""
     while True:
         made = reading(r, "half" if r.random() < HALF_SHARE else "known")
-        if not reserved(made.passage):
+        if not reserved(made.passage, 5):
             return made
 
 
@@ -118,7 +131,7 @@ def rows(seed, **splits):
         while len(files[split]) < n:
             kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]
             made = reading(r, kind)
-            while made.passage in seen or len(made.passage.split()) < 27 or not (kind == "held" or reserved(made.passage)):    # a copy is no answer
+            while made.passage in seen or len(made.passage.split()) < 27 or not (kind == "held" or reserved(made.passage, 5)):    # a copy is no answer
                 made = reading(r, kind)
             seen.add(made.passage)
             files[split].append({"context": made.passage, "qas": [{"qid": f"{split}-{len(files[split])}", "question": made.question,

@@ -1,5 +1,6 @@
 """world_words.py - the words of the teaching world: names, things, and words that mean nothing outside it."""
 import random
+import zlib
 
 NAMES = "Mia Ben Lena Tom Nora Paul Ida Max Eva Jon Lily Sam Rosa Tim Ella Noah Kim Leo Anna Omar".split()
 HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn".split()       # only in held-out kinds and in stories
@@ -12,3 +13,8 @@ INVENTED = [(a + b).capitalize() for a in SYLLABLES for b in SYLLABLES if a != b
 random.Random(1).shuffle(INVENTED)
 LANDS = [w + "ia" for w in INVENTED[:40]]
 OBJECTS = "trophy statue globe chest stone cup bottle barrel crate lamp mirror drum chair table clock kettle".split()
+
+
+def reserved(text, one_in=10):
+    """One in so many texts is reserved for the files, by a checksum of its own; pre-training skips exactly those."""
+    return zlib.crc32(text.encode()) % one_in == 0
