@@ -325,6 +325,16 @@ def run(program, expressions, setup="", seconds=None):
         time.sleep(wait)
 
 
+def step_aside(child):
+    """Let the model that samples beside it go first. A session has a priority of its own where Linux groups them (autogroup)."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, child.pid, 10)
+        with open(f"/proc/{child.pid}/autogroup", "w") as file:
+            file.write("10")
+    except (AttributeError, OSError):
+        pass                                                               # macOS, or it has ended already
+
+
 LIVE = set()                            # children that run now; Ctrl-C leaves none behind
 
 
@@ -379,6 +389,7 @@ def attempt(way, program, expressions, setup, seconds):
                                  stderr=subprocess.PIPE, cwd=folder or "/", env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
                                  pass_fds=(null(),), start_new_session=True)
         LIVE.add(child)
+        step_aside(child)
         try:
             out, err = child.communicate(marshal.dumps((INSIDE, job)), timeout=PATIENCE * seconds + 10)
         except subprocess.TimeoutExpired as late:

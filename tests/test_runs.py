@@ -616,7 +616,7 @@ def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the
     code, err = run(tight_run, *settings, capsys=capsys)
     assert code == 0 and err.count("out of memory") == 1 and max(widths) > 600 >= widths[-1]
     a, b = (model.load(folder / SFT, "cpu", torch.float32)[0].state_dict() for folder in (tmp_path / "roomy", tight_run))
-    assert max((a[name] - b[name]).abs().max().item() for name in a) < 1e-5
+    assert max((a[name] - b[name]).abs().max().item() for name in a) < 3e-5
 
 
 def test_training_that_never_fits_is_one_line(finished, tmp_path, monkeypatch, capsys):

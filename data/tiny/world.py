@@ -534,9 +534,9 @@ def doc_reading_terse(r):
     return f"{x.passage}\nQ: {x.question}\nA: {terse}" if r.random() < 0.6 else chat(ASK_READING.format(passage=x.passage, question=x.question), terse)
 
 
-DOCUMENTS = {doc_ask: 0.14, doc_rewrite: 0.12, doc_terse: 0.03, doc_arithmetic: 0.03, doc_facts: 0.05, doc_myths: 0.03, doc_endings: 0.03,
-             doc_referents: 0.05, doc_skill: 0.03, doc_code: 0.11, doc_code_rewrite: 0.10, doc_code_terse: 0.02,
-             doc_glossary: 0.02, doc_readings: 0.11, doc_reading: 0.07, doc_reading_rewrite: 0.05, doc_reading_terse: 0.01}
+DOCUMENTS = {doc_ask: 0.12, doc_rewrite: 0.24, doc_terse: 0.03, doc_arithmetic: 0.04, doc_facts: 0.04, doc_myths: 0.03, doc_endings: 0.02,
+             doc_referents: 0.03, doc_skill: 0.03, doc_code: 0.10, doc_code_rewrite: 0.12, doc_code_terse: 0.02, doc_glossary: 0.01,
+             doc_readings: 0.07, doc_reading: 0.05, doc_reading_rewrite: 0.04, doc_reading_terse: 0.01}
 
 
 def documents(seed):
