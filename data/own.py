@@ -24,7 +24,7 @@ from data import Example, UserError, read_jsonl
 
 JUDGES = {                       # name: (may it become a target? is it right? how a paraphrase is to answer); truth: a line's facts
     "number": (lambda text, truth, source: judges.target_number(text, truth["gold"], source),
-               lambda text, truth: judges.number(text, truth["gold"]), ' Think step by step. End with "The answer is" and the number.'),
+               lambda text, truth: judges.number(text, truth["gold"]), ' Think step by step. End with "The answer is N.", where N is the final number.'),
     "code": (lambda text, truth, source: judges.target_code(text, truth["tests"], truth["setup"], source),
              lambda text, truth: judges.code(text, truth["tests"], truth["setup"]), " Answer with one Python code block."),
     "span": (lambda text, truth, source: judges.target_span(text, truth["golds"], source),

@@ -129,7 +129,7 @@ def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
     *before, last = task.rewrite(every(task)[2])
     assert before == TURNS[:-1] and last["role"] == "user"
     assert last["content"].startswith("Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"), "braces are the user's, no format field"
-    assert "own words" in last["content"] and ("and the number" in last["content"]) == (name == "number")
+    assert "own words" in last["content"] and ("where N is the final number" in last["content"]) == (name == "number")
 
 
 @pytest.mark.parametrize("name, text, source, accepted, right", [

@@ -254,9 +254,9 @@ def clean(answer):
 
 
 # The prompts of data/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
-ASK = '{question}\n\nThink step by step. End with "The answer is" and the number.'
+ASK = '{question}\n\nThink step by step. End with "The answer is N.", where N is the final number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is" and the number.')
+           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N.", where N is the final number.')
 ASK_CODE = ("You are an expert Python programmer. {question}\nYour code should pass these tests:\n{tests}\n\n"
             "Answer with one Python code block and nothing else.")
 REWRITE_CODE = ("{ask}\n\nReference answer, with its variable names removed:\n{gold}\n\n"
@@ -396,7 +396,7 @@ def word_problem(r):
 
 def doc_ask(r):
     p = word_problem(r)
-    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step. Say: The answer is N.", "Solve this: {question}", "Question: {question}"])
+    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step. Say: The answer is N.", "{question}\n\nThink step by step. End with the answer.", "Solve this: {question}", "Question: {question}"])
     return chat(form.format(question=p.question), voice(p))
 
 
