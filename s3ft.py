@@ -116,7 +116,7 @@ def target_loss(lm, targets):
     The head is applied at the positions that predict a target token and nowhere else, so logits of prompts never exist.
     """
     rows = [t.prompt_ids + t.ids for t in targets]
-    width = max(map(len, rows))
+    width = -(-max(map(len, rows)) // 16) * 16                               # few widths: a processor compiles kernels for each
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])                    # (B, T); attention is causal,
     mask = torch.tensor([[False] * len(t.prompt_ids) + [True] * len(t.ids)                  # so padding on the right is unseen
                          + [False] * (width - len(t.prompt_ids) - len(t.ids)) for t in targets])
