@@ -379,9 +379,9 @@ def table():
     except ValueError as error:
         print(f"judge.py: the code cases are left out: {error}", file=sys.stderr)
         return rows
-    with ThreadPoolExecutor(2) as pool:
-        verdicts = pool.map(lambda case: code(f"```python\n{case[0]}\n```", case[2] if len(case) == 3 else CODE_TESTS), CODE_CASES)
-    for (text, want, *_), verdict in zip(CODE_CASES, verdicts):
+    workers = sandbox.Workers()
+    running = [workers.submit(code, f"```python\n{case[0]}\n```", case[2] if len(case) == 3 else CODE_TESTS) for case in CODE_CASES]
+    for (text, want, *_), verdict in zip(CODE_CASES, (future.result() for future in running)):
         rows.append(("code", text, want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
     return rows
 
