@@ -14,7 +14,8 @@ from data import TINY, Example, UserError, read_jsonl
 
 ASK = '{question}\n\nThink step by step. End with "The answer is N.", where N is the final number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N.", where N is the final number.')
+           'Guided by the reference answer, answer the question in your own words. Think step by step. '
+           'End with "The answer is N.", where N is the final number.')
 VALIDATION = 500                 # held back from the official train file, which has no validation part
 
 

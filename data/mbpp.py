@@ -118,7 +118,8 @@ class MBPP:
                 raise UserError(f"{where}, task_id {id}: {error}") from None
             seen[id] = n
             examples.append(Example(str(id), row["text"].strip(), row["code"],
-                                    {k: v for k, v in row.items() if k not in ("text", "code", "task_id", "test_list", "test_setup_code")} | {"tests": tests, "setup": setup}))
+                                    {k: v for k, v in row.items() if k not in ("text", "code", "task_id", "test_list", "test_setup_code")}
+                                    | {"tests": tests, "setup": setup}))
         return examples
 
     def ask(self, example):

@@ -167,7 +167,8 @@ def notes(results, cells, base, rates, seeds):
     if of["test_temperature"] and "pass_at" not in base[0]["test"]:
         lines.append(f"test answers were sampled at temperature {of['test_temperature']:g}, one to each question")
     if "pass_at" in base[0]["test"]:
-        lines.append(f"pass@k ({of['test_samples']} answers each at temperature {of['test_temperature']:g}, the column above is pass@1; unbiased), k = {', '.join(base[0]['test']['pass_at'])}: "
+        lines.append(f"pass@k ({of['test_samples']} answers each at temperature {of['test_temperature']:g}, the column above is pass@1; unbiased), "
+                     f"k = {', '.join(base[0]['test']['pass_at'])}: "
                      + "; ".join(f"{NAMES.get(m, m)} " + " ".join(f"{100 * np.mean([cells[m, lr, s]['test']['pass_at'][k] for s in seeds]):.1f}"
                                                                  for k in base[0]["test"]["pass_at"]) for m, lr in [("base", None), *rates.items()]))
     if results["verdicts"]:

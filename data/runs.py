@@ -522,7 +522,8 @@ class Run:
             count[1] += 1
         write_jsonl(self.out / "verdicts.jsonl", verdicts)
         same = [r["same_ids"] for m in o.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",)) if r["source"] in self.method_code.SAMPLED]
-        results = {"task": task.title, "task_name": o.task if o.task in TASKS else None, "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
+        results = {"task": task.title, "task_name": o.task if o.task in TASKS else None,
+                   "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
                    "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
                    "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), task, examples, accept),
                    "do_not_fit": dropped,
