@@ -11,11 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data import cases
+from data import cases, rejudge
 from data.cases import VOICE
 
 
-@pytest.mark.parametrize("row", judge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")
+@pytest.mark.parametrize("row", rejudge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")
 def test_table(row):
     kind, text, want, got, right = row
     assert right, f"{text!r} -> {got}, wanted {want}"
@@ -162,7 +162,7 @@ ATTEMPT = {"id": "a", "source": "own", "sample": 0, "text": VOICE, "finish_reaso
 def test_attempts_are_judged_again(tmp_path, capsys):
     path = write(tmp_path / "attempts.jsonl", ATTEMPT, ATTEMPT | {"id": "b", "text": VOICE.replace("6 +", "5 +")}, "",
                  ATTEMPT | {"id": "c", "finish_reason": "length"}, ATTEMPT | {"id": "b", "source": "paraphrase", "text": "The answer is 13."})
-    assert judge.main([path]) == 0
+    assert rejudge.main([path]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "4 attempts at 3 examples" and "own: 1 of 3 accepted, 33.3%" in out and "paraphrase: 0 of 1" in out
     for rule in ("answer is", "wrong step", "unfinished", "no step"):
@@ -174,7 +174,7 @@ def test_attempts_are_judged_again(tmp_path, capsys):
     ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ":2: the field 'gold'"), ({**ATTEMPT, "gold": "none"}, ":2: this gold has no number"),
     ({**ATTEMPT, "source": "mine"}, ":2: unknown source 'mine'")])
 def test_bad_attempts_get_one_line(tmp_path, capsys, line, complaint):
-    assert judge.main([write(tmp_path / "attempts.jsonl", ATTEMPT, line)]) == 2
+    assert rejudge.main([write(tmp_path / "attempts.jsonl", ATTEMPT, line)]) == 2
     out, err = capsys.readouterr()
     assert not out and err.count("\n") == 1 and f"attempts.jsonl{complaint}" in err
 
@@ -182,9 +182,9 @@ def test_bad_attempts_get_one_line(tmp_path, capsys, line, complaint):
 def test_unreadable_files_get_one_line(tmp_path, capsys):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "missing", tmp_path, tmp_path / "binary", write(tmp_path / "empty", "")):
-        assert judge.main([str(path)]) == 2
+        assert rejudge.main([str(path)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    assert judge.main([]) == judge.main(["--tabel"]) == 2
+    assert rejudge.main([]) == rejudge.main(["--tabel"]) == 2
 
 
 def test_table_command(monkeypatch, capsys):
@@ -192,7 +192,7 @@ def test_table_command(monkeypatch, capsys):
                          env={"PYTHONIOENCODING": "utf-8"})
     assert run.returncode == 0 and run.stdout.splitlines()[-1].endswith("cases, 0 failed") and not run.stderr
     monkeypatch.setattr(cases, "NUMBER_CASES", [("#### 18", "19")])
-    assert judge.main(["--table"]) == 1 and "FAIL" in capsys.readouterr().out
+    assert rejudge.main(["--table"]) == 1 and "FAIL" in capsys.readouterr().out
 
 
 def test_standard_library_only():

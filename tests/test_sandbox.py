@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import judge
-from data import UserError, sandbox
+from data import UserError, rejudge, sandbox
 from data.asserts import read_test
 
 WAY, WHY = sandbox.containment()
@@ -777,12 +777,12 @@ def test_no_containment_is_one_line(monkeypatch, tmp_path, capsys):
     assert "\n" not in str(error.value) and "Operation not permitted" in str(error.value) and "--unsafe-code" in str(error.value)
     with pytest.raises(UserError):
         judge.code(DOUBLE, ["assert f(1) == 2"])
-    assert not any(kind == "code" for kind, *_ in judge.table())
+    assert not any(kind == "code" for kind, *_ in rejudge.table())
     path = tmp_path / "attempts.jsonl"
     attempt = {"id": 1, "source": "own", "text": DOUBLE, "finish_reason": "end", "gold": "", "judge": "code", "tests": ["assert f(1) == 2"]}
     path.write_text(json.dumps(attempt))
     capsys.readouterr()
-    assert judge.main([str(path)]) == 2
+    assert rejudge.main([str(path)]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -855,13 +855,13 @@ def test_judge_file_judges_code_again(tmp_path, capsys):
     rows.append({"id": 9, "source": "own", "text": "The answer is 3.", "finish_reason": "end", "gold": "3"})
     path = tmp_path / "attempts.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert judge.main([str(path)]) == 0
+    assert rejudge.main([str(path)]) == 0
     said = capsys.readouterr().out.split("\n")
     assert said[0] == "5 attempts at 5 examples" and "own: 2 of 3 accepted, 66.7%" in said
     assert any(line.split()[:2] == ["accepted", "pass"] for line in said) and any(line.split()[:2] == ["refused", "leak"] for line in said)
     for broken, word in (({"tests": None}, "'tests'"), ({"tests": ["assert f("]}, "cannot be used"), ({"tests": []}, "no test")):
         path.write_text(json.dumps({**rows[0], **broken}) + "\n")
-        assert judge.main([str(path)]) == 2
+        assert rejudge.main([str(path)]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and word in said and ":1:" in said
 

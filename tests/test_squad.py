@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import judge
-from data import TINY, Example, UserError, hub, squad
+from data import TINY, Example, UserError, hub, rejudge, squad
 from data.squad import Reading
 
 HERON = "The grey heron nests in tall trees. It eats fish, frogs and, now and then, a vole."
@@ -249,14 +249,14 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
         (who, "own", "", "end"), (who, "paraphrase", judge.ABSTAIN[0], "end"), (fish, "own", "fish", "length"), (fish, "own", "I don't know", "end")]]
     path = tmp_path / "attempts.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    report = "\n".join(judge.judge_file(path))
+    report = "\n".join(rejudge.judge_file(path))
     assert "own: 1 of 5 accepted" in report and "paraphrase: 1 of 2 accepted" in report
     for rule in ("contained", "leak", "answered an unanswerable", "empty", "abstained", "unfinished", "abstained though answerable"):
         assert re.search(rf"(accepted|refused) +{rule} +1 ", report), rule
     for golds in ("fish", [1], None):
         path.write_text(json.dumps(rows[0] | {"golds": golds}))
         with pytest.raises(ValueError, match="attempts.jsonl:1: the field 'golds'"):
-            judge.judge_file(path)
+            rejudge.judge_file(path)
 
 
 def test_target_span():

@@ -10,7 +10,7 @@ import pytest
 
 import judge
 import s3ft
-from data import ALL, TINY, Example, UserError, cli, load_task, report, runs, sandbox, verdicts
+from data import ALL, TINY, Example, UserError, cli, load_task, rejudge, report, runs, sandbox, verdicts
 
 ROOT = Path(s3ft.__file__).parent
 SMALL = ["--limit", "8", "--test-limit", "6", "--benchmark-limit", "4", "--epochs", "1"]
@@ -63,7 +63,7 @@ def test_attempts_of_code_and_readings_carry_what_judging_them_again_needs(all_t
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         assert rows and all(fields <= set(row) for row in rows)
         verdicts = [json.loads(line) for line in (all_three[0] / task / "verdicts.jsonl").read_text().splitlines()]
-        again = judge.judge_file(path)
+        again = rejudge.judge_file(path)
         for source in {v["source"] for v in verdicts}:
             accepted, total = sum(v["ok"] for v in verdicts if v["source"] == source), sum(v["source"] == source for v in verdicts)
             assert f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}" in again
@@ -149,12 +149,12 @@ def test_train_on_one_reading_set_and_test_on_another(tmp_path):
 def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, extra, answer):
     file = tmp_path / "mine.jsonl"
     file.write_text("".join(json.dumps({"question": f"Question {n}?", "answer": answer, **extra}) + "\n" for n in range(12)))
-    results = run(tmp_path / "out", "--task", str(file), "--judge", kind, "--methods", "sft", "--max-new-tokens", "8")
+    results = run(tmp_path / "out", "--task", str(file), "--judge", kind, "--methods", "ssr", "--max-new-tokens", "8")
     assert results["settings"]["judge"] == kind
     task = load_task(str(file), judge=kind)
     e = task.load("train")[0]
     assert task.score(e, answer).ok and task.accept(e, answer, "own").ok and not task.score(e, "three").ok
-    assert judge.judge_file(tmp_path / "out" / "attempts.jsonl") if (tmp_path / "out" / "attempts.jsonl").is_file() else True
+    assert "own: 0 of" in "\n".join(rejudge.judge_file(tmp_path / "out" / "attempts.jsonl"))
 
 
 # ---------------------------------------------------------------- what bad input gets
@@ -164,7 +164,7 @@ def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, ext
     (["--task", "squad"], "tiny-nq"), (["--task", "nq", "--test", "squad"], "one reading set"), (["--task", "nq", "--test", "mine.jsonl"], "reading set"),
     (["--task", "nq", "--all-asserts"], "about the prompts of mbpp"), (["--task", "alll"], "did you mean 'all'"), (["--task", "all", "--judge", "number"], "has its own"),
     (["--task", "nq", "--test-samples", "4"], "--test-temperature"), (["--task", "nq", "--test-samples", "0"], "at least 1"),
-    (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "--data" if False else "nq"),
+    (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "nq"),
     (["--task", "CODE", "--judge", "code"], "cannot be used"), (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
 ])
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, capsys, arguments, expected):
