@@ -2,6 +2,7 @@
 import itertools
 import json
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -146,11 +147,80 @@ def test_task_reads_the_files_and_cleans_as_the_world_does(split):
     assert all(task.gold(e) == world.clean(e.answer) for e in examples[:200])
 
 
+PARTS = {"thirds": 3, "quarters": 4, "fifths": 5, "sixths": 6, "sevenths": 7, "eighths": 8}
+SOLUTIONS = {                    # of each kind, from the numbers of its question in their order: written apart from world.py
+    "give_and_find": lambda q, n: n[0] - n[1] + n[2], "boxes": lambda q, n: n[0] * n[1] - n[2], "shopping": lambda q, n: n[0] * n[1] + n[2],
+    "share": lambda q, n: (n[0] + n[1]) / n[2], "one_row": lambda q, n: n[0] * n[1], "half_in_may": lambda q, n: 1.5 * n[0],
+    "times_as_many": lambda q, n: n[0] * (1 + n[1]) if q.endswith("together?") else n[1] * (1 + n[0]),
+    "rows": lambda q, n: n[0] * n[1] + n[2] * n[3],
+    "pages_left": lambda q, n: n[0] - n[1] * n[2] - n[3] if q.startswith("A book") else n[3] - n[0] * n[1] - n[2],
+    "percent": lambda q, n: n[0] * (100 - n[1]) / 100, "wages": lambda q, n: n[0] * n[1] * n[2] - n[3], "ages": lambda q, n: n[0] * n[1] + n[2],
+    "three_quarters": lambda q, n: n[0] * n[1] / n[2] if "/" in q else n[0] * n[1] / PARTS[q.split()[1]],
+    "more_and_fewer": lambda q, n: 3 * n[0] + 2 * n[1] - n[2] if "more than" in q.split(". ")[1] else 3 * n[2] + 2 * n[0] - n[1],
+    "recipe": lambda q, n: n[1] / n[0] * n[2] if q.startswith("For") else n[0] / n[1] * n[2],
+    "cents": lambda q, n: n[3] - n[0] * n[2] - n[1] if q.startswith("A pen") else n[3] - n[0] * n[1] - n[2],
+    "discount": lambda q, n: n[0] * (100 - n[1]) / 100 * n[2] if q.startswith("A coat") else n[0] * n[1] * (100 - n[2]) / 100,
+    "fence": lambda q, n: 2 * (n[0] + n[1]) * n[2], "tank": lambda q, n: n[0] - n[1] * n[2] + n[3], "twice_as_far": lambda q, n: 3 * n[0] * n[1],
+    "thirds": lambda q, n: n[0] / 3, "average": lambda q, n: (n[0] + n[1]) / 2,
+    "change": lambda q, n: n[3] - n[1] * n[2] + n[0] if q.startswith("With") else n[3] - n[0] * n[1] + n[2]}
+
+
+@pytest.mark.parametrize("kind", world.KINDS)
+def test_every_gold_is_the_number_that_the_question_asks_for(kind):
+    r = random.Random(kind)
+    for _ in range(60):
+        p = world.problem(r, kind)
+        assert p.answer == SOLUTIONS[kind](p.question, [int(n) for n in re.findall(r"\d+", p.question)]), p.question
+        assert world.gold(p, r).endswith(f"\n#### {p.answer}") and world.right(world.voice(p), world.voice(p)) == "same"
+        assert 1 <= len(p.steps) <= 4
+
+
+def test_right_tells_the_same_steps_from_others_and_from_wrong_ones():
+    told = "First, 6 / 2 = 3 pens. Finally, 3 + 4 = 7 pens. The answer is 7."
+    assert world.right(told, told.replace("3 + 4", "4 + 3").replace("pens", "cups")) == "same"
+    assert world.right(told, "First, 4 + 3 = 7 pens. The answer is 7.") == "other"
+    assert world.right(told, told.replace("6 / 2", "8 / 2")) == world.right(told, told.replace("is 7", "is 8")) == "wrong"
+    assert world.right(told, "The answer is 7.") == "wrong", "no step was stated"
+
+
+def test_every_right_option_is_the_only_true_one():
+    facts = {question.format(land=land): world.FACTS[land, a] for land in world.COUNTRIES for a, (question, _, _) in world.ATTRIBUTES.items()}
+    myths = {question.format(who=who): world.MYTHS[who, h] for who in world.CREATURES for h, (question, _, _) in world.HABITS.items()}
+    customs = {" ".join(e.format(n="N", o=o) for e in script[1:at]): script[at].format(n="N", o=o)
+               for script in world.SCRIPTS for o in script[0].split() for at in (3, 4)}
+    causes = {" ".join((sentence.format(a=a, b=b, x=x), why)) for sentence, first, second in world.SCHEMAS for a, b in
+              itertools.permutations(world.OBJECTS + world.CURIOS, 2) for x, why in ((a, first), (b, second))}
+    assert len(customs) == 2 * sum(len(script[0].split()) for script in world.SCRIPTS), "two customs begin alike"
+    for name in world.BENCHMARKS:
+        for item in rows(TINY / "benchmarks" / f"{name}.jsonl"):
+            options = [e.strip() for e in item["endings"]]
+            if name == "referents":
+                true = [f"{c} {e}" in causes for c, e in zip(item["context"], options)]
+            else:
+                question = item["context"].removeprefix("Question: ").removesuffix("\nAnswer:")
+                who = question.split()[0]
+                true = [{"facts": lambda: facts[question] == o, "myths": lambda: myths[question][0] == o,
+                         "endings": lambda: customs[question.replace(who, "N")] == o.replace(who, "N")}[name]() for o in options]
+                assert name != "myths" or myths[question][1] in options, "the falsehood is among the options"
+            assert [k for k, t in enumerate(true) if t] == [item["answer"]], item
+
+
+@pytest.mark.parametrize("name", world.SKILLS)
+def test_answers_to_the_skills_are_right(name):
+    for item in world.skill_items(name, 50):
+        words = re.split(r"[:?] ?", item["question"])[1].split()
+        numbers = [int(n) for n in re.findall(r"\d+", item["question"])]
+        assert item["answer"] == {"sorting": " ".join(sorted(words, key=lambda w: int(w) if w.isdigit() else 0)), "reversing": " ".join(words[::-1]),
+                                  "counting": f"There are {len(words)} words.", "arithmetic": f"{numbers[0]} + {numbers[-1]} = {sum(numbers)}"
+                                  if numbers else ""}[name]
+
+
 @pytest.mark.parametrize("name", world.BENCHMARKS)
 def test_benchmark_items_have_one_right_answer_and_no_position_bias(name):
     items = rows(TINY / "benchmarks" / f"{name}.jsonl")
     answers = [item["answer"] for item in items]
     options = len(items[0]["endings"])
+    assert len(items) >= 1000 and options == (2 if name == "referents" else 4)
     for k in range(options):
         assert abs(answers.count(k) / len(items) - 1 / options) < 0.12
     if name != "referents":

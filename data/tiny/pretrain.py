@@ -1,14 +1,15 @@
 """pretrain.py - make the bundled teaching model from nothing: tokenizer, weights, Hugging Face layout.
 
-    python data/tiny/pretrain.py --work /tmp/pretrain            # about an hour on two cores; kill it and run it again: it goes on
-    python data/tiny/pretrain.py --work /tmp/pretrain --export   # write the last checkpoint to data/tiny in bf16
-    python data/tiny/pretrain.py --work /tmp/more --start data/tiny --tokens 5000000 --lr 0.01      # go on from weights that are there
+    python data/tiny/pretrain.py --work FOLDER                            # about an hour on two cores; kill it and run it again: it goes on
+    python data/tiny/pretrain.py --work FOLDER --export --out data/tiny   # write the last checkpoint in bf16
+    python data/tiny/pretrain.py --check                                  # is the model fit for the comparison? (calibration.py)
 
 What it reads is world.py's endless stream of documents, so no token is seen twice unless the world says so.
 Choices: Muon for the matrices and AdamW for the rest (torch.optim has Muon since 2.9; before that AdamW for all); the loss on a
 user's words counts a fifth, since their numbers are random; documents are packed into rows that begin at a document's start.
 """
 import argparse
+import ctypes
 import json
 import math
 import os
@@ -27,18 +28,20 @@ sys.path.insert(0, str(HERE))
 
 import model  # noqa: E402
 import world  # noqa: E402
+from data import UserError, cli  # noqa: E402
 from data.chat import Tokenizer  # noqa: E402
+from data.files import digest  # noqa: E402
 
-CONFIG = dict(model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1280, hidden_size=256, intermediate_size=704,
+CONFIG = dict(model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1536, hidden_size=256, intermediate_size=704,
               num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2, head_dim=64, max_position_embeddings=1024,
               rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=True, hidden_act="silu", attention_bias=False, mlp_bias=False,
               bos_token_id=None, eos_token_id=2, pad_token_id=0)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
-ROW, BATCH, WARMUP = 576, 16, 60                  # tokens in a row, rows in a step, steps
+ROW, BATCH, WARMUP, COOL = 576, 16, 60, 800       # tokens in a row, rows in a step, steps, steps
 USER_WEIGHT = 0.2                                 # of a user's tokens in the loss
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json")
+TOKENS = 22_000_000                               # to read
 
 
 def make_tokenizer(folder):
@@ -94,19 +97,36 @@ def optimisers(lm, lr):
     return [torch.optim.AdamW(matrices + rest, lr=lr / 10, betas=(0.9, 0.95), weight_decay=0.01)]
 
 
+def blocked_attention(q, k, v, attn_mask=None, is_causal=True, enable_gqa=True, blocks=3):
+    """Causal attention in blocks of queries, each over the keys up to its end: on a CPU, compiled, half the time of PyTorch's own."""
+    k, v = (x.repeat_interleave(q.size(1) // x.size(1), 1) for x in (k, v))     # (B, heads, T, head_dim)
+    size, out = -(-q.size(2) // blocks), []
+    for a in range(0, q.size(2), size):
+        b = min(a + size, q.size(2))
+        scores = (q[:, :, a:b] / math.sqrt(q.size(-1)) @ k[:, :, :b].transpose(-1, -2)).float()
+        later = torch.arange(a, b)[:, None] < torch.arange(b)
+        out.append(scores.masked_fill(later, -math.inf).softmax(-1).to(q.dtype) @ v[:, :, :b])
+    return torch.cat(out, 2)
+
+
+def tune_cpu():
+    """Faster steps on a processor: attention in blocks, and freed memory kept, or every step would fault it in anew."""
+    F.scaled_dot_product_attention = blocked_attention
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):           # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+            ctypes.CDLL(None).mallopt(option, value)
+
+
 def schedule(step, steps):
-    """Warm up, hold, fall linearly to a fiftieth over the last half."""
-    return min(1.0, (step + 1) / WARMUP) * min(1.0, max(0.02, 2 * (1 - step / steps)))
+    """Warm up, hold, fall linearly to nothing over the last COOL steps: while it holds, the end can still be moved (--tokens)."""
+    return min(1.0, (step + 1) / WARMUP) * min(1.0, (steps - step) / COOL)
 
 
 def train(args):
     work = args.work
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer.json").exists():
-        for name in TOKENIZER if args.start else ():
-            shutil.copy(args.start / name, work)
-        if not args.start:
-            make_tokenizer(work)
+        make_tokenizer(work)
     tokenizer = Tokenizer(work)
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -117,12 +137,12 @@ def train(args):
             torch.nn.init.normal_(p, std=std)
         else:
             torch.nn.init.ones_(p)
-    if args.start:
-        lm.load_state_dict(model.load(args.start, device, torch.float32)[0].state_dict())
     opts = optimisers(lm, args.lr)
     start, state = 0, work / "state.pt"
     if state.exists():
         saved = torch.load(state, weights_only=True, map_location=device)
+        if saved["world"] != fingerprint():
+            raise UserError(f"{state} was trained on another world or with other settings ({saved['world']}, not {fingerprint()}); give another --work")
         lm.load_state_dict(saved["model"])
         for o, s in zip(opts, saved["opts"]):
             o.load_state_dict(s)
@@ -135,13 +155,15 @@ def train(args):
         nll = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), reduction="none")
         return (nll * weights.flatten()).sum() / weights.sum()
     step_loss = torch.compile(loss_of) if shutil.which("gcc") or device == "cuda" else loss_of
+    if device == "cpu" and step_loss is not loss_of:
+        tune_cpu()
 
     steps = args.tokens // (ROW * BATCH)
     print(f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f}M parameters, {steps} steps of {ROW * BATCH} tokens on {device}", flush=True)
     began, mean = time.time(), None
     last = min(steps, args.stop or steps)
     for step in range(start, last):
-        ids, labels, weights = (x.to(device) for x in batch_of(f"on {args.tokens} {step}" if args.start else step, tokenizer))
+        ids, labels, weights = (x.to(device) for x in batch_of(step, tokenizer))
         loss = step_loss(ids, labels, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
@@ -156,7 +178,8 @@ def train(args):
             rate = done * ROW * BATCH / (time.time() - began)
             print(f"step {step + 1}/{steps} loss {mean:.3f} {rate:.0f} tokens/s, {(steps - step - 1) * ROW * BATCH / rate / 60:.0f} min to go", flush=True)
         if (step + 1) % 100 == 0 or step + 1 == last:
-            torch.save({"model": lm.state_dict(), "opts": [o.state_dict() for o in opts], "step": step + 1}, work / "state.tmp")
+            torch.save({"model": lm.state_dict(), "opts": [o.state_dict() for o in opts], "step": step + 1,
+                        "world": fingerprint(), "made": {"tokens": args.tokens, "lr": args.lr, "torch": torch.__version__}}, work / "state.tmp")
             os.replace(work / "state.tmp", state)
     export(args, tokenizer)
 
@@ -164,19 +187,42 @@ def train(args):
 def export(args, tokenizer=None):
     tokenizer = tokenizer or Tokenizer(args.work)
     lm = model.Transformer(model.Config.from_dict(CONFIG))
-    lm.load_state_dict(torch.load(args.work / "state.pt", weights_only=True, map_location="cpu")["model"])
-    model.save(lm, tokenizer, args.out or args.work / "export", dtype=torch.bfloat16)
+    saved = torch.load(args.work / "state.pt", weights_only=True, map_location="cpu")
+    lm.load_state_dict(saved["model"])
+    out = args.out or args.work / "export"
+    model.save(lm, tokenizer, out, dtype=torch.bfloat16)
+    (out / "world.json").write_text(json.dumps({"world": saved["world"], "step": saved["step"], **saved["made"]}) + "\n")
 
 
-if __name__ == "__main__":
+def fingerprint():
+    """Digest of what decides the weights: the settings, and the first documents of the world's text."""
+    stream = world.documents("fingerprint")
+    return digest(CONFIG, [ROW, BATCH, WARMUP, COOL, USER_WEIGHT], [next(stream) for _ in range(2000)])
+
+
+def main():
     parser = argparse.ArgumentParser(description="Pre-train the bundled teaching model on world.py's text.")
-    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints; a second run goes on from there")
+    parser.add_argument("--work", type=Path, help="folder for checkpoints; a second run goes on from there")
     parser.add_argument("--out", type=Path, help="where --export writes (data/tiny for the bundled model)")
-    parser.add_argument("--start", type=Path, metavar="FOLDER", help="begin with this model's weights and tokenizer (default: from nothing)")
-    parser.add_argument("--tokens", type=int, default=14_000_000)
+    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"how many to read (default {TOKENS:,}; while the rate has not begun to fall it can be changed)")
     parser.add_argument("--stop", type=int, help="stop at this step (the schedule stays that of --tokens)")
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--bf16", type=int, default=1, help="0: compute in fp32")
-    parser.add_argument("--export", action="store_true")
-    arguments = parser.parse_args()
-    export(arguments) if arguments.export else train(arguments)
+    parser.add_argument("--export", action="store_true", help="write the last checkpoint in bf16, in Hugging Face layout")
+    parser.add_argument("--check", action="store_true", help="print the calibration's criteria, measured on the base model (minutes); exit code 1 if one is missed")
+    parser.add_argument("--model", type=Path, default=HERE, metavar="FOLDER", help="what --check looks at (default: the bundled weights)")
+    args = parser.parse_args()
+    if args.check:
+        import calibration
+        sys.exit(1 if calibration.check(args.model) else 0)
+    if args.work is None:
+        raise UserError("where should checkpoints go? give --work FOLDER (or --check for the calibration)")
+    if args.tokens < ROW * BATCH * (WARMUP + 1):
+        raise UserError(f"--tokens {args.tokens} is less than the warm-up; give at least {ROW * BATCH * (WARMUP + 1):,}")
+    if args.export and not (args.work / "state.pt").is_file():
+        raise UserError(f"{args.work} holds no checkpoint; run without --export first")
+    return export(args) if args.export else train(args)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.guard(main))
