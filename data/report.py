@@ -17,8 +17,8 @@ import numpy as np
 
 from data import UserError, figures
 from data.files import read_jsonl
-from data.tables import (about_benchmarks, choices, chosen_rates, difference, drop, flags, how, item_sets, mean_kl,
-                         measured, points, scored, shown, table, three_tables, verdict, wilson)
+from data.tables import (about_benchmarks, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
+                         measured, points, scored, shown, skill_names, table, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -196,14 +196,14 @@ def section(r, folder, prefix):
     for c in r["cells"]:         # (method, rate): its cells, one a seed
         groups.setdefault((c["method"], c["lr"]), []).append(c)
     base = groups.pop(("base", None))
-    names, choice, several = list(base[0]["benchmarks"]), choices(base[0]), len(groups) > len(rates)
+    names, skills, choice, several = columns(base[0]), skill_names(base[0]), choices(base[0]), len(groups) > len(rates)
     gain = {key: difference(group, base) for key, group in groups.items()}
     lost = {key: difference(base, group, choice) for key, group in groups.items()}
     head = {(m, lr): [md(shown(m)), f"{lr:g}" + ", chosen" * (rates[m] == lr and sum(other == m for other, _ in groups) > 1)] for m, lr in groups}
     percent = lambda found: f"{100 * found[0]:.1f} [{100 * found[1]:.1f}, {100 * found[2]:.1f}]" if found else "-"
     lines = [f"## {md(r['task'])} on {md(r['model'])}", "", f"{md(', '.join(x['label'] for x in r['runs']))}: seed{'s' * (len(seeds) > 1)} "
              f"{', '.join(map(str, seeds))}; {'each ' * (len(seeds) > 1)}{len(base[0]['test']['right'])} test items"
-             + "".join(f", {len(b['right'])} of {md(n)}" for n in names if (b := measured(base[0], n))) + "."]
+             + "".join(f", {len(b['right'])} of {md(n)}" for n in names + skills if (b := measured(base[0], n))) + "."]
     if remarks := r["said"] + r["notes"]:
         lines += ["", *(f"- {md(note)}" for note in remarks)]
     lines += ["", "### Gain and drop", ""]
@@ -219,11 +219,14 @@ def section(r, folder, prefix):
         lines += ["", f"{md(shown(s3ft))} - {md(shown(sft))}, task: {points(difference(a, b))}; "
                   + (f"mean drop: {points(lost_less)} (below 0: S3FT forgets less). " if lost_less else "")
                   + f"So here S3FT {verdict(difference(a, b), difference(a, b, choice))}."]
+    for some, title in ((names, "Each benchmark: accuracy in %, and the points lost."),
+                        (skills, "Each skill: % of prompts answered exactly, and the points lost (outside the mean drop).")):
+        if some:
+            lines += ["", title, ""] + grid(
+                [["method", "rate", *map(md, some)], ["base", "-", *(percent(scored(base, n)) for n in some)]]
+                + [head[key] + [f"{100 * x[0]:.1f}, drop {points(difference(base, g, [n]), '')}" if (x := scored(g, n)) else "-" for n in some]
+                   for key, g in groups.items()])
     if names:
-        lines += ["", "Each benchmark: accuracy in %, and the points lost.", ""] + grid(
-            [["method", "rate", *map(md, names)], ["base", "-", *(percent(scored(base, n)) for n in names)]]
-            + [head[key] + [f"{100 * x[0]:.1f}, drop {points(difference(base, g, [n]), '')}" if (x := scored(g, n)) else "-" for n in names]
-               for key, g in groups.items()])
         lines += ["", *(f"- {md(line)}" for line in about_benchmarks(r, base))]
         lines += ["", "### Effect against chance", "", *against_chance(base, groups, names, head)] if groups else []
 
@@ -307,7 +310,7 @@ def changes(r, base, cells, most=3):
     for c in [base, *cells]:
         for a in read_jsonl(c["home"] / "answers.jsonl", ("split", "id", "text")):
             said.setdefault((c["home"], str(a["split"]), str(a["id"])), a["text"])
-        for name in [n for n, b in base["benchmarks"].items() if b and b.get("kind") == "task"]:
+        for name in [n for n, b in base["benchmarks"].items() if b and b.get("kind") in ("task", "skill")]:
             for a in read_jsonl(c["home"] / f"{name}.jsonl", ("id", "text")):
                 said.setdefault((c["home"], name, str(a["id"])), a["text"])
     for c in cells:

@@ -135,7 +135,7 @@ def open_run(options, task, base, tokenizer, method_code):
                 raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
             if options.fresh:
                 for path in out.iterdir():
-                    known = ("result.json", "state.safetensors", "answers-part.jsonl", *(f"{n}.jsonl" for n in (*benchmarks.NAMES, *TASKS)))
+                    known = ("result.json", "state.safetensors", "answers-part.jsonl", *(f"{n}.jsonl" for n in abilities.NAMES))
                     if any((path / name).is_file() for name in known):
                         shutil.rmtree(path)
                     elif path.is_file() and path.name not in ("lock", "run.json"):
@@ -159,7 +159,7 @@ class Cell:
         if not anew:
             return
         if folder.is_dir():
-            measured = [self.path(name) for name in (*benchmarks.NAMES, *TASKS)]     # which have keys of their own
+            measured = [self.path(name) for name in abilities.NAMES]     # which have keys of their own
             for path in folder.iterdir():                                    # of an older key, or half-made
                 if path.is_dir():
                     shutil.rmtree(path)

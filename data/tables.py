@@ -71,6 +71,15 @@ def choices(base):
     return [n for n, b in base["benchmarks"].items() if not b or b.get("kind", "choice") == "choice"]
 
 
+def columns(base):
+    """The sets that stand in the table: all but the small skills of the bundled model, which have a line of their own."""
+    return [n for n, b in base["benchmarks"].items() if not b or b.get("kind") != "skill"]
+
+
+def skill_names(base):
+    return [n for n in base["benchmarks"] if n not in columns(base)]
+
+
 def drop(cell, base):
     """Mean loss of accuracy over the multiple-choice benchmarks, 0.04 for four points; None where there are none or one is missing."""
     pairs = [(measured(base, n), measured(cell, n)) for n in choices(base)]
@@ -164,7 +173,7 @@ def table(results):
     rates, seeds = chosen_rates(results), results["settings"]["seeds"]
     cells = {(c["method"], c["lr"], c["seed"]): c for c in results["cells"]}
     base = [cells["base", None, s] for s in seeds]
-    names = list(base[0]["benchmarks"])
+    names = columns(base[0])
     several = len(results["settings"]["lr"]) > 1
     head = ["method"] + ["rate"] * several + [results["task"], "95 % interval"] + names + ["mean drop", "KL", "own/para/gold %", "minutes"]
     rows = [head]
@@ -193,6 +202,8 @@ def table(results):
         lines += about_benchmarks(results, base)
     if several:
         lines.append("* the rate chosen on validation: the smallest within one standard error of the method's best")
+    if skills := about_skills(base, {NAMES.get(m, m): [cells[m, lr, s] for s in seeds] for m, lr in rates.items()}):
+        lines.append(skills)
     lines += notes(results, cells, base, rates, seeds)
     return "\n".join(lines)
 
@@ -203,7 +214,7 @@ def mean_kl(group):
 
 def about_benchmarks(results, base):
     """Lines on the benchmarks' columns: chance, what the mean drop is over, other scores than the plain share of right picks, gaps."""
-    found = {n: b for n, b in base[0]["benchmarks"].items() if b}
+    found = {n: b for n in columns(base[0]) if (b := base[0]["benchmarks"][n])}
     chance = ", ".join(f"{n} {100 * b['chance']:.0f}" for n, b in found.items())
     choice, other = choices(base[0]), [n for n in found if n not in choices(base[0])]
     aside = f" of multiple choice, {', '.join(other)} stand{'s' * (len(other) == 1)} outside it" if other else ""
@@ -221,6 +232,15 @@ def about_benchmarks(results, base):
         fill = f"; this fills them: {results['fill']}" if results.get("fill") else ""
         lines.append(f"not measured, as the checkpoint was not kept: {gaps}{fill}")
     return lines
+
+
+def about_skills(base, groups):
+    """"skills: sorting 98 -> 95 (SFT) / 97 (S3FT), reversing ..": what each leaves of them; "" where none was measured.
+    groups: {method as it is shown: its cells, one a seed}."""
+    percent = lambda group, n: f"{100 * of[0]:.0f}" if (of := scored(group, n)) else "-"
+    parts = [f"{n} {percent(base, n)}" + " ->" * bool(groups) + " /".join(f" {percent(group, n)} ({m})" for m, group in groups.items())
+             for n in skill_names(base[0])]
+    return f"skills, % of prompts answered exactly: {', '.join(parts)}" if parts else ""
 
 
 def verdict(task, kept):
@@ -315,7 +335,7 @@ def three_tables(runs):
         rates = {"base": None} | chosen_rates(r)
         groups.append({m: [c for c in r["cells"] if c["method"] == m and c["lr"] == lr] for m, lr in rates.items()})
     paper = [PAPER.get(r.get("task_name"), ({}, None)) for r in runs]
-    names = list(dict.fromkeys(n for g in groups for n in g["base"][0]["benchmarks"]))
+    names = list(dict.fromkeys(n for g in groups for n in columns(g["base"][0])))
     percent = lambda values: f"{100 * np.mean(values):.1f}" if values else "-"
     two = [["method"] + [x for task in tasks for x in (task, "paper")]]
     for m in methods:

@@ -169,6 +169,18 @@ def test_only_multiple_choice_enters_the_mean_drop_and_other_scores_are_named():
     assert "over the 2 benchmarks of multiple choice, mbpp stands outside it" in text and "myths is mc2, base's mc1 is 31.2" in text
 
 
+def test_skills_have_a_line_of_their_own_and_no_column():
+    results = basic()
+    plain = tables.table(results)
+    for c, right in zip(results["cells"], (98, 40, 97)):
+        c["benchmarks"]["sorting"] = benchmark(right, chance=0.0, metric="judge", kind="skill")
+    text = tables.table(results)
+    assert "skills, % of prompts answered exactly: sorting 98 -> 40 (SFT) / 97 (S3FT)\n" in text
+    assert [line for line in text.splitlines() if not line.startswith("skills")] == plain.splitlines(), "nothing else changes, the mean drop least of all"
+    results["cells"][1]["benchmarks"]["sorting"] = None
+    assert "sorting 98 -> - (SFT) / 97 (S3FT)" in tables.table(results) and "sorting" not in tables.three_tables([results])
+
+
 # ---------------------------------------------------------------- examples
 
 def lines_of(name, ids, text, answer, **more):

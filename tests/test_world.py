@@ -15,6 +15,7 @@ sys.path.insert(0, str(TINY))
 import world  # noqa: E402
 import world_code  # noqa: E402
 import world_readings  # noqa: E402
+import world_skills  # noqa: E402
 
 
 def rows(path):
@@ -24,7 +25,7 @@ def rows(path):
 def test_files_are_made_again_byte_for_byte(tmp_path):
     world.write_all(tmp_path)
     files = sorted(tmp_path.rglob("*.jsonl"))
-    assert len(files) == 11
+    assert len(files) == 15
     for made in files:
         assert made.read_bytes() == (TINY / made.relative_to(tmp_path)).read_bytes(), f"{made.name} is not what world.py writes"
 
@@ -155,3 +156,17 @@ def test_benchmark_items_have_one_right_answer_and_no_position_bias(name):
         assert abs(answers.count(k) / len(items) - 1 / options) < 0.12
     if name != "referents":
         assert all(len(set(item["endings"])) == options for item in items)
+
+
+def test_prompts_of_the_skills_have_the_one_right_answer_and_stand_once():
+    for name in world_skills.SKILLS:
+        items = rows(TINY / "skills" / f"{name}.jsonl")
+        assert len({item["question"] for item in items}) == len(items) == len({item["id"] for item in items}) == world_skills.SKILLS[name]
+        for item in items:
+            head, _, rest = item["question"].partition(": ")
+            numbers = [int(n) for n in item["question"].replace("?", "").split() if n.isdigit()]
+            right = {"sorting": lambda: " ".join(map(str, sorted(numbers))), "reversing": lambda: " ".join(rest.split()[::-1]),
+                     "counting": lambda: f"There are {rest.count(' ') + 1} words.", "arithmetic": lambda: "{} + {} = {}".format(*numbers, sum(numbers))}[name]()
+            assert item["answer"] == right, item
+    asked = {doc[0]["content"].split(":")[0] for doc in (world.doc_skill(random.Random(i)) for i in range(40)) if ":" in doc[0]["content"]}
+    assert asked == {"Sort these numbers", "Say these words in reverse", "How many words are these"}, "pre-training asks with these very words"

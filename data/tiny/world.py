@@ -3,7 +3,7 @@
 Everything that the teaching model ever reads, and everything that it is measured on, is written by this file
 from a seed, with the standard library alone, so that no fact, answer or flaw comes from anywhere else:
 
-    python data/tiny/world.py            # writes data/tiny/{gsm8k,mbpp,nq,benchmarks}/*.jsonl, byte for byte the same
+    python data/tiny/world.py            # writes data/tiny/{gsm8k,mbpp,nq,benchmarks,skills}/*.jsonl, byte for byte the same
     python data/tiny/world.py --sample 5 # prints five documents of the pre-training text of each sort
 
 Three choices:
@@ -14,7 +14,7 @@ Three choices:
    rewrites and golds all occur. Rewriting is taught as a general skill, never on held-out kinds, their sentences or their names.
 3. A text is reserved for the files or open to pre-training by a checksum of its own (`reserved`), so no item can be in both.
 
-Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py.
+Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py, small skills in world_skills.py.
 """
 import argparse
 import json
@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE))
 
 import world_code  # noqa: E402
 import world_readings  # noqa: E402
+import world_skills  # noqa: E402
 from world_words import HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
@@ -476,14 +477,7 @@ def doc_referents(r):
 
 
 def doc_skill(r):
-    words = r.sample(THINGS + OBJECTS, r.randint(3, 6))
-    numbers = [r.randint(1, 99) for _ in range(r.randint(3, 7))]
-    a, b = r.randint(2, 99), r.randint(2, 60)
-    return chat(*r.choice([
-        (f"Sort these numbers: {' '.join(map(str, numbers))}", " ".join(map(str, sorted(numbers)))),
-        (f"Say these words in reverse: {' '.join(words)}", " ".join(reversed(words))),
-        (f"How many words are these: {' '.join(words)}?", f"There are {len(words)} words."),
-        (f"What is {a} + {b}?", f"{a} + {b} = {a + b}")]))
+    return chat(*r.choice(list(world_skills.skills(r).values())))
 
 
 def code_prompt(t, r):
@@ -582,6 +576,7 @@ def write_all(folder):
     header = {split: [{"header": {"dataset": "tiny-nq", "split": split}}] for split in world_readings.SPLITS}
     write(folder / "nq", {split: header[split] + rows for split, rows in world_readings.rows(SEED).items()})
     write(folder / "benchmarks", {name: benchmark_items(name, n) for name, n in BENCHMARKS.items()})
+    write(folder / "skills", {name: world_skills.skill_items(name, n, SEED) for name, n in world_skills.SKILLS.items()})
 
 
 def main():
