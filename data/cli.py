@@ -113,8 +113,8 @@ def parser():
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
     g.add_argument("--benchmarks", metavar="LIST", help=f"what else is measured on every model: {', '.join(PUBLIC)} (as lm-evaluation-harness asks and scores "
-                   f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none (default: for the bundled model its own four, {', '.join(BUNDLED)}, "
-                   f"and its small skills, {', '.join(SKILLS)}; for others none); can be added to a run whose weights are kept")
+                   f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none "
+                   f"(default: for the bundled model its own four, {', '.join(BUNDLED)}, and its small skills, {', '.join(SKILLS)}; for others none); can be added to a run whose weights are kept")
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each (default 250), of mmlu from all subjects in proportion")
     g.add_argument("--test-samples", type=count, default=1, metavar="K", help="answers to each test question, for pass@1 to pass@K (default 1)")
     g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")

@@ -17,7 +17,7 @@ import numpy as np
 
 from data import UserError, figures
 from data.files import read_jsonl
-from data.tables import (about_benchmarks, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
+from data.tables import (about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
                          measured, points, scored, shown, skill_names, table, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
@@ -213,6 +213,8 @@ def section(r, folder, prefix):
     over = ", ".join(map(md, choice)) or "no benchmark of multiple choice, as none was measured"
     lines += ["", f"Gain: over base. Mean drop: lost over {over}. KL(base || tuned): "
               f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} {how(base)}."]
+    lines += [x for each in r["runs"] if (line := about_judge(each.get("judge_errors") or {}))
+              for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
     for s3ft, sft in [(a, b) for a in rates for b in rates if (a.partition(" ")[0], b.partition(" ")[0]) == ("s3ft", "sft")]:
         a, b = groups[s3ft, rates[s3ft]], groups[sft, rates[sft]]
         lost_less = difference(b, a, choice)

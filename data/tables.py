@@ -252,6 +252,18 @@ def verdict(task, kept):
     return " and ".join(parts)
 
 
+def about_judge(errors):
+    """results.json's "judge_errors" as a line; "" where the truth is not known."""
+    parts = []
+    for stage, row in errors.items():
+        judges = [f"{name} accepts {of['accepted']}, {of['false_accepts']} of them wrong ({100 * of['false_accept_share']:.1f} %), and refuses "
+                  f"{of['refused']}, {of['false_rejects']} of them right ({100 * of['false_reject_share']:.1f} %)"
+                  for name, of in (("the judge", row["steps"]), ("one that looks at the number alone", row["number"]))]
+        parts.append(f"{stage} ({row['same']} by the world's steps, {row['other']} right by others, {row['wrong']} wrong"
+                     + f", {row['unfinished']} unfinished" * bool(row["unfinished"]) + f"): {'; '.join(judges)}")
+    return "judge against the world's own solutions: " + ". ".join(parts) if parts else ""
+
+
 def points(gap, unit=" points"):
     """+11.2 points [+6.2, +16.2]"""
     return f"{100 * gap[0]:+.1f}{unit} [{100 * gap[1]:+.1f}, {100 * gap[2]:+.1f}]" if gap else "-"
