@@ -59,7 +59,7 @@ def unfinished(results):
         for row in (c["test"], *sets, *([c["validation"]] if c["lr"] and len(of["lr"]) > 1 else [])):
             if not len(flags(row["right"])) or not 0 <= row["accuracy"] <= 1 or not 0 <= row.get("chance", 0) <= 1:
                 raise ValueError("a score that is none")
-        float(0 if c.get("kl") is None else c["kl"])
+        float(0 if c.get("kl") is None else c["kl"]), [(float(step), float(loss)) for step, loss in c.get("curve") or []]
     log_probabilities(results), [list(ids) for ids in results.get("items", {}).values()]
     if not of["seeds"] or not all(isinstance(x, str) for x in (results["task"], results["model"], results["identity"]["task"], *results["notes"])):
         raise ValueError("no seed, or a name that is none")
@@ -246,10 +246,24 @@ def section(r, folder, prefix):
     lines += ["", "### KL and forgetting", ""] + (picture(
         folder, f"{prefix}kl", "Mean drop against KL(base || tuned), one point a trained model",
         lambda: figures.kl(dots), lambda: figures.kl_text(dots)) if dots else ["No trained model has both figures."])
+    drawn = [(m, f"{shown(m)}, rate {lr:g}", *curve) for m, lr in rates.items() if (curve := mean_curve(groups[m, lr]))]
+    lines += ["", "### Training", ""] + (picture(
+        folder, f"{prefix}curves", "Loss by step, the mean over seeds at each method's chosen rate, lightly smoothed. Every method has targets "
+        "of its own, so a lower curve means likelier targets, not a better model",
+        lambda: figures.curves(drawn), lambda: figures.curves_text(drawn)) if drawn else ["results.json holds no training curve."])
     if groups:
         lines += ["", f"### Items that changed (seed {seeds[0]}{', at the chosen rate' * several})", "",
                   *changes(r, base[0], [groups[m, lr][0] for m, lr in rates.items()])]
     return lines
+
+
+def mean_curve(group):
+    """(steps, losses): the mean of a method's cells, one a seed, at the steps of the shortest; None where one has no curve."""
+    found = [np.array(c.get("curve") or [], dtype=float) for c in group]
+    if not all(map(len, found)):
+        return None
+    steps = min(found, key=lambda f: f[-1, 0])[:, 0]
+    return steps.tolist(), np.mean([np.interp(steps, *f.T) for f in found], axis=0).tolist()
 
 
 def against_chance(base, groups, names, head):

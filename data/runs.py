@@ -502,6 +502,7 @@ class Run:
                 shown |= {(name, line["id"]): line for line in ability.shown()}
             if method != "base":
                 row["loss"] = cell["losses"][-1] if cell["losses"] else None
+                row["curve"] = thinned(cell["losses"])
                 row["sources"] = {}
                 for t in read_jsonl(self.out / f"targets-{method}.jsonl"):
                     if t["seed"] == seed:
@@ -540,6 +541,12 @@ class Run:
                              "tokens_per_second": {k: round(n / s) for k, (n, s) in self.seconds.items() if s > 0}}}
         write_json(self.out / "results.json", results)
         return results
+
+
+def thinned(losses, most=40):
+    """The losses of a training's steps as a curve of at most 40 points [step, loss], each the mean of a few steps in a row."""
+    cuts = [i * len(losses) // most for i in range(most + 1)] if len(losses) > most else range(len(losses) + 1)
+    return [[(a + 1 + b) / 2, round(mean(losses[a:b]), 4)] for a, b in zip(cuts, cuts[1:])]
 
 
 def copies(attempts, task, examples, accept):
