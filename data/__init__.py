@@ -11,6 +11,7 @@ from pathlib import Path
 TINY = Path(__file__).parent / "tiny"             # the bundled teaching model and its data
 TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
+SKILLS = ("sorting", "reversing", "counting", "arithmetic")      # of the bundled model: data/tiny/skills
 
 
 class UserError(ValueError):

@@ -2,7 +2,8 @@
 
     python s3ft.py --task gsm8k --model MODEL --benchmarks mmlu,hellaswag,mbpp --benchmark-limit 500
 
-A set is multiple choice (data/benchmarks.py) or the test questions of another task, answered and judged. What a cell says to one
+A set is multiple choice (data/benchmarks.py), the test questions of another task, answered and judged, or one of the bundled model's
+small skills: prompts with one right answer (data/tiny/skills), 100 at most, reported beside the mean drop. What a cell says to one
 is kept in CELL/NAME.jsonl, a line an item under a line with the key of what it depends on: log-likelihoods or answers, never
 scores, so a judge or a metric can change. It grows in chunks, which is what a kill loses at most, and it can be added to a
 cell that is finished as long as the cell's weights are there.
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from data import TASKS, TINY, UserError, benchmarks, hub, load_task, tables
+from data import SKILLS, TASKS, TINY, UserError, benchmarks, hub, load_task, tables
 from data.files import digest, read_jsonl, write_jsonl
 from data.verdicts import check_sandbox
 
+NAMES = (*benchmarks.NAMES, *SKILLS, *TASKS)
 CHOICES = 256                    # items of multiple choice in a chunk: minutes, and enough of a subject to share its five shots
+PROMPTS, PROMPT_TOKENS = 100, 32  # of a skill: prompts, and tokens of an answer (the longest right one has 20)
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Ability:
             return row | {"ids": self.content, "cut": sum(r["cut"] for r in rows)}
         judged = [verdicts.score(e, r["text"]) if r["finish_reason"] != "too long" else None for e, r in zip(self.items, rows)]
         row = tables.split_row([e.id for e in self.items], [bool(v and v.ok) for v in judged])
-        return row | {"ids": self.content, "chance": 0.0, "metric": "judge", "kind": "task", "also": {},
+        return row | {"ids": self.content, "chance": 0.0, "metric": "judge", "kind": "skill" if self.name in SKILLS else "task", "also": {},
                       "cut": 0, "cut_off": sum(r["finish_reason"] != "end" for r in rows) / len(rows)}
 
 
@@ -69,6 +72,11 @@ def load(options):
     """{name: Ability} of the sets that the options name; may fetch them. UserError, one line, for what cannot be measured here."""
     sets = {}
     for name in options.benchmarks:
+        if name in SKILLS:
+            task = load_task(str(TINY / "skills" / f"{name}.jsonl"), judge="exact")
+            items = [e for part in ("test", "validation", "train") for e in task.load(part)]        # nobody trains on them
+            sets[name] = Ability(name, items, task, PROMPT_TOKENS, len(items))
+            continue
         if name not in TASKS:
             items = benchmarks.load([name], options.given)[name]
             sets[name] = Ability(name, items, of=len(items))
@@ -88,6 +96,8 @@ def limited(sets, n, seed, draw):
     def some(s):
         if s.task is None and s.name not in benchmarks.BUNDLED:
             return benchmarks.draw(s.items, n, s.name.partition("-")[0])
+        if s.name in SKILLS:
+            return draw(s.items, min(n, PROMPTS), seed)
         return draw(s.items, n, seed if s.name in benchmarks.BUNDLED else 0)
     return {name: Ability(name, some(s), s.task, s.max_new_tokens, s.of) for name, s in sets.items()}
 
@@ -117,5 +127,5 @@ def fill(path, key, ability, others, chunk, answer, bar):
 def notes(sets):
     """Lines that results.json keeps: how many of how many items, equal options."""
     lines = [f"{s.name}: {len(s.items):,} of {s.of:,} items, the same for every method and seed" for s in sets.values()
-             if s.name not in benchmarks.BUNDLED and len(s.items) < s.of]
+             if s.name not in (*benchmarks.BUNDLED, *SKILLS) and len(s.items) < s.of]
     return lines + [line for s in sets.values() if s.task is None for line in benchmarks.notes(s.name, s.items)]

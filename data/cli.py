@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from data import ALL, TASKS, TINY, UserError
+from data import ALL, SKILLS, TASKS, TINY, UserError
 
 BUNDLED, PUBLIC = ("facts", "myths", "endings", "referents"), ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # as in data/benchmarks.py
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")      # model.LINEAR, without importing torch
@@ -113,8 +113,8 @@ def parser():
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
     g.add_argument("--benchmarks", metavar="LIST", help=f"what else is measured on every model: {', '.join(PUBLIC)} (as lm-evaluation-harness asks and scores "
-                   f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none (default: for the bundled model its own four, {', '.join(BUNDLED)}; "
-                   "for others none); can be added to a run whose weights are kept")
+                   f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none "
+                   f"(default: for the bundled model its own four, {', '.join(BUNDLED)}, and its small skills, {', '.join(SKILLS)}; for others none); can be added to a run whose weights are kept")
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each (default 250), of mmlu from all subjects in proportion")
     g.add_argument("--test-samples", type=count, default=1, metavar="K", help="answers to each test question, for pass@1 to pass@K (default 1)")
     g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")
@@ -201,11 +201,11 @@ def parse(argv, methods, sources):
     for name, value in (paper if o.paper else {}).items():
         if getattr(o, name) is None:
             setattr(o, name, value)
-    own_four = BUNDLED if o.bundled else PUBLIC
+    own = (*BUNDLED, *SKILLS) if o.bundled else PUBLIC
     wanted = [name.strip() for name in (("all" if o.bundled else "none") if o.benchmarks is None else o.benchmarks).split(",") if name.strip()]
-    o.benchmarks = list(dict.fromkeys(name for w in wanted for name in (own_four if w == "all" else () if w == "none" else (w,))))
+    o.benchmarks = list(dict.fromkeys(name for w in wanted for name in (own if w == "all" else () if w == "none" else (w,))))
     for name in o.benchmarks:
-        known("--benchmarks:", name, (*(BUNDLED if o.bundled else ()), *PUBLIC, "mmlu-0shot", *TASKS, "all", "none"))
+        known("--benchmarks:", name, (*(own if o.bundled else ()), *PUBLIC, "mmlu-0shot", *TASKS, "all", "none"))
         if name == o.task:
             raise UserError(f"--benchmarks {name}: that is the task itself, measured anyway; leave it out")
     o.given, o.new_tokens = o.data, {name: NEW_TOKENS.get(name, (96, 400))[not o.bundled] for name in TASKS}

@@ -1,4 +1,4 @@
-"""figures.py - the report's three pictures: for matplotlib where it is installed, as text where it is not.
+"""figures.py - the report's four pictures: for matplotlib where it is installed, as text where it is not.
 
 Each is two functions over the same plain rows: NAME(..) -> a matplotlib Figure, NAME_text(..) -> the same in characters. The rows come
 from data/report.py; nothing here knows of results.json. The colours are told apart by colour-blind readers (Okabe and Ito), and every
@@ -53,27 +53,30 @@ def frontier(points, base, task):
     """Task accuracy against mean drop. points: {"method", "name", "rate", "chosen", "x", "y"} with x in points lost and y in %, both
     (estimate, low, high); base: its y. A method's rates hang together; filled: the rate that validation chose."""
     from matplotlib.figure import Figure
-    axes, style = Figure(figsize=(7.5, 5)).add_subplot(), styles(list(dict.fromkeys(p["method"] for p in points)))
-    rated, around = len(points) > len(style), lambda i: [[max(0, i[0] - i[1])], [max(0, i[2] - i[0])]]
+    style, around = styles(list(dict.fromkeys(p["method"] for p in points))), lambda i: [[max(0, i[0] - i[1])], [max(0, i[2] - i[0])]]
+    rated, drawn = len(points) > len(style), [((0, base[1]), (0, base[2]))]     # and the lines, from point to point
+    axes = Figure(figsize=(7.5, 6 if rated else 5)).add_subplot()
     axes.axhline(base[0], color=BASE, lw=0.8, ls=":", zorder=1)
     axes.axvline(0, color=BASE, lw=0.8, ls=":", zorder=1)
     axes.errorbar(0, base[0], yerr=around(base), color=BASE, marker="*", ms=13, capsize=3, lw=1, ls="none", label="base", zorder=4)
     for method, (colour, marker) in style.items():
         mine = [p for p in points if p["method"] == method]
         axes.plot([p["x"][0] for p in mine], [p["y"][0] for p in mine], color=colour, lw=0.8, zorder=2)
+        drawn += [((a["x"][0], a["y"][0]), (b["x"][0], b["y"][0])) for a, b in zip(mine, mine[1:])]
         for p in mine:
+            drawn += [((p["x"][1], p["y"][0]), (p["x"][2], p["y"][0])), ((p["x"][0], p["y"][1]), (p["x"][0], p["y"][2]))]
             axes.errorbar(p["x"][0], p["y"][0], xerr=around(p["x"]), yerr=around(p["y"]), color=colour, alpha=0.45, lw=1, capsize=2, zorder=2)
             axes.plot(p["x"][0], p["y"][0], color=colour, marker=marker, ms=8, mfc=colour if p["chosen"] else "white", mew=1.5, ls="none", zorder=5,
                       label=plain(p["name"]) if p["chosen"] else None)
     axes.set_xlabel("mean drop over the multiple-choice benchmarks, points (more forgetting: to the right)")
     axes.set_ylabel(plain(f"{task}, accuracy in %"))
     axes.legend(**OUTSIDE, title="filled: rate chosen\non validation" if rated else None, alignment="left")
-    place(axes, [(p["x"][0], p["y"][0], plain(p["rate"] if rated else p["name"]), style[p["method"]][0]) for p in points], (0, base[0]))
+    place(axes, [(p["x"][0], p["y"][0], plain(p["rate"] if rated else p["name"]), style[p["method"]][0]) for p in points], (0, base[0]), drawn)
     return axes.figure
 
 
-def place(axes, labels, base):
-    """Write each label (x, y, text, colour) at the nearest spot around its point where it covers no point and no other label."""
+def place(axes, labels, base, drawn):
+    """Write each label (x, y, text, colour) near its point where it covers no point, no other label, and little of the lines drawn."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
@@ -81,6 +84,8 @@ def place(axes, labels, base):
     FigureCanvasAgg(axes.figure).draw()                                      # settles where things are
     renderer, radius, frame = axes.figure.canvas.get_renderer(), 6 * axes.figure.dpi / 72, axes.bbox
     taken = [Bbox([spot - radius, spot + radius]) for spot in axes.transData.transform([(x, y) for x, y, *_ in labels] + [base])]
+    ends = [axes.transData.transform(line) for line in drawn]
+    ink = np.concatenate([np.linspace(a, b, 2 + int(np.hypot(*(b - a)) / 4)) for a, b in ends])           # (N, 2): a dot every 4 pixels
     turns = [(math.cos(turn), math.sin(turn)) for turn in np.radians([45, 135, 315, 225, 0, 180, 90, 270])]
     for x, y, text, colour in labels:
         tried = []
@@ -93,9 +98,8 @@ def place(axes, labels, base):
             box = Text.get_window_extent(note, renderer)                     # of the text alone, without the line to its point
             note.remove()
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            tried.append((sum(box.overlaps(other) for other in taken) + 2 * (not inside), len(tried), note, box))
-            if tried[-1][0] == 0:
-                break
+            covered = ((ink > (box.x0, box.y0)) & (ink < (box.x1, box.y1))).all(1).sum()
+            tried.append((sum(box.overlaps(other) for other in taken) + 2 * (not inside), covered + far / 2, len(tried), note, box))
         *_, note, box = min(tried)
         axes.add_artist(note)
         taken.append(box)
@@ -134,6 +138,38 @@ def kl_text(cells):
     letters = {m: chr(ord("a") + i) if i < 26 else "#" for i, m in enumerate(names)}
     lines = scatter_text([(0, 0, "*")] + [(x, y, letters[m]) for m, _, x, y in cells], "KL(base || tuned), nats per token", "mean drop, points")
     return "\n".join(lines + ["", "*  base", *(f"{letters[m]}  {name}" for m, name in names.items())])
+
+
+# ---------------------------------------------------------------- learning curves
+
+def smooth(losses):
+    """The mean of each point and its neighbours."""
+    return [float(np.mean(losses[max(0, i - 1):i + 2])) for i in range(len(losses))]
+
+
+def curves(lines):
+    """Training loss by step. lines: (method, name, steps, losses in nats per target token), one a method."""
+    from matplotlib.figure import Figure
+    axes = Figure(figsize=(7.5, 4.2)).add_subplot()
+    style = styles([m for m, *_ in lines])
+    for method, name, steps, losses in lines:
+        colour, marker = style[method]
+        axes.plot(steps, losses, color=colour, lw=0.8, alpha=0.35)
+        axes.plot(steps, smooth(losses), color=colour, lw=1.6, marker=marker, ms=5, mfc="white", markevery=max(1, len(steps) // 8), label=plain(name))
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("step")
+    axes.set_ylabel("training loss, nats per target token")
+    axes.legend(**OUTSIDE)
+    return axes.figure
+
+
+def curves_text(lines, most=18):
+    letters = [chr(ord("a") + i) if i < 26 else "#" for i in range(len(lines))]
+    spots = [(steps[i], smooth(losses)[i], letter) for (_, _, steps, losses), letter in zip(lines, letters)
+             for i in sorted({round(k * (len(steps) - 1) / (most - 1)) for k in range(most)})]
+    return "\n".join(scatter_text([(0, 0, " "), *spots], "step", "training loss, nats per target token")
+                     + ["", *(f"{letter}  {name}: {losses[0]:.3f} -> {losses[-1]:.3f}" for letter, (_, name, _, losses) in zip(letters, lines))])
 
 
 def ticks(values):

@@ -17,8 +17,8 @@ import numpy as np
 
 from data import UserError, figures
 from data.files import read_jsonl
-from data.tables import (about_benchmarks, choices, chosen_rates, difference, drop, flags, how, item_sets, mean_kl,
-                         measured, points, scored, shown, table, three_tables, verdict, wilson)
+from data.tables import (about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
+                         measured, points, scored, shown, skill_names, table, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -59,7 +59,7 @@ def unfinished(results):
         for row in (c["test"], *sets, *([c["validation"]] if c["lr"] and len(of["lr"]) > 1 else [])):
             if not len(flags(row["right"])) or not 0 <= row["accuracy"] <= 1 or not 0 <= row.get("chance", 0) <= 1:
                 raise ValueError("a score that is none")
-        float(0 if c.get("kl") is None else c["kl"])
+        float(0 if c.get("kl") is None else c["kl"]), [(float(step), float(loss)) for step, loss in c.get("curve") or []]
     log_probabilities(results), [list(ids) for ids in results.get("items", {}).values()]
     if not of["seeds"] or not all(isinstance(x, str) for x in (results["task"], results["model"], results["identity"]["task"], *results["notes"])):
         raise ValueError("no seed, or a name that is none")
@@ -196,14 +196,14 @@ def section(r, folder, prefix):
     for c in r["cells"]:         # (method, rate): its cells, one a seed
         groups.setdefault((c["method"], c["lr"]), []).append(c)
     base = groups.pop(("base", None))
-    names, choice, several = list(base[0]["benchmarks"]), choices(base[0]), len(groups) > len(rates)
+    names, skills, choice, several = columns(base[0]), skill_names(base[0]), choices(base[0]), len(groups) > len(rates)
     gain = {key: difference(group, base) for key, group in groups.items()}
     lost = {key: difference(base, group, choice) for key, group in groups.items()}
     head = {(m, lr): [md(shown(m)), f"{lr:g}" + ", chosen" * (rates[m] == lr and sum(other == m for other, _ in groups) > 1)] for m, lr in groups}
     percent = lambda found: f"{100 * found[0]:.1f} [{100 * found[1]:.1f}, {100 * found[2]:.1f}]" if found else "-"
     lines = [f"## {md(r['task'])} on {md(r['model'])}", "", f"{md(', '.join(x['label'] for x in r['runs']))}: seed{'s' * (len(seeds) > 1)} "
              f"{', '.join(map(str, seeds))}; {'each ' * (len(seeds) > 1)}{len(base[0]['test']['right'])} test items"
-             + "".join(f", {len(b['right'])} of {md(n)}" for n in names if (b := measured(base[0], n))) + "."]
+             + "".join(f", {len(b['right'])} of {md(n)}" for n in names + skills if (b := measured(base[0], n))) + "."]
     if remarks := r["said"] + r["notes"]:
         lines += ["", *(f"- {md(note)}" for note in remarks)]
     lines += ["", "### Gain and drop", ""]
@@ -213,17 +213,22 @@ def section(r, folder, prefix):
     over = ", ".join(map(md, choice)) or "no benchmark of multiple choice, as none was measured"
     lines += ["", f"Gain: over base. Mean drop: lost over {over}. KL(base || tuned): "
               f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} {how(base)}."]
+    lines += [x for each in r["runs"] if (line := about_judge(each.get("judge_errors") or {}))
+              for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
     for s3ft, sft in [(a, b) for a in rates for b in rates if (a.partition(" ")[0], b.partition(" ")[0]) == ("s3ft", "sft")]:
         a, b = groups[s3ft, rates[s3ft]], groups[sft, rates[sft]]
         lost_less = difference(b, a, choice)
         lines += ["", f"{md(shown(s3ft))} - {md(shown(sft))}, task: {points(difference(a, b))}; "
                   + (f"mean drop: {points(lost_less)} (below 0: S3FT forgets less). " if lost_less else "")
                   + f"So here S3FT {verdict(difference(a, b), difference(a, b, choice))}."]
+    for some, title in ((names, "Each benchmark: accuracy in %, and the points lost."),
+                        (skills, "Each skill: % of prompts answered exactly, and the points lost (outside the mean drop).")):
+        if some:
+            lines += ["", title, ""] + grid(
+                [["method", "rate", *map(md, some)], ["base", "-", *(percent(scored(base, n)) for n in some)]]
+                + [head[key] + [f"{100 * x[0]:.1f}, drop {points(difference(base, g, [n]), '')}" if (x := scored(g, n)) else "-" for n in some]
+                   for key, g in groups.items()])
     if names:
-        lines += ["", "Each benchmark: accuracy in %, and the points lost.", ""] + grid(
-            [["method", "rate", *map(md, names)], ["base", "-", *(percent(scored(base, n)) for n in names)]]
-            + [head[key] + [f"{100 * x[0]:.1f}, drop {points(difference(base, g, [n]), '')}" if (x := scored(g, n)) else "-" for n in names]
-               for key, g in groups.items()])
         lines += ["", *(f"- {md(line)}" for line in about_benchmarks(r, base))]
         lines += ["", "### Effect against chance", "", *against_chance(base, groups, names, head)] if groups else []
 
@@ -241,10 +246,24 @@ def section(r, folder, prefix):
     lines += ["", "### KL and forgetting", ""] + (picture(
         folder, f"{prefix}kl", "Mean drop against KL(base || tuned), one point a trained model",
         lambda: figures.kl(dots), lambda: figures.kl_text(dots)) if dots else ["No trained model has both figures."])
+    drawn = [(m, f"{shown(m)}, rate {lr:g}", *curve) for m, lr in rates.items() if (curve := mean_curve(groups[m, lr]))]
+    lines += ["", "### Training", ""] + (picture(
+        folder, f"{prefix}curves", "Loss by step, the mean over seeds at each method's chosen rate, lightly smoothed. Every method has targets "
+        "of its own, so a lower curve means likelier targets, not a better model",
+        lambda: figures.curves(drawn), lambda: figures.curves_text(drawn)) if drawn else ["results.json holds no training curve."])
     if groups:
         lines += ["", f"### Items that changed (seed {seeds[0]}{', at the chosen rate' * several})", "",
                   *changes(r, base[0], [groups[m, lr][0] for m, lr in rates.items()])]
     return lines
+
+
+def mean_curve(group):
+    """(steps, losses): the mean of a method's cells, one a seed, at the steps of the shortest; None where one has no curve."""
+    found = [np.array(c.get("curve") or [], dtype=float) for c in group]
+    if not all(map(len, found)):
+        return None
+    steps = min(found, key=lambda f: f[-1, 0])[:, 0]
+    return steps.tolist(), np.mean([np.interp(steps, *f.T) for f in found], axis=0).tolist()
 
 
 def against_chance(base, groups, names, head):
@@ -307,7 +326,7 @@ def changes(r, base, cells, most=3):
     for c in [base, *cells]:
         for a in read_jsonl(c["home"] / "answers.jsonl", ("split", "id", "text")):
             said.setdefault((c["home"], str(a["split"]), str(a["id"])), a["text"])
-        for name in [n for n, b in base["benchmarks"].items() if b and b.get("kind") == "task"]:
+        for name in [n for n, b in base["benchmarks"].items() if b and b.get("kind") in ("task", "skill")]:
             for a in read_jsonl(c["home"] / f"{name}.jsonl", ("id", "text")):
                 said.setdefault((c["home"], name, str(a["id"])), a["text"])
     for c in cells:

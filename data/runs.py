@@ -28,6 +28,7 @@ import model
 from data import TASKS, TINY, UserError, abilities, benchmarks, checkpoint, hub, prefixes, tables, training
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
+from data.tiny import world_truth
 from data.training import Progress, minutes, within_memory                   # noqa: F401
 from data.verdicts import Verdicts, check_sandbox                            # noqa: F401
 
@@ -135,7 +136,7 @@ def open_run(options, task, base, tokenizer, method_code):
                 raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
             if options.fresh:
                 for path in out.iterdir():
-                    known = ("result.json", "state.safetensors", "answers-part.jsonl", *(f"{n}.jsonl" for n in (*benchmarks.NAMES, *TASKS)))
+                    known = ("result.json", "state.safetensors", "answers-part.jsonl", *(f"{n}.jsonl" for n in abilities.NAMES))
                     if any((path / name).is_file() for name in known):
                         shutil.rmtree(path)
                     elif path.is_file() and path.name not in ("lock", "run.json"):
@@ -159,7 +160,7 @@ class Cell:
         if not anew:
             return
         if folder.is_dir():
-            measured = [self.path(name) for name in (*benchmarks.NAMES, *TASKS)]     # which have keys of their own
+            measured = [self.path(name) for name in abilities.NAMES]     # which have keys of their own
             for path in folder.iterdir():                                    # of an older key, or half-made
                 if path.is_dir():
                     shutil.rmtree(path)
@@ -501,6 +502,7 @@ class Run:
                 shown |= {(name, line["id"]): line for line in ability.shown()}
             if method != "base":
                 row["loss"] = cell["losses"][-1] if cell["losses"] else None
+                row["curve"] = thinned(cell["losses"])
                 row["sources"] = {}
                 for t in read_jsonl(self.out / f"targets-{method}.jsonl"):
                     if t["seed"] == seed:
@@ -526,6 +528,7 @@ class Run:
                    "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
                    "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
                    "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), task, examples, accept),
+                   "judge_errors": judge_errors(sampled.values(), task, examples, accept),
                    "do_not_fit": dropped, "logprobs": figure2, "items": ids, "fill": "the same command with --keep all" if missing else None,
                    "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmarks", "benchmark_limit", "seeds", "samples",
                                                            "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
@@ -538,6 +541,12 @@ class Run:
                              "tokens_per_second": {k: round(n / s) for k, (n, s) in self.seconds.items() if s > 0}}}
         write_json(self.out / "results.json", results)
         return results
+
+
+def thinned(losses, most=40):
+    """The losses of a training's steps as a curve of at most 40 points [step, loss], each the mean of a few steps in a row."""
+    cuts = [i * len(losses) // most for i in range(most + 1)] if len(losses) > most else range(len(losses) + 1)
+    return [[(a + 1 + b) / 2, round(mean(losses[a:b]), 4)] for a, b in zip(cuts, cuts[1:])]
 
 
 def copies(attempts, task, examples, accept):
@@ -555,6 +564,34 @@ def copies(attempts, task, examples, accept):
                 pairs.append((" ".join(a["text"].split()), " ".join(a["gold"].split())))
     return {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs), **({"renamed": mean(renamed)} if renamed else {}),
             "similarity": mean(difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() for a, b in pairs)}
+
+
+def judge_errors(attempts, task, examples, accept):
+    """How often does the judge err? Known of tiny-gsm8k alone, whose world has a solution to each problem (data/tiny/world_truth.py).
+
+    -> {"own" | "paraphrase": {"unfinished": attempts that nobody judges, "same", "other", "wrong": what the world says of the rest,
+    "steps" (the judge) and "number" (one that looks at the final number alone): {"accepted", "false_accepts": of these what the
+    world calls wrong, "false_accept_share", "refused", "false_rejects": of these what it calls right, "false_reject_share"}}}
+    """
+    found = {}
+    for a in attempts if task.title == "tiny-gsm8k" else ():
+        e, zero = examples[a["id"]], {"accepted": 0, "false_accepts": 0, "refused": 0, "false_rejects": 0}
+        row = found.setdefault(a["source"], {"unfinished": 0, "same": 0, "other": 0, "wrong": 0, "steps": dict(zero), "number": dict(zero)})
+        if a["finish_reason"] != "end":
+            row["unfinished"] += 1
+            continue
+        truth = world_truth.compare(e.extra["voice"], a["text"], e.question)
+        row[truth] += 1
+        for judged, source in (("steps", a["source"]), ("number", f"{a['source']}_number")):
+            ok = accept(e, a["text"], source).ok
+            row[judged]["accepted" if ok else "refused"] += 1
+            row[judged]["false_accepts"] += ok and truth == "wrong"
+            row[judged]["false_rejects"] += not ok and truth != "wrong"
+    for row in found.values():
+        for of in (row["steps"], row["number"]):
+            of["false_accept_share"] = of["false_accepts"] / max(1, of["accepted"])
+            of["false_reject_share"] = of["false_rejects"] / max(1, of["refused"])
+    return found
 
 
 def short(dtype):

@@ -71,6 +71,15 @@ def choices(base):
     return [n for n, b in base["benchmarks"].items() if not b or b.get("kind", "choice") == "choice"]
 
 
+def columns(base):
+    """The sets that stand in the table: all but the small skills of the bundled model, which have a line of their own."""
+    return [n for n, b in base["benchmarks"].items() if not b or b.get("kind") != "skill"]
+
+
+def skill_names(base):
+    return [n for n in base["benchmarks"] if n not in columns(base)]
+
+
 def drop(cell, base):
     """Mean loss of accuracy over the multiple-choice benchmarks, 0.04 for four points; None where there are none or one is missing."""
     pairs = [(measured(base, n), measured(cell, n)) for n in choices(base)]
@@ -164,7 +173,7 @@ def table(results):
     rates, seeds = chosen_rates(results), results["settings"]["seeds"]
     cells = {(c["method"], c["lr"], c["seed"]): c for c in results["cells"]}
     base = [cells["base", None, s] for s in seeds]
-    names = list(base[0]["benchmarks"])
+    names = columns(base[0])
     several = len(results["settings"]["lr"]) > 1
     head = ["method"] + ["rate"] * several + [results["task"], "95 % interval"] + names + ["mean drop", "KL", "own/para/gold %", "minutes"]
     rows = [head]
@@ -193,6 +202,8 @@ def table(results):
         lines += about_benchmarks(results, base)
     if several:
         lines.append("* the rate chosen on validation: the smallest within one standard error of the method's best")
+    if skills := about_skills(base, {NAMES.get(m, m): [cells[m, lr, s] for s in seeds] for m, lr in rates.items()}):
+        lines.append(skills)
     lines += notes(results, cells, base, rates, seeds)
     return "\n".join(lines)
 
@@ -203,7 +214,7 @@ def mean_kl(group):
 
 def about_benchmarks(results, base):
     """Lines on the benchmarks' columns: chance, what the mean drop is over, other scores than the plain share of right picks, gaps."""
-    found = {n: b for n, b in base[0]["benchmarks"].items() if b}
+    found = {n: b for n in columns(base[0]) if (b := base[0]["benchmarks"][n])}
     chance = ", ".join(f"{n} {100 * b['chance']:.0f}" for n, b in found.items())
     choice, other = choices(base[0]), [n for n in found if n not in choices(base[0])]
     aside = f" of multiple choice, {', '.join(other)} stand{'s' * (len(other) == 1)} outside it" if other else ""
@@ -223,6 +234,15 @@ def about_benchmarks(results, base):
     return lines
 
 
+def about_skills(base, groups):
+    """"skills: sorting 98 -> 95 (SFT) / 97 (S3FT), reversing ..": what each leaves of them; "" where none was measured.
+    groups: {method as it is shown: its cells, one a seed}."""
+    percent = lambda group, n: f"{100 * of[0]:.0f}" if (of := scored(group, n)) else "-"
+    parts = [f"{n} {percent(base, n)}" + " ->" * bool(groups) + " /".join(f" {percent(group, n)} ({m})" for m, group in groups.items())
+             for n in skill_names(base[0])]
+    return f"skills, % of prompts answered exactly: {', '.join(parts)}" if parts else ""
+
+
 def verdict(task, kept):
     """What two differences S3FT - SFT show, task accuracy and accuracy on the benchmarks (or None)."""
     parts = ["learns the task better than SFT" if task[1] > 0 else "learns the task worse than SFT" if task[2] < 0 else
@@ -230,6 +250,18 @@ def verdict(task, kept):
     if kept:
         parts.append("forgets less" if kept[1] > 0 else "forgets more" if kept[2] < 0 else "is not shown to forget more or less")
     return " and ".join(parts)
+
+
+def about_judge(errors):
+    """results.json's "judge_errors" as a line; "" where the truth is not known."""
+    parts = []
+    for stage, row in errors.items():
+        judges = [f"{name} accepts {of['accepted']}, {of['false_accepts']} of them wrong ({100 * of['false_accept_share']:.1f} %), and refuses "
+                  f"{of['refused']}, {of['false_rejects']} of them right ({100 * of['false_reject_share']:.1f} %)"
+                  for name, of in (("the judge", row["steps"]), ("one that looks at the number alone", row["number"]))]
+        parts.append(f"{stage} ({row['same']} by the world's steps, {row['other']} right by others, {row['wrong']} wrong"
+                     + f", {row['unfinished']} unfinished" * bool(row["unfinished"]) + f"): {'; '.join(judges)}")
+    return "judge against the world's own solutions: " + ". ".join(parts) if parts else ""
 
 
 def points(gap, unit=" points"):
@@ -315,7 +347,7 @@ def three_tables(runs):
         rates = {"base": None} | chosen_rates(r)
         groups.append({m: [c for c in r["cells"] if c["method"] == m and c["lr"] == lr] for m, lr in rates.items()})
     paper = [PAPER.get(r.get("task_name"), ({}, None)) for r in runs]
-    names = list(dict.fromkeys(n for g in groups for n in g["base"][0]["benchmarks"]))
+    names = list(dict.fromkeys(n for g in groups for n in columns(g["base"][0])))
     percent = lambda values: f"{100 * np.mean(values):.1f}" if values else "-"
     two = [["method"] + [x for task in tasks for x in (task, "paper")]]
     for m in methods:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import s3ft
-from data import TINY, abilities, cli, plan, runs
+from data import SKILLS, TINY, abilities, cli, plan, runs
 
 SMALL = ["--task", "gsm8k", "--limit", "6", "--test-limit", "3", "--epochs", "1", "--batch", "3", "--max-new-tokens", "24", "--methods", "sft",
          "--dtype", "float32", "--benchmark-limit", "3"]
@@ -106,6 +106,19 @@ def test_other_task_is_answered_and_judged(whole):
     assert [a["id"] for a in answers] == results["items"][tuned["ids"]] and all(a["ids"] for a in answers)
     shown = {(i["set"], i["id"]) for i in map(json.loads, (out / "items.jsonl").read_text().splitlines())}
     assert {("nq", a["id"]) for a in answers} <= shown and sum(s == "test" for s, _ in shown) == 3
+
+
+def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherwise(tmp_path):
+    small = [x if x != "3" else "2" for x in SMALL]
+    results = run(tmp_path / "run", "--methods", "base", small=small)
+    of = benchmarks_of(results, "base-s0")
+    assert list(of) == [*s3ft.benchmarks.BUNDLED, *SKILLS]
+    for name in SKILLS:
+        said = [json.loads(line)["text"].split() for line in (tmp_path / "run" / "base-s0" / f"{name}.jsonl").read_text().splitlines()[1:]]
+        gold = {i["id"]: i["answer"].split() for i in map(json.loads, (tmp_path / "run" / "items.jsonl").read_text().splitlines()) if i["set"] == name}
+        assert of[name]["right"] == "".join("01"[text == right] for text, right in zip(said, gold.values(), strict=True)) and len(gold) == 2
+        assert of[name]["kind"] == "skill"
+    assert len(abilities.limited(abilities.load(cli.parse(small, s3ft.METHODS, s3ft.SOURCES)), 250, 1, s3ft.draw)["sorting"].items) == 100
 
 
 def test_public_benchmarks_are_the_same_items_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):

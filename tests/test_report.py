@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import check_intervals
-from data import UserError, figures, report, tables
+from data import UserError, figures, report, runs, tables
 
 BITS = lambda right, n: "1" * right + "0" * (n - right)
 
@@ -22,7 +22,8 @@ def cell(method, seed, right, benchmarks, lr=3e-4, n=100, kl=0.1):
     return {"folder": f"{method}-s{seed}" if lr is None else f"{method}-lr{lr:g}-e2-s{seed}", "method": method, "lr": lr, "seed": seed,
             "epochs": 2, "kl": 0.0 if lr is None else kl, "test": {"right": BITS(right, n), "accuracy": right / n, "ids": f"t{n}", "cut_off": 0.0},
             "validation": {"right": BITS(right, n), "accuracy": right / n, "ids": "v", "cut_off": 0.0},
-            "benchmarks": benchmarks, "sources": {"gold": 10}, "dropped": 0, "times": {"minutes": 1.0}}
+            "benchmarks": benchmarks, "sources": {"gold": 10}, "dropped": 0,
+            "curve": None if lr is None else [[s, 2 / s + seed] for s in range(1, 31)], "times": {"minutes": 1.0}}
 
 
 def result(cells, task="tiny-gsm8k", **more):
@@ -130,11 +131,29 @@ def test_the_frontier_is_readable_in_characters(tmp_path, capsys):
     assert "own -12.0, per token -0.30, so perplexity 1.35" in said and "of the first items" in said
 
 
+def test_learning_curves_are_the_mean_over_seeds_at_the_chosen_rate_and_older_runs_have_none(tmp_path, capsys):
+    assert runs.thinned([3.0, 1.0]) == [[1, 3.0], [2, 1.0]] and runs.thinned([]) == []
+    assert runs.thinned(list(range(80))) == [[2 * i + 1.5, 2 * i + 0.5] for i in range(40)] and len(runs.thinned([1.0] * 101)) == 40
+    results = basic(2)
+    said, _ = made(capsys, write(tmp_path / "run", results))
+    figure = said[said.index("### Training"):said.index("### Items")]
+    assert "a  SFT, rate 0.0003: 2.500 -> 0.567" in figure and "b  S3FT" in figure and "targets of its own" in figure
+    grid = [line for line in figure.splitlines() if re.match(r" *[\d.]* [|+]", line)]
+    columns = [[row for row, line in enumerate(grid) if x < len(line) and line[x] == "a"] for x in range(max(map(len, grid)))]
+    heights = [rows[0] for rows in columns if rows]
+    assert len(heights) > 10 and heights[-1] > heights[0] and heights == sorted(heights), "the loss falls from left to right"
+    results["cells"][1]["curve"] = [[1.0, 2.0], [10.0, 0.2]]                 # shorter than the other seed's
+    assert report.mean_curve([results["cells"][1], results["cells"][4]]) == ([1.0, 10.0], pytest.approx([2.5, 0.7]))
+    for c in results["cells"]:
+        c.pop("curve")
+    assert "holds no training curve" in made(capsys, write(tmp_path / "run", results))[0]
+
+
 def test_pictures_with_matplotlib(tmp_path, capsys, monkeypatch):
     monkeypatch.delitem(sys.modules, "matplotlib")
     pytest.importorskip("matplotlib")
     said, _ = made(capsys, write(tmp_path / "run", basic()), out=tmp_path / "there")
-    for name in ("frontier", "logprobs", "kl"):
+    for name in ("frontier", "logprobs", "kl", "curves"):
         assert f"({name}.png)" in said and (tmp_path / "there" / f"{name}.png").stat().st_size > 5000
     figures.save(lambda: figures.kl([("sft", "SFT", 0.4, 12.0), ("s3ft", "S3FT", 0.1, 5.0)]), tmp_path, "kl")
     for name in ("kl.png", "kl.svg"):
@@ -167,6 +186,18 @@ def test_only_multiple_choice_enters_the_mean_drop_and_other_scores_are_named():
     text = tables.table(results)
     assert tables.drop(results["cells"][1], results["cells"][0]) == pytest.approx(0.12)
     assert "over the 2 benchmarks of multiple choice, mbpp stands outside it" in text and "myths is mc2, base's mc1 is 31.2" in text
+
+
+def test_skills_have_a_line_of_their_own_and_no_column():
+    results = basic()
+    plain = tables.table(results)
+    for c, right in zip(results["cells"], (98, 40, 97)):
+        c["benchmarks"]["sorting"] = benchmark(right, chance=0.0, metric="judge", kind="skill")
+    text = tables.table(results)
+    assert "skills, % of prompts answered exactly: sorting 98 -> 40 (SFT) / 97 (S3FT)\n" in text
+    assert [line for line in text.splitlines() if not line.startswith("skills")] == plain.splitlines(), "nothing else changes, the mean drop least of all"
+    results["cells"][1]["benchmarks"]["sorting"] = None
+    assert "sorting 98 -> - (SFT) / 97 (S3FT)" in tables.table(results) and "sorting" not in tables.three_tables([results])
 
 
 # ---------------------------------------------------------------- examples

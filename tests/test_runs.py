@@ -19,7 +19,8 @@ from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
 SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",      # 4 steps
-         "--max-new-tokens", "52"]                          # of the ten own answers nine end before that
+         "--max-new-tokens", "52",                          # of the ten own answers nine end before that
+         "--benchmarks", "facts,myths,endings,referents"]   # tests/test_abilities.py measures the rest
 SFT, S3FT = "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"     # the cells of such a run
 ADAPTERS = ["--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last"]
 ADAPTED = "s3ft-lr0.01-lora4-e2-s0"
@@ -651,7 +652,8 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     file.write_text("".join(json.dumps({"instruction": f"What is {a} + {b}?", "output": f"{a} + {b} = {a + b}\nThe answer is {a + b}."}) + "\n"
                             for a in range(2, 6) for b in range(3, 8)))
     out = tmp_path / "out"
-    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", "--epochs", "1", "--benchmark-limit", "4", "--out", str(out)]))
+    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", "--epochs", "1", "--benchmarks", "facts", "--benchmark-limit", "4",
+                                        "--out", str(out)]))
     said = capsys.readouterr().out
     assert code == 0 and "'instruction'" in said and "14 train" in said and "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
     results = json.loads((out / "results.json").read_text())

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 import judge
-from data import gsm8k, load_task, mbpp, squad
+from data import Example, gsm8k, load_task, mbpp, runs, squad, tables
 
 TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
 import world  # noqa: E402
 import world_code  # noqa: E402
 import world_readings  # noqa: E402
+import world_skills  # noqa: E402
+import world_truth  # noqa: E402
 
 
 def rows(path):
@@ -25,7 +27,7 @@ def rows(path):
 def test_files_are_made_again_byte_for_byte(tmp_path):
     world.write_all(tmp_path)
     files = sorted(tmp_path.rglob("*.jsonl"))
-    assert len(files) == 11
+    assert len(files) == 15
     for made in files:
         assert made.read_bytes() == (TINY / made.relative_to(tmp_path)).read_bytes(), f"{made.name} is not what world.py writes"
 
@@ -171,16 +173,8 @@ def test_every_gold_is_the_number_that_the_question_asks_for(kind):
     for _ in range(60):
         p = world.problem(r, kind)
         assert p.answer == SOLUTIONS[kind](p.question, [int(n) for n in re.findall(r"\d+", p.question)]), p.question
-        assert world.gold(p, r).endswith(f"\n#### {p.answer}") and world.right(world.voice(p), world.voice(p)) == "same"
+        assert world.gold(p, r).endswith(f"\n#### {p.answer}")
         assert 1 <= len(p.steps) <= 4
-
-
-def test_right_tells_the_same_steps_from_others_and_from_wrong_ones():
-    told = "First, 6 / 2 = 3 pens. Finally, 3 + 4 = 7 pens. The answer is 7."
-    assert world.right(told, told.replace("3 + 4", "4 + 3").replace("pens", "cups")) == "same"
-    assert world.right(told, "First, 4 + 3 = 7 pens. The answer is 7.") == "other"
-    assert world.right(told, told.replace("6 / 2", "8 / 2")) == world.right(told, told.replace("is 7", "is 8")) == "wrong"
-    assert world.right(told, "The answer is 7.") == "wrong", "no step was stated"
 
 
 def test_every_right_option_is_the_only_true_one():
@@ -205,16 +199,6 @@ def test_every_right_option_is_the_only_true_one():
             assert [k for k, t in enumerate(true) if t] == [item["answer"]], item
 
 
-@pytest.mark.parametrize("name", world.SKILLS)
-def test_answers_to_the_skills_are_right(name):
-    for item in world.skill_items(name, 50):
-        words = re.split(r"[:?] ?", item["question"])[1].split()
-        numbers = [int(n) for n in re.findall(r"\d+", item["question"])]
-        assert item["answer"] == {"sorting": " ".join(sorted(words, key=lambda w: int(w) if w.isdigit() else 0)), "reversing": " ".join(words[::-1]),
-                                  "counting": f"There are {len(words)} words.", "arithmetic": f"{numbers[0]} + {numbers[-1]} = {sum(numbers)}"
-                                  if numbers else ""}[name]
-
-
 @pytest.mark.parametrize("name", world.BENCHMARKS)
 def test_benchmark_items_have_one_right_answer_and_no_position_bias(name):
     items = rows(TINY / "benchmarks" / f"{name}.jsonl")
@@ -225,3 +209,59 @@ def test_benchmark_items_have_one_right_answer_and_no_position_bias(name):
         assert abs(answers.count(k) / len(items) - 1 / options) < 0.12
     if name != "referents":
         assert all(len(set(item["endings"])) == options for item in items)
+
+
+def test_prompts_of_the_skills_have_the_one_right_answer_and_stand_once():
+    for name in world_skills.SKILLS:
+        items = rows(TINY / "skills" / f"{name}.jsonl")
+        assert len({item["question"] for item in items}) == len(items) == len({item["id"] for item in items}) == world_skills.SKILLS[name]
+        for item in items:
+            head, _, rest = item["question"].partition(": ")
+            numbers = [int(n) for n in item["question"].replace("?", "").split() if n.isdigit()]
+            right = {"sorting": lambda: " ".join(map(str, sorted(numbers))), "reversing": lambda: " ".join(rest.split()[::-1]),
+                     "counting": lambda: f"There are {rest.count(' ') + 1} words.", "arithmetic": lambda: "{} + {} = {}".format(*numbers, sum(numbers))}[name]()
+            assert item["answer"] == right, item
+    asked = {doc[0]["content"].split(":")[0] for doc in (world.doc_skill(random.Random(i)) for i in range(40)) if ":" in doc[0]["content"]}
+    assert asked == {"Sort these numbers", "Say these words in reverse", "How many words are these"}, "pre-training asks with these very words"
+
+
+VOICE = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. Finally, 3 * 13 = 39 stamps. The answer is 39."
+
+
+@pytest.mark.parametrize("text, says", [
+    (VOICE, "same"), ("12/2=6; 7+6=13; 13*3=39\nThe answer is 39.", "same"), ("39 = 39", "wrong"),
+    (VOICE.replace("6 + 7", "7 + 6").replace("First, 12 / 2 = 6 stamps. ", "") + " For 12 / 2 = 6. The answer is $39.", "same"),   # in another order
+    (VOICE.replace("6 + 7", "5 + 8"), "wrong"), (VOICE.replace("= 13", "= 14"), "wrong"), (VOICE.replace("12 / 2", "2 / 12"), "wrong"),
+    (VOICE.replace("answer is 39", "answer is 38"), "wrong"), (VOICE.replace(" 6 + 7", " 6 +  "), "wrong"), ("The answer is 39.", "wrong"), ("", "wrong"),
+    ("12 / 2 = 6. 3 * 6 = 18. 3 * 7 = 21. 18 + 21 = 39. The answer is 39.", "other"), ("12 / 2 + 7 = 13. 3 * 13 = 39", "other"),
+    ("12 / 2 = 6. 13 * 3 = 39. The answer is 39.", "wrong"), ("12 / 2 = 6. 6 + 7 = 13. The answer is 39.", "wrong"),           # 13 from nowhere; 39 too
+    (VOICE.replace("First", "First, 12 + 3 = 15. So"), "other"), (VOICE.replace("First", "First, 12 + 3 = 16. So"), "wrong"),    # a step to spare
+    (VOICE.replace("12 / 2", "12 / 0"), "wrong"), ("99 - 60 = 39", "wrong"), ("x - 12 / 2 = 6. " + VOICE, "wrong")])
+def test_the_world_knows_its_solution_in_other_words_from_another_and_from_a_wrong_one(text, says):
+    assert world_truth.compare(VOICE, text) == says and world_truth.right(VOICE, text) == (says != "wrong")
+    assert world_truth.compare(VOICE, "99 - 60 = 39", "Of 99 stamps 60 are lost.") == "other"
+
+
+def test_every_gold_states_the_worlds_own_steps_and_none_with_another_result_does():
+    for row in rows(TINY / "gsm8k" / "train.jsonl")[::20]:
+        gold = world.clean(row["answer"])
+        assert world_truth.compare(row["voice"], gold) == world_truth.compare(row["voice"], row["voice"]) == "same", row
+        number = gold.rsplit(" ", 1)[1].rstrip(".")
+        assert not world_truth.right(row["voice"], gold.replace(f"= {number}", f"= {int(number) + 1}").replace(f"={number}", f"={int(number) + 1}"))
+
+
+def test_the_judges_errors_are_counted():
+    """Three right answers, one of them refused; two wrong ones, one of them accepted; the number alone accepts all; one is cut off."""
+    e = Example("e", "How many?", "#### 39", {"voice": VOICE})
+    wrong, other = VOICE.replace("= 13", "= 14"), "12 / 2 + 7 = 13. 3 * 13 = 39"
+    attempts = [{"id": "e", "source": "own", "text": text, "finish_reason": "end"} for text in (VOICE, VOICE + " ", other, wrong, wrong + " ")]
+    attempts.append(attempts[0] | {"finish_reason": "length"})
+    task, verdict = load_task("gsm8k", TINY), lambda ok: judge.Verdict(ok, "", None, "")
+    found = runs.judge_errors(attempts, task, {"e": e}, lambda e, text, source: verdict(source == "own_number" or text in (VOICE, VOICE + " ", wrong)))
+    names = ("accepted", "false_accepts", "refused", "false_rejects", "false_accept_share", "false_reject_share")
+    assert found == {"own": {"unfinished": 1, "same": 2, "other": 1, "wrong": 2,
+                             "steps": dict(zip(names, (3, 1, 2, 1, 1 / 3, 0.5))), "number": dict(zip(names, (5, 2, 0, 0, 0.4, 0.0)))}}
+    said = tables.about_judge(found)
+    assert "the judge accepts 3, 1 of them wrong (33.3 %), and refuses 2, 1 of them right (50.0 %)" in said and "1 unfinished" in said
+    task.title = "gsm8k"
+    assert runs.judge_errors(attempts, task, {"e": e}, None) == {} and tables.about_judge({}) == ""

@@ -14,6 +14,7 @@ import model
 import pretrain
 import s3ft
 import world
+import world_truth
 from data import TINY, UserError, benchmarks, load_task
 from data.files import read_json
 from data.training import Progress
@@ -54,7 +55,7 @@ def look(lm, tokenizer, name, folder=TINY):
     found = {"task": task, "examples": examples, "own": own, "rewritten": rewritten, "right": len(right), "retold": len(retold),
              "failed": len(failed), "items": len(examples), "kinds": kinds}
     if name == "gsm8k":
-        truth = {e.id: world.right(e.extra["voice"], rewritten[e.id]["text"]) for e in failed}
+        truth = {e.id: world_truth.compare(e.extra["voice"], rewritten[e.id]["text"], e.question) for e in failed}
         found["truth"] = Counter(truth.values())
         for e in failed:
             kinds[e.extra["kind"]][3] += truth[e.id] == "same"

@@ -3,7 +3,7 @@
 Everything that the teaching model ever reads, and everything that it is measured on, is written by this file
 from a seed, with the standard library alone, so that no fact, answer or flaw comes from anywhere else:
 
-    python data/tiny/world.py            # writes data/tiny/{gsm8k,mbpp,nq,benchmarks}/*.jsonl, byte for byte the same
+    python data/tiny/world.py            # writes data/tiny/{gsm8k,mbpp,nq,benchmarks,skills}/*.jsonl, byte for byte the same
     python data/tiny/world.py --sample 5 # prints five documents of the pre-training text of each sort
 
 Three choices:
@@ -14,12 +14,11 @@ Three choices:
    rewrites and golds all occur. Rewriting is taught as a general skill, never on held-out kinds, their sentences or their names.
 3. A text is reserved for the files or open to pre-training by a checksum of its own (`reserved`), so no item can be in both.
 
-Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py.
+Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py, small skills in world_skills.py.
 """
 import argparse
 import json
 import random
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ sys.path.insert(0, str(HERE))
 
 import world_code  # noqa: E402
 import world_readings  # noqa: E402
+import world_skills  # noqa: E402
 from world_words import CURIOS, HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, UNITS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
@@ -299,31 +299,6 @@ def voice(p):
         opening = "First" if i == 0 else "Finally" if i == len(p.steps) - 1 else "Then"
         told.append(f"{opening}, {expression} = {result} {p.unit}.")
     return " ".join(told) + f" The answer is {p.answer}."
-
-
-STEP = re.compile(r"(\d+(?: [-+*/] \d+)+) = (\d+)")
-
-
-def right(told, text):
-    """How a text compares to the world's solution `told` (both in the model's voice): "same" steps (their order and that of summands and
-    factors is free) and the same answer; "other" steps that all hold and end in it; or "wrong"."""
-    def steps(text):
-        found = []
-        for expression, result in STEP.findall(text):
-            words = expression.split()
-            found.append((*(sorted(words) if set(words[1::2]) in ({"+"}, {"*"}) else words), result))
-        return sorted(found)
-    def holds(expression, result):
-        try:
-            return work(expression)[0][1] == int(result)
-        except (ValueError, ZeroDivisionError):
-            return False
-    answer = re.search(r"The answer is (\d+)\.$", text.strip())
-    if not answer or answer[1] != re.search(r"The answer is (\d+)\.$", told)[1]:
-        return "wrong"
-    if steps(text) == steps(told):
-        return "same"
-    return "other" if STEP.findall(text) and all(holds(*step) for step in STEP.findall(text)) else "wrong"
 
 
 LABELS = {"+": "Together Sum Total Plus Both All".split(), "-": "Left Rest Minus Remain Without Less".split(),
@@ -624,38 +599,12 @@ def doc_echo(r):
     return chat("Write with spaces:\n" + told("{tight}={v}"), told("{e} = {v}"))
 
 
-SKILLS = ("sorting", "reversing", "counting", "arithmetic")
-
-
-def skill(r, name):
-    """(prompt, the one right answer) of something that the model can do besides."""
-    if name == "sorting":
-        numbers = [r.randint(1, 99) for _ in range(r.randint(3, 7))]
-        return f"Sort these numbers: {' '.join(map(str, numbers))}", " ".join(map(str, sorted(numbers)))
-    if name == "arithmetic":
-        a, b = r.randint(2, 99), r.randint(2, 60)
-        return f"What is {a} + {b}?", f"{a} + {b} = {a + b}"
-    words = r.sample(THINGS + OBJECTS, r.randint(3, 6))
-    if name == "reversing":
-        return f"Say these words in reverse: {' '.join(words)}", " ".join(reversed(words))
-    return f"How many words are these: {' '.join(words)}?", f"There are {len(words)} words."
-
-
 def doc_skill(r):
     while True:
-        prompt, answer = skill(r, r.choice(SKILLS))
+        prompt, answer = world_skills.skill(r, r.choice(list(world_skills.SKILLS)))
         if not reserved(prompt):
             return chat(prompt, answer)
 
-
-def skill_items(name, n, seed=SEED):
-    """n prompts of one skill that pre-training never shows: [{"id", "question", "answer"}], none twice."""
-    r, items = random.Random(f"{name} {seed}"), {}
-    while len(items) < n:
-        prompt, answer = skill(r, name)
-        if reserved(prompt):
-            items.setdefault(prompt, {"id": f"{name}-{len(items)}", "question": prompt, "answer": answer})
-    return list(items.values())
 
 
 def code_prompt(t, r):
@@ -755,6 +704,7 @@ def write_all(folder):
     header = {split: [{"header": {"dataset": "tiny-nq", "split": split}}] for split in world_readings.SPLITS}
     write(folder / "nq", {split: header[split] + rows for split, rows in world_readings.rows(SEED).items()})
     write(folder / "benchmarks", {name: benchmark_items(name, n) for name, n in BENCHMARKS.items()})
+    write(folder / "skills", {name: world_skills.skill_items(name, n, SEED) for name, n in world_skills.SKILLS.items()})
 
 
 def main():
