@@ -40,6 +40,7 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 ROW, BATCH, WARMUP, COOL = 576, 16, 60, 800       # tokens in a row, rows in a step, steps, steps
+LATER = 800                                       # the step from which the world's later mixture of documents is read
 USER_WEIGHT = 0.2                                 # of a user's tokens in the loss
 TOKENS = 22_000_000                               # to read
 
@@ -76,7 +77,7 @@ def tokens_of(doc, tokenizer):
 
 def batch_of(step, tokenizer):
     """The rows of a step, from the step's own seed, so that a resumed run reads what an undisturbed one reads."""
-    stream, rows, weights = world.documents(step), [], []
+    stream, rows, weights = world.documents(step, later=step >= LATER), [], []
     for _ in range(BATCH):
         ids, weight = [], []
         while len(ids) < ROW + 1:
@@ -179,7 +180,7 @@ def train(args):
             print(f"step {step + 1}/{steps} loss {mean:.3f} {rate:.0f} tokens/s, {(steps - step - 1) * ROW * BATCH / rate / 60:.0f} min to go", flush=True)
         if (step + 1) % 100 == 0 or step + 1 == last:
             torch.save({"model": lm.state_dict(), "opts": [o.state_dict() for o in opts], "step": step + 1,
-                        "world": fingerprint(), "made": {"tokens": args.tokens, "lr": args.lr, "torch": torch.__version__}}, work / "state.tmp")
+                        "world": fingerprint(), "made": {"tokens": args.tokens, "lr": args.lr, "torch": str(torch.__version__)}}, work / "state.tmp")
             os.replace(work / "state.tmp", state)
     export(args, tokenizer)
 
@@ -196,8 +197,8 @@ def export(args, tokenizer=None):
 
 def fingerprint():
     """Digest of what decides the weights: the settings, and the first documents of the world's text."""
-    stream = world.documents("fingerprint")
-    return digest(CONFIG, [ROW, BATCH, WARMUP, COOL, USER_WEIGHT], [next(stream) for _ in range(2000)])
+    streams = [world.documents("fingerprint", later) for later in (False, True)]
+    return digest(CONFIG, [ROW, BATCH, WARMUP, COOL, LATER, USER_WEIGHT], [next(stream) for stream in streams for _ in range(2000)])
 
 
 def main():
