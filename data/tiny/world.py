@@ -31,6 +31,7 @@ import world_readings  # noqa: E402
 from world_words import HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
+COMPARISON = 2026                # of the items that --new-items draws, other ones for every seed of a comparison
 
 # ---------------------------------------------------------------- word problems
 
@@ -348,10 +349,19 @@ def referent_item(r):
     return [sentence.format(a=a, b=b, x=right), sentence.format(a=a, b=b, x=wrong)], ending
 
 
-def benchmark_items(name, n, seed=SEED):
-    """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice."""
-    r, seen, items = random.Random(f"{name} {seed}"), set(), []
+def item_key(item):
+    """What makes two items of a benchmark the same, in whatever order their options stand."""
+    return json.dumps([item["context"] if isinstance(item["context"], str) else sorted(item["context"]), sorted(item["endings"])])
+
+
+def benchmark_items(name, n, seed=SEED, avoid=()):
+    """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice and
+    none whose item_key is to avoid. ValueError where the world has no n of them."""
+    r, seen, items, tries, avoid = random.Random(f"{name} {seed}"), set(), [], 0, set(avoid)
     while len(items) < n:
+        tries += 1
+        if tries > 1000 * (n + 100):
+            raise ValueError(f"the world has only {len(items)} of {n} new items of {name}")
         if name == "facts":
             context, endings = fact_item(r, r.choice(LANDS), r.choice(list(ATTRIBUTES)))
         elif name == "myths":
@@ -370,8 +380,9 @@ def benchmark_items(name, n, seed=SEED):
         context = context if isinstance(context, str) else [context[i] for i in order]
         item = {"context": context, "endings": [" " + e for e in endings], "answer": order.index(0)}
         key = json.dumps([context, sorted(endings)])
-        if key not in seen:
+        if key not in seen and item_key(item) not in avoid:
             seen.add(key)
+            avoid |= {item_key(item)} if avoid else set()                    # new items: in no other order either
             items.append({"id": f"{name}-{len(items)}", **item})
     return items
 
@@ -553,9 +564,9 @@ SPLITS = {"train": 4000, "validation": 500, "test": 2000}
 HELD_ITEMS = 0.42                # of the items of every split are of held-out kinds: set on the base model's accuracy (README.md)
 
 
-def gsm8k_items(seed=SEED, **splits):
-    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits."""
-    r, seen, files = random.Random(f"gsm8k {seed}"), set(), {}
+def gsm8k_items(seed=SEED, avoid=(), **splits):
+    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits, and none to avoid."""
+    r, seen, files = random.Random(f"gsm8k {seed}"), set(avoid), {}
     for split, n in (splits or SPLITS).items():
         files[split] = []
         while len(files[split]) < n:
@@ -566,6 +577,28 @@ def gsm8k_items(seed=SEED, **splits):
             seen.add(p.question)
             files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
     return files
+
+
+def file_rows(*names):
+    """The rows of bundled files, data/tiny/NAME.jsonl."""
+    return [json.loads(line) for name in names for line in (HERE / f"{name}.jsonl").read_text().splitlines()]
+
+
+def new_items(task, seed, train, test):
+    """{"train": [row, ...], "test": [row, ...]} for one seed of a comparison, in the fields of the task's files: no question, task or
+    passage that stands in those, none twice. The test rows do not depend on how many are trained on."""
+    seed = f"comparison {COMPARISON} {seed}"
+    if task == "gsm8k":
+        return gsm8k_items(seed, {row["question"] for row in file_rows("gsm8k/train", "gsm8k/validation", "gsm8k/test")}, test=test, train=train)
+    if task == "mbpp":
+        rows = world_code.rows(seed, test + train, {row["text"] for row in file_rows("mbpp/mbpp")})
+        return {"test": rows[:test], "train": rows[test:]}
+    return world_readings.rows(seed, {row.get("context") for row in file_rows("nq/train", "nq/validation", "nq/test")}, test=test, train=train)
+
+
+def new_benchmark_items(name, seed, n):
+    """n items of a benchmark for one seed of a comparison, none of them in the files. ValueError where the world has not so many."""
+    return benchmark_items(name, n, f"comparison {COMPARISON} {seed}", map(item_key, file_rows(f"benchmarks/{name}")))
 
 
 def write(folder, rows_by_name):
