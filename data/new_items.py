@@ -17,55 +17,63 @@ from data import ALL, TINY, UserError, benchmarks, load_task
 from data.files import write_jsonl
 
 
-def world():
-    """data/tiny/world.py as a module."""
+def draw(options, beside):
+    """{path under new-items: rows} for all seeds. beside: {name: Ability} from the files; what the world does not write of these
+    (public benchmarks) stays as it is there. UserError where the world has not so many items."""
     sys.path.insert(0, str(TINY))
     import world
-    return world
+    files = {}
+
+    def questions(task, seed, train, test):
+        for split, rows in world.new_items(task, seed, train, test).items():
+            ids = [f"s{seed}-{split}-{n}" for n in range(1, len(rows) + 1)]
+            if task == "gsm8k":
+                rows = [{"id": id} | row for id, row in zip(ids, rows)]
+            elif task == "mbpp":                                             # whose ids are numbers; `read` gives ours
+                rows = [row | {"task_id": n} for n, row in enumerate(rows, 1)]
+            else:
+                rows = [row | {"qas": [qa | {"qid": id} for qa in row["qas"]]} for id, row in zip(ids, rows)]
+            if rows:
+                files[f"s{seed}/{place(task, split)}"] = rows
+    for seed in options.seeds:
+        questions(options.task, seed, options.limit if options.methods else 0, options.test_limit)
+        for name in beside:
+            if name in ALL:
+                questions(name, seed, 0, options.benchmark_limit)
+            elif name in benchmarks.BUNDLED:
+                try:
+                    rows = world.new_benchmark_items(name, seed, options.benchmark_limit)
+                except ValueError as error:
+                    raise UserError(f"--new-items: {error}; give a smaller --benchmark-limit") from None
+                files[f"s{seed}/benchmarks/{name}.jsonl"] = [row | {"id": f"s{seed}-{name}-{n}"} for n, row in enumerate(rows, 1)]
+    return files
 
 
-def draw(options, out, seed, beside):
-    """(training examples, test examples, {name: Ability}) of one seed. beside: what is measured beside the task, from the files;
-    what the world does not write (public benchmarks) stays as it is there. With --plan the files go to a place that is emptied again."""
+def read(options, out, files, beside):
+    """Write the files and read them as any others -> {seed: (training examples, test examples, {name: Ability})}. With --plan they
+    are written to a place that is emptied again."""
+    def questions(task, folder, split):
+        path = folder / place(task, split)
+        if not path.is_file():
+            return []
+        if task == "mbpp":
+            return [dataclasses.replace(e, id=f"{folder.name}-{split}-{e.id}") for e in load_task(task, path.parent).examples]
+        return load_task(task, folder).read(split)
     with tempfile.TemporaryDirectory() as elsewhere:
-        folder, n = (Path(elsewhere) if options.plan else out / "new-items") / f"s{seed}", options.benchmark_limit
-        drawn = examples(options.task, folder, seed, train=options.limit if options.methods else 0, test=options.test_limit)
-        for name, a in beside.items():
-            if name in benchmarks.BUNDLED:
-                a = dataclasses.replace(a, items=choices(name, folder, seed, n), of=n)
-            elif name in ALL:
-                a = dataclasses.replace(a, items=examples(name, folder, seed, test=n)["test"], of=n)
-            beside = beside | {name: a}
-    return drawn["train"], drawn["test"], beside
-
-
-def choices(name, folder, seed, n):
-    """n items of a bundled benchmark; ids are s0-facts-1, ..."""
-    try:
-        rows = world().new_benchmark_items(name, seed, n)
-    except ValueError as error:
-        raise UserError(f"--new-items: {error}; give a smaller --benchmark-limit") from None
-    return benchmarks.bundled(write(folder / "benchmarks" / f"{name}.jsonl", [row | {"id": f"s{seed}-{name}-{i}"} for i, row in enumerate(rows, 1)]))
-
-
-def write(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_jsonl(path, rows)
-    return path
-
-
-def examples(task, folder, seed, train=0, test=0):
-    """{"train": [Example, ...], "test": ..} of a task, by way of files that its class reads; ids are s0-train-1, ..."""
-    found = {}
-    for split, rows in world().new_items(task, seed, train, test).items():
-        ids = [f"s{seed}-{split}-{n}" for n in range(1, len(rows) + 1)]
-        if not rows:
-            found[split] = []
-        elif task == "mbpp":                                                 # its ids are numbers, in the files
-            path = write(folder / task / split / "mbpp.jsonl", [row | {"task_id": n} for n, row in enumerate(rows, 1)])
-            found[split] = [dataclasses.replace(e, id=id) for e, id in zip(load_task(task, path.parent).examples, ids)]
-        else:
-            write(folder / task / f"{split}.jsonl", [{"id": id} | row if task == "gsm8k" else row | {"qas": [qa | {"qid": id} for qa in row["qas"]]}
-                                                     for id, row in zip(ids, rows)])
-            found[split] = load_task(task, folder).read(split)
+        top, found = Path(elsewhere) if options.plan else out / "new-items", {}
+        for path, rows in files.items():
+            (top / path).parent.mkdir(parents=True, exist_ok=True)
+            write_jsonl(top / path, rows)
+        for seed in options.seeds:
+            folder, mine = top / f"s{seed}", {}
+            for name, a in beside.items():
+                items = questions(name, folder, "test") if name in ALL else a.items
+                if name in benchmarks.BUNDLED:
+                    items = benchmarks.bundled(folder / "benchmarks" / f"{name}.jsonl")
+                mine[name] = dataclasses.replace(a, items=items, of=a.of if items is a.items else len(items))
+            found[seed] = questions(options.task, folder, "train"), questions(options.task, folder, "test"), mine
     return found
+
+
+def place(task, split):
+    return f"mbpp/{split}/mbpp.jsonl" if task == "mbpp" else f"{task}/{split}.jsonl"
