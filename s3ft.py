@@ -301,7 +301,7 @@ def open_task(options):
 def compare(options, task):
     """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
     test, train = task.load("test"), task.load("train") if options.methods else []
-    validation = task.load("validation")[:500] if len(options.lr) > 1 or options.results else []
+    validation = task.load("validation")[:runs.VALIDATION] if len(options.lr) > 1 or options.results else []
     beside = abilities.load(options)
     base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
     if len(options.lr) > 1 and not validation:

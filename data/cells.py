@@ -7,7 +7,7 @@ Each holds a cell's row of results.json, what it means ("key": world, settings, 
 device, dtypes, code). A cell whose key is the one that is wanted counts as done. What it was made with may differ, and is then said.
 No texts, no paths, a few KB. A file that is damaged (its digest tells) is never read.
 """
-from pathlib import Path
+import re
 
 from data import TINY, UserError
 from data.files import digest, file_digest, read_json, write_json
@@ -15,8 +15,9 @@ from data.tables import NAMES, shown
 
 FORMAT = 1
 MEASURED = ("limit", "test_limit", "new_items", "max_new_tokens", "benchmarks", "benchmark_limit", "test_samples", "test_temperature", "all_asserts",
-            "thinking")          # settings that every cell depends on; those of a tuned one:
-TRAINED = ("epochs", "batch", "schedule", "samples", "temperature", "lora", "lora_alpha", "lora_dropout", "lora_targets")
+            "thinking")          # settings that every cell depends on; attempts, and tuned cells:
+SAMPLED = (*MEASURED, "samples", "temperature")
+TRAINED = (*SAMPLED, "epochs", "batch", "schedule", "lora", "lora_alpha", "lora_dropout", "lora_targets")
 
 
 def name(options, method, lr, seed):
@@ -27,8 +28,9 @@ def name(options, method, lr, seed):
 
 def key(options, identity, method, sources):
     """What a cell of a method means: the world, the settings, the sources of its targets (base: None; attempts: all sampled ones)."""
+    names = {"base": MEASURED, "attempts": SAMPLED}.get(method, TRAINED)
     world = digest(identity, file_digest(TINY.glob("world*.py")) if options.bundled else None)
-    return {"world": world, "settings": {k: getattr(options, k) for k in (*MEASURED, *(TRAINED if method != "base" else ()))}, "sources": sources}
+    return {"world": world, "settings": {k: getattr(options, k) for k in names}, "sources": sources}
 
 
 def read(path):
@@ -118,7 +120,7 @@ def fuller(kept, made):
 
 def is_folder(path):
     """Does it hold cells?"""
-    return any("-s" in p.stem for p in path.glob("*.json"))
+    return path.is_dir() and any(re.search(r"-s\d+$", p.stem) for p in path.glob("*.json"))
 
 
 def gather(folder):

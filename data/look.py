@@ -32,7 +32,7 @@ def show(n, run, drawn, measured, attempts, accept, cells):
     task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
     paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
     seed = run.options.seeds[0]
-    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.options.methods}
+    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.missing(seed)}
     kinds = {}                   # one example of each source of the last method, then the next of each
     for e in drawn[seed]:
         kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)

@@ -357,10 +357,10 @@ def item_key(item):
 def benchmark_items(name, n, seed=SEED, avoid=()):
     """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice and
     none whose item_key is to avoid. ValueError where the world has no n of them."""
-    r, seen, items, tries, avoid = random.Random(f"{name} {seed}"), set(), [], 0, set(avoid)
+    r, seen, items, misses, avoid = random.Random(f"{name} {seed}"), set(), [], 0, set(avoid)
     while len(items) < n:
-        tries += 1
-        if tries > 1000 * (n + 100):
+        misses += 1                                                          # in a row
+        if misses > 40_000:
             raise ValueError(f"the world has only {len(items)} of {n} new items of {name}")
         if name == "facts":
             context, endings = fact_item(r, r.choice(LANDS), r.choice(list(ATTRIBUTES)))
@@ -384,6 +384,7 @@ def benchmark_items(name, n, seed=SEED, avoid=()):
             seen.add(key)
             avoid |= {item_key(item)} if avoid else set()                    # new items: in no other order either
             items.append({"id": f"{name}-{len(items)}", **item})
+            misses = 0
     return items
 
 
