@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 
 import model
-from data import UserError, abilities, benchmarks, load_task, plan, report, runs, tables
+from data import UserError, abilities, benchmarks, load_task, new_items, plan, report, runs, tables
 
 METHODS = {                      # sources of a target in order of preference: the first that the judge accepts is trained on
     "sft": ("gold",),
@@ -41,6 +41,8 @@ METHODS = {                      # sources of a target in order of preference: t
     "sdft": ("paraphrase", "gold"),                                          # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
+# What else --methods takes, to see what does it: the golds as they are, nothing but own answers, another's voice, no check of steps.
+CONTROLS = {"raw": ("raw",), "own_only": ("own",), "voice": ("voice",), "s3ft_number": ("own_number", "paraphrase_number", "gold")}
 # A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
 # bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
 SAMPLED = {"own": "own", "own_number": "own", "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
@@ -243,14 +245,18 @@ def log_probabilities(lm, tokenizer, task, triples):
     return list(table.values())
 
 
+def test_jobs(items, options):
+    """[(example, sample number), ...] of the test."""
+    first = items["seed"] * options.test_samples if options.test_temperature else 0         # every seed's noise is its own
+    return [(e, first + k) for e in items["test"] for k in range(options.test_samples)]
+
+
 def measure(lm, base, tokenizer, task, items, options, cell):
     """Everything that is measured on one model. items: {"seed", "validation", "test": examples, "beside": {name: Ability},
     "probe": the base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
     answers = {}
-    for split, samples, temperature in (("validation", 1, 0.0), ("test", options.test_samples, options.test_temperature)):
-        if items[split]:
-            first = items["seed"] * samples if temperature else 0            # every seed's noise is its own
-            jobs = [(e, first + k) for e in items[split] for k in range(samples)]
+    for split, jobs, temperature in (("validation", [(e, 0) for e in items["validation"]], 0.0), ("test", test_jobs(items, options), options.test_temperature)):
+        if jobs:
             answers[split] = cell.answers(split, jobs, lambda some, progress: evaluate(lm, tokenizer, task, some, options.max_new_tokens,
                                                                                        temperature, progress))
     kl = divergence(base, lm, items["probe"]) if items["probe"] else 0.0
@@ -295,14 +301,15 @@ def open_task(options):
 def compare(options, task):
     """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
     test, train = task.load("test"), task.load("train") if options.methods else []
-    validation = task.load("validation") if len(options.lr) > 1 else []
+    validation = task.load("validation")[:runs.VALIDATION] if len(options.lr) > 1 or options.results else []
     beside = abilities.load(options)
     base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
     if len(options.lr) > 1 and not validation:
         raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
+    new = new_items.draw(options, beside) if options.new_items else None
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
-    accept = run.verdicts.accept
+    accept, run.dropped = run.verdicts.accept, dropped
     if options.lora:                                                         # the weights stay as they are: one copy serves all
         base = base.to(run.sample_dtype)
     sampler = base if base.dtype == run.sample_dtype else copy.deepcopy(base).to(run.sample_dtype)
@@ -311,7 +318,10 @@ def compare(options, task):
     drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
     measured = {seed: {"seed": seed, "test": draw(test, options.test_limit, seed), "validation": validation,
                        "beside": abilities.limited(beside, options.benchmark_limit, seed, draw)} for seed in options.seeds}
-    plan.show(run, drawn, measured, METHODS, accept, SAMPLED, sampler)
+    if options.new_items:
+        for seed, (train, test, own) in new_items.read(options, run.out, new, measured[options.seeds[0]]["beside"]).items():
+            drawn[seed], measured[seed] = train, measured[seed] | {"test": test, "beside": own}
+    plan.show(run, drawn, measured, METHODS | CONTROLS, accept, SAMPLED, sampler)
     if options.plan:
         return None
 
@@ -319,24 +329,32 @@ def compare(options, task):
     attempts = {seed: {} for seed in options.seeds}
     for stage in ("own", "paraphrase"):
         for seed in options.seeds:
-            needed = runs.needed(stage, drawn[seed], {m: METHODS[m] for m in options.methods}, attempts[seed], accept, SAMPLED)
+            needed = runs.needed(stage, drawn[seed], run.missing(seed), attempts[seed], accept, SAMPLED)
             first = seed * options.samples if options.temperature else 0         # greedy answers are the same for every seed
             jobs = [(e, stage, first + k) for e in needed for k in range(options.samples)]
             attempts[seed] |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
     figure2 = run.log_probabilities(drawn, attempts, lambda triples: log_probabilities(sampler, tokenizer, task, triples))
 
     # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
-    cells = []
+    cells, rows = [], []
     for seed in options.seeds:
         items = measured[seed] | {"probe": None}
         cells.append(run.cell("base", None, seed, None, items,
                               lambda cell: measure(sampler, None, tokenizer, task, items, options, cell),
                               lambda cell, missing: measure_beside(sampler, tokenizer, missing, cell)))
-        items = items | {"probe": probe(cells[-1]["answers"]["test"])}
+        rows.append(run.row(cells[-1], items, drawn[seed], attempts[seed]))
+        missing, targets_of = run.missing(seed), {}                          # with --results some cells are there, made elsewhere
+        for method, sources in missing.items():
+            chosen = choose_targets(sources, drawn[seed], attempts[seed], accept)
+            targets_of[method] = [make_target(tokenizer, task, *choice) for choice in chosen]
+            run.write_targets(method, seed, chosen, targets_of[method])
+        if missing:
+            run.keep_attempts(seed, attempts, drawn, figure2)
+            said = cells[-1]["answers"]["test"] if "answers" in cells[-1] else evaluate(
+                sampler, tokenizer, task, test_jobs(items, options)[:run.chunk], options.max_new_tokens, options.test_temperature)
+            items = items | {"probe": probe(said)}
         for method in options.methods:
-            chosen = choose_targets(METHODS[method], drawn[seed], attempts[seed], accept)
-            targets = [make_target(tokenizer, task, *choice) for choice in chosen]
-            run.write_targets(method, seed, chosen, targets)
+            targets = targets_of.get(method)
             for lr in options.lr:
                 def train_and_measure(cell):
                     if options.lora:                                         # adapters on the one frozen copy, taken off at the end
@@ -359,17 +377,18 @@ def compare(options, task):
                     finally:
                         model.remove_lora(sampler)
                 cells.append(run.cell(method, lr, seed, targets, items, train_and_measure, measure_more))
+                rows.append(run.row(cells[-1], items, drawn[seed], attempts[seed]))
 
-    results = run.results(cells, accept, attempts, drawn, dropped, METHODS, figure2, measured)
+    results = run.results(rows, attempts, drawn, figure2, measured)
     if options.show:
-        runs.show(options.show, run, drawn, attempts, accept, cells)
+        runs.show(options.show, run, drawn, measured, attempts, accept, cells)
     print(tables.table(results))
     print(f"attempts, targets, cells and results.json: {run.out}; more of it, with figures: python s3ft.py --report {run.out}")
     return results
 
 
 def main(argv=None):
-    options = cli.parse(argv, METHODS, SOURCES)
+    options = cli.parse(argv, METHODS | CONTROLS, SOURCES)
     if options.ask:
         return print(runs.ask(options))
     if options.report:

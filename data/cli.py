@@ -108,7 +108,7 @@ def parser():
                    "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
     g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and for --benchmarks mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled "
                    "files for the bundled model; for any other the official ones, downloaded once)")
-    g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS in s3ft.py, with commas; base is always measured (default sft,s3ft)")
+    g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured (default sft,s3ft)")
     g = p.add_argument_group("how much")
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
@@ -118,6 +118,8 @@ def parser():
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each (default 250), of mmlu from all subjects in proportion")
     g.add_argument("--test-samples", type=count, default=1, metavar="K", help="answers to each test question, for pass@1 to pass@K (default 1)")
     g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")
+    g.add_argument("--new-items", action="store_true", help="every seed draws training, test and benchmark items of its own from the bundled model's world, "
+                   "none of which stands in the files (bundled model, gsm8k, mbpp, nq)")
     g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, their order, dropout (default 1)")
     g = p.add_argument_group("attempts")
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
@@ -142,6 +144,8 @@ def parser():
     g.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: cuda if there is one)")
     g.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="to compute in (default: what is faster here; the run says why)")
     g.add_argument("--out", metavar="FOLDER", help="run folder (default runs/TASK-HASH)")
+    g.add_argument("--results", metavar="FOLDER", help="write every finished cell to FOLDER/TASK/CELL.json, a few KB; one that is there already, from "
+                   "whatever machine, is not made again; --report FOLDER/TASK reports all of them")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
     g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default: the last of each method; with LoRA none, as its "
                    "adapters are always kept: --keep last writes the merged weights too)")
@@ -157,7 +161,7 @@ def parser():
 def parse(argv, methods, sources):
     """argv -> options, checked. UserError for everything that a user can mend."""
     o = parser().parse_args(argv)
-    for name in ("task", "test", "model", "data", "out", "device", "ask"):
+    for name in ("task", "test", "model", "data", "out", "results", "device", "ask"):
         value = getattr(o, name)
         if value is not None and (not value.strip() or any("\ud800" <= c <= "\udfff" for c in value)):
             raise UserError(f"--{name} is empty or no text; leave it out or give a value")
@@ -197,6 +201,8 @@ def parse(argv, methods, sources):
         for source in row:
             known(f"METHODS in s3ft.py, row {method!r}: source", source, sources)
     o.bundled = Path(o.model).resolve() == TINY.resolve()
+    if o.new_items and (not o.bundled or o.data or o.test or o.task not in ("all", *ALL)):
+        raise UserError(f"--new-items draws from the bundled model's world, so it goes with the bundled model, its own data and {', '.join(ALL)}; leave it out")
     paper = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj", "lr": [1e-4], "schedule": "cosine", "batch": 8, "epochs": 5}
     for name, value in (paper if o.paper else {}).items():
         if getattr(o, name) is None:

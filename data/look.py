@@ -27,12 +27,12 @@ def asked(task, example):
     return "\n            ".join(line for line in task.ask(example)[-1]["content"].split("\n") if line.strip())
 
 
-def show(n, run, drawn, attempts, accept, cells):
+def show(n, run, drawn, measured, attempts, accept, cells):
     """Print n training examples from question to target (green: in the loss; grey: the masked prompt), and n test answers."""
     task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
     paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
     seed = run.options.seeds[0]
-    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.options.methods}
+    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.missing(seed)}
     kinds = {}                   # one example of each source of the last method, then the next of each
     for e in drawn[seed]:
         kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
@@ -56,10 +56,10 @@ def show(n, run, drawn, attempts, accept, cells):
                 print(paint(prompt, 90) + (paint(answer, 32) if colour else f"[{answer}]"))
             else:
                 print(f"{method}: dropped, no source was accepted")
-    examples = {e.id: e for e in task.load("test")}
+    examples = {e.id: e for e in measured[seed]["test"]}
     here = [(c, [a for i, a in enumerate(c["answers"]["test"]) if i == 0 or a["id"] != c["answers"]["test"][i - 1]["id"]])
-            for c in cells if c["seed"] == seed]         # of several answers to a question the first
-    for i in range(min(n, len(here[0][1]))):
+            for c in cells if c["seed"] == seed and "answers" in c]      # (not one that --results had); of several answers to a question the first
+    for i in range(min(n, len(here[0][1])) if here else 0):
         said = [(c, answers[i]) for c, answers in here]
         e = examples[said[0][1]["id"]]
         print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {asked(task, e)}\ngold:       " + task.gold(e).replace("\n", "\n            "))

@@ -25,7 +25,8 @@ def show(run, drawn, measured, methods, accept, sampled, sampler):
         print("the exact judge accepts a paraphrase only if it equals the gold, so rewriting can hardly add anything")
     print(run.why + "; " + (f"LoRA of rank {o.lora} (alpha {o.lora_alpha:g}, dropout {o.lora_dropout:g}) on {', '.join(o.lora_targets)}"
                              if o.lora else "all weights are tuned, in fp32"))
-    questions = list({e.id: e for examples in drawn.values() for e in examples}.values())
+    cells = [(m, lr, s) for s in o.seeds for m in o.methods for lr in o.lr if run.name(m, lr, s) not in run.done]
+    questions = list({e.id: e for s in o.seeds for e in drawn[s] if any(s == seed for *_, seed in cells)}.values())
     have = {}
     for a in read_jsonl(run.out / "attempts.jsonl", runs.ATTEMPT):
         if a["base"] == run.attempt_key()[0]:
@@ -36,14 +37,13 @@ def show(run, drawn, measured, methods, accept, sampled, sampler):
     # of the paraphrases that a refused own answer would call for, half, while those answers are still to be sampled
     unsure = {e.id for e in todo["own"]} if all(row[0] != "paraphrase" for row in rows.values()) else set()
     rewrites = sum(0.5 if e.id in unsure else 1 for e in todo["paraphrase"])
-    cells = [(m, lr, s) for s in o.seeds for m in o.methods for lr in o.lr]
     weights = lambda x: [run.out / run.name(*x) / name for name in ((runs.MERGED,) if o.lora else (runs.WHOLE,))]
     left = [x for x in cells if not (run.out / run.name(*x) / "result.json").is_file() or run.keeps(*x) and not all(p.is_file() for p in weights(x))]
-    bases = [s for s in o.seeds if not (run.out / run.name("base", None, s) / "result.json").is_file()]
+    bases = [s for s in o.seeds if run.name("base", None, s) not in run.done and not (run.out / run.name("base", None, s) / "result.json").is_file()]
     def lacks(folder, ability):
         rows = read_jsonl(folder / f"{ability.name}.jsonl", ("id",))[1:]
         return [r["id"] for r in rows] != [i.id for i in ability.items]
-    there = [("base", None, s) for s in o.seeds if s not in bases]
+    there = [("base", None, s) for s in o.seeds if s not in bases and run.name("base", None, s) not in run.done]
     there += [x for x in cells if x not in left and (run.out / run.name(*x) / (runs.ADAPTER if o.lora else runs.WHOLE)).is_file()]
     more = [(x[2], a) for x in there for a in measured[x[2]]["beside"].values() if lacks(run.out / run.name(*x), a)]
     if not (own or rewrites or left or bases or more):

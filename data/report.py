@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data import UserError, figures
+from data import UserError, cells, figures
 from data.files import read_jsonl
 from data.tables import (about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
-                         measured, points, scored, shown, skill_names, table, three_tables, verdict, wilson)
+                         measured, paired, points, scored, shown, skill_names, table, tests, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -29,12 +29,16 @@ AGAIN = "give the run's command again (finished cells are kept)"
 
 
 def read_run(path):
-    """A run's folder, or the results.json in it -> what that file holds, and "folder". UserError where it is no whole run."""
+    """A run's folder, or the results.json in it, or a folder of cells (data/cells.py) -> what that file holds, and "folder". UserError
+    where it is no whole run."""
     path, name = Path(path), f"--report {path}"
+    whole = not cells.is_folder(path)
     try:
-        results = json.loads((path if path.is_file() else path / "results.json").read_bytes())
+        results = json.loads((path if path.is_file() else path / "results.json").read_bytes()) if whole else cells.gather(path)
         version = results.get("format")
         lacking = version == FORMAT and unfinished(results)
+    except UserError:
+        raise
     except (FileNotFoundError, NotADirectoryError):
         if (path / "run.json").is_file():
             raise UserError(f"{name}: the run is not finished, it has no results.json; {AGAIN}") from None
@@ -46,7 +50,7 @@ def read_run(path):
         raise UserError(f"{name}: results.json is damaged ({type(error).__name__}: {error}); {AGAIN}") from None
     if version != FORMAT:
         raise UserError(f"{name}: results.json is of another version of this project (format {version}, not {FORMAT}); {AGAIN}")
-    if lacking:
+    if lacking and whole:
         raise UserError(f"{name}: the run is not finished, results.json lacks {lacking}; {AGAIN}")
     return results | {"folder": path.parent if path.is_file() else path}
 
@@ -74,7 +78,7 @@ def pool(runs):
     Seeds and benchmarks that only some runs have are left out by name; a method that several have bears its run's name.
     UserError where the runs cannot be compared: another model, other data, other items, no seed in common.
     """
-    first, said, items, groups, apart = runs[0], [], {}, {}, "they cannot be compared; report them one by one"
+    first, said, items, groups, apart = runs[0], [line for r in runs for line in r.get("said", [])], {}, {}, "they cannot be compared; report them one by one"
     in_all = lambda sets: [x for x in sets[0] if all(x in s for s in sets)]
     seeds = sorted(in_all([r["settings"]["seeds"] for r in runs]))
     names = in_all([next(c for c in r["cells"] if c["method"] == "base")["benchmarks"] for r in runs])
@@ -165,6 +169,7 @@ def say(label, text, width, limit=700):
 
 def report(paths, out=None):
     """Print the report on these runs and write it with its pictures into `out` (default RUN/report of the first) -> report.md's path."""
+    paths = [inner for path in map(Path, paths) for inner in (sorted(p for p in path.glob("*") if cells.is_folder(p)) or [path])]   # FOLDER for its TASKs
     runs, by_task = list({r["folder"].resolve(): r for r in map(read_run, paths)}.values()), {}
     names = [r["folder"].resolve().name for r in runs]
     for r, name in zip(runs, names):
@@ -196,10 +201,12 @@ def section(r, folder, prefix):
     for c in r["cells"]:         # (method, rate): its cells, one a seed
         groups.setdefault((c["method"], c["lr"]), []).append(c)
     base = groups.pop(("base", None))
+    ragged = any(len(g) < len(seeds) for g in groups.values())       # a folder of cells: some rates have fewer seeds
     names, skills, choice, several = columns(base[0]), skill_names(base[0]), choices(base[0]), len(groups) > len(rates)
     gain = {key: difference(group, base) for key, group in groups.items()}
     lost = {key: difference(base, group, choice) for key, group in groups.items()}
-    head = {(m, lr): [md(shown(m)), f"{lr:g}" + ", chosen" * (rates[m] == lr and sum(other == m for other, _ in groups) > 1)] for m, lr in groups}
+    head = {(m, lr): [md(shown(m)), f"{lr:g}" + ", chosen" * (rates[m] == lr and sum(other == m for other, _ in groups) > 1)
+                      + f", {len(g)} seed{'s' * (len(g) > 1)}" * ragged] for (m, lr), g in groups.items()}
     percent = lambda found: f"{100 * found[0]:.1f} [{100 * found[1]:.1f}, {100 * found[2]:.1f}]" if found else "-"
     lines = [f"## {md(r['task'])} on {md(r['model'])}", "", f"{md(', '.join(x['label'] for x in r['runs']))}: seed{'s' * (len(seeds) > 1)} "
              f"{', '.join(map(str, seeds))}; {'each ' * (len(seeds) > 1)}{len(base[0]['test']['right'])} test items"
@@ -212,7 +219,8 @@ def section(r, folder, prefix):
                   + [[*head[key], percent(scored(g)), points(gain[key], ""), points(lost[key], ""), mean_kl(g)] for key, g in groups.items()])
     over = ", ".join(map(md, choice)) or "no benchmark of multiple choice, as none was measured"
     lines += ["", f"Gain: over base. Mean drop: lost over {over}. KL(base || tuned): "
-              f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} {how(base)}."]
+              f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} {how(base, r['settings'].get('new_items'))}."
+              + " Rows of fewer seeds: over those; below three, over items." * ragged]
     lines += [x for each in r["runs"] if (line := about_judge(each.get("judge_errors") or {}))
               for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
     for s3ft, sft in [(a, b) for a in rates for b in rates if (a.partition(" ")[0], b.partition(" ")[0]) == ("s3ft", "sft")]:
@@ -220,7 +228,7 @@ def section(r, folder, prefix):
         lost_less = difference(b, a, choice)
         lines += ["", f"{md(shown(s3ft))} - {md(shown(sft))}, task: {points(difference(a, b))}; "
                   + (f"mean drop: {points(lost_less)} (below 0: S3FT forgets less). " if lost_less else "")
-                  + f"So here S3FT {verdict(difference(a, b), difference(a, b, choice))}."]
+                  + f"So here S3FT {verdict(difference(a, b), difference(a, b, choice))}."] if paired(a, b)[0] else []
     for some, title in ((names, "Each benchmark: accuracy in %, and the points lost."),
                         (skills, "Each skill: % of prompts answered exactly, and the points lost (outside the mean drop).")):
         if some:
@@ -232,6 +240,9 @@ def section(r, folder, prefix):
         lines += ["", *(f"- {md(line)}" for line in about_benchmarks(r, base))]
         lines += ["", "### Effect against chance", "", *against_chance(base, groups, names, head)] if groups else []
 
+    if found := tests(r):
+        lines += ["", "### Four tests in fixed order", "", "At 5 %, each only if all before it are shown; paired by seed, each method at its own rate.", "",
+                  *(f"- {line}" for line in found)]
     in_percent = lambda found: [100 * x for x in found]
     spots = [{"method": m, "name": shown(m), "rate": f"{lr:g}", "chosen": rates[m] == lr, "x": in_percent(lost[m, lr]), "y": in_percent(scored(g))}
              for (m, lr), g in groups.items() if lost[m, lr]]
@@ -241,7 +252,7 @@ def section(r, folder, prefix):
         lambda: figures.frontier(*of), lambda: figures.frontier_text(*of)) if spots else
         ["No tuned model was measured on every multiple-choice benchmark, so there is nothing to draw."])
     lines += ["", "### What the base model finds likely (Figure 2 of the paper)", "", *likelihoods(r["runs"], folder, f"{prefix}logprobs")]
-    dots = [(m, shown(m), c["kl"], 100 * drop(c, b)) for (m, _), g in groups.items() for c, b in zip(g, base)
+    dots = [(m, shown(m), c["kl"], 100 * drop(c, b)) for (m, _), g in groups.items() for c, b in zip(*paired(g, base))
             if c.get("kl") is not None and drop(c, b) is not None]
     lines += ["", "### KL and forgetting", ""] + (picture(
         folder, f"{prefix}kl", "Mean drop against KL(base || tuned), one point a trained model",
@@ -253,7 +264,7 @@ def section(r, folder, prefix):
         lambda: figures.curves(drawn), lambda: figures.curves_text(drawn)) if drawn else ["results.json holds no training curve."])
     if groups:
         lines += ["", f"### Items that changed (seed {seeds[0]}{', at the chosen rate' * several})", "",
-                  *changes(r, base[0], [groups[m, lr][0] for m, lr in rates.items()])]
+                  *changes(r, base[0], [c for m, lr in rates.items() for c in groups[m, lr] if c["seed"] == seeds[0]])]
     return lines
 
 

@@ -25,7 +25,7 @@ import torch
 
 import judge
 import model
-from data import TASKS, TINY, UserError, abilities, benchmarks, checkpoint, hub, prefixes, tables, training
+from data import TASKS, TINY, UserError, abilities, asserts, benchmarks, cells, checkpoint, hub, prefixes, tables, training
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.tiny import world_truth
@@ -43,6 +43,7 @@ ATTEMPT = ("id", "source", "sample", "text", "gold", "finish_reason", "prompt_id
 ANSWER = ("split", "id", "text", "finish_reason", "prompt_ids", "ids")
 RESULT = ("key", "method", "lr", "epochs", "seed", "targets", "target_tokens", "kl", "seconds")
 FORMAT = 2                       # of results.json; report.py reads this one
+VALIDATION = 500                 # questions at most on which rates are compared
 FIGURE2 = 84                     # training items whose log-probabilities are taken, as many as the paper's
 
 
@@ -112,6 +113,10 @@ def open_run(options, task, base, tokenizer, method_code):
     data_files = list(task.files) + (list((TINY / "benchmarks").glob("*.jsonl")) if options.bundled else [])
     identity = {"task": options.task if options.task in TASKS else f"{task.title} judged by {task.name}",
                 "model": model_key(options.folder), "data": file_digest(data_files)}
+    done, shared = {}, None
+    if options.results:
+        shared = Path(options.results) / task.title.removeprefix("tiny-")
+        done = cells.find(options, shared, identity, method_code.METHODS | method_code.CONTROLS)
     out = Path(options.out) if options.out else Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
     try:
         if TINY.resolve() in (out.resolve(), *out.resolve().parents):
@@ -144,7 +149,11 @@ def open_run(options, task, base, tokenizer, method_code):
             write_json(out / "run.json", identity)
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); give another folder") from None
-    return Run(out, options, identity, task, base, tokenizer, method_code, lock)
+    run = Run(out, options, identity, task, base, tokenizer, method_code, lock)
+    run.done, run.shared = done, shared
+    for line in cells.otherwise([held for held in done.values() if "cell" in held], run.made):
+        print(line, flush=True)
+    return run
 
 
 WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapter_model.safetensors"
@@ -264,6 +273,11 @@ class Run:
         self.chunk = SMALL_CHUNK if self.big and device.type == "cpu" else CHUNK
         self.code["attempt"] = digest(code_of(method_code, "attempt"), self.code["model.py"])
         self.machine = [torch.__version__, device.type]
+        self.made = {"python": sys.version.split()[0], "torch": torch.__version__, "device": device.type,
+                     "dtypes": f"{short(self.sample_dtype)}/{short(self.train_dtype)}",
+                     "code": digest(self.code, code_of(judge), code_of(asserts), code_of(sys.modules[type(task).__module__]))}
+        self.done, self.shared = {}, None                                    # what --results has, and its folder
+        self.judges, self.dropped = {}, 0                                    # other tasks' verdicts; training examples that do not fit
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}       # tokens, seconds of this run
         self.began, self.counted = time.time(), {}
         self.keys = read_json(out / "keys.json")
@@ -364,8 +378,7 @@ class Run:
         write_jsonl(path, sorted(rows, key=lambda r: r["seed"]))
 
     def name(self, method, lr, seed):
-        o = self.options
-        return f"{method}-s{seed}" if lr is None else f"{method}-lr{lr:g}{f'-lora{o.lora}' if o.lora else ''}-e{o.epochs}-s{seed}"
+        return cells.name(self.options, method, lr, seed)
 
     def keeps(self, method, lr, seed):
         o = self.options
@@ -373,12 +386,14 @@ class Run:
         return lr is not None and (twice or o.keep == "all" or o.keep == "last" and (lr, seed) == (o.lr[-1], o.seeds[-1]))
 
     def cell(self, method, lr, seed, targets, items, make, more):
-        """One trained and measured model: read from its folder if its key still fits, else made again.
+        """One trained and measured model: read from its folder if its key still fits, else made again. Of one that --results has, its name.
 
         targets None: the base model. make(cell) -> what `measure` returns, and what cell.train does. more(cell, {name: Ability}):
         measures benchmarks that a finished cell lacks; where its weights were not kept they stay a dash.
         """
         o, folder = self.options, self.out / self.name(method, lr, seed)
+        if folder.name in self.done:
+            return {"method": method, "lr": lr, "seed": seed}
         ids = {split: [self.tokenizer.encode_chat(self.task.ask(e)) for e in items[split]] for split in ("validation", "test")}
         parts = {"the model": self.identity["model"], "torch or the device": self.machine}
         if targets is not None:
@@ -465,78 +480,117 @@ class Run:
             splits.setdefault(a.pop("split"), []).append(a)
         return splits
 
-    # ---- results.json
+    # ---- results.json, and the files of --results
 
-    def results(self, cells, accept, attempts, drawn, dropped, methods, figure2, measured):
-        """Judge everything anew, write verdicts.jsonl and results.json, and return the latter: all that the table shows."""
+    def missing(self, seed):
+        """The methods that have a cell of this seed still to be made (all, but for those that --results has)."""
+        o = self.options
+        return {m: self.method_code.METHODS.get(m) or self.method_code.CONTROLS[m] for m in o.methods
+                if any(self.name(m, lr, seed) not in self.done for lr in o.lr)}
+
+    def row(self, cell, items, drawn, attempts):
+        """What results.json says of a cell, judged anew; with --results it is written there as well, unless a benchmark is lacking.
+
+        drawn, attempts: its seed's training examples and what was sampled for them.
+        """
+        o, task, method, seed = self.options, self.task, cell["method"], cell["seed"]
+        name = self.name(method, cell["lr"], seed)
+        if name in self.done:
+            return self.done[name]["cell"]
+        row = {"folder": name} | {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
+        for split, answers in cell["answers"].items():
+            if not answers:
+                continue
+            gold = {e.id: e for e in items[split]}
+            self.verdicts.ahead([(gold[a["id"]],) for a in answers], answers)        # those of an earlier run are not judged yet
+            judged = [TOO_LONG if a["finish_reason"] == "too long" else self.verdicts.score(gold[a["id"]], a["text"]) for a in answers]
+            row[split] = tables.split_row([a["id"] for a in answers], [v.ok for v in judged]) | {
+                "ids": digest([e.id for e in items[split]]), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
+            if hasattr(task, "summary"):
+                row[split]["summary"] = task.summary([gold[a["id"]] for a in answers], judged)
+        row["benchmarks"] = {}
+        for other, ability in items["beside"].items():
+            if ability.task is not None and other not in self.judges:
+                self.judges[other] = Verdicts(ability.task, self.out)
+            row["benchmarks"][other] = cell["beside"][other] and ability.result(cell["beside"][other], self.judges.get(other))
+        if method != "base":
+            row |= {"loss": cell["losses"][-1] if cell["losses"] else None, "curve": thinned(cell["losses"]), "sources": {}}
+            for t in read_jsonl(self.out / f"targets-{method}.jsonl"):
+                if t["seed"] == seed:
+                    row["sources"][t["source"]] = row["sources"].get(t["source"], 0) + 1
+            row["dropped"] = len(drawn) - sum(row["sources"].values())
+        asked = [(e.id, stage) for stage in ("own", "paraphrase") if method != "base"      # what this method alone would have sampled
+                 for e in needed(stage, drawn, {method: self.missing(seed)[method]}, attempts, self.verdicts.accept, self.method_code.SAMPLED)]
+        row["times"] = {"minutes": round((cell["seconds"] + sum(a["seconds"] for pair in asked for a in attempts[pair])) / 60, 2)}
+        if self.shared and None not in row["benchmarks"].values():
+            sources = None if method == "base" else list(self.missing(seed)[method])
+            cells.write(self.shared / f"{name}.json", {"key": cells.key(o, self.identity, method, sources), "made": self.made,
+                                                       "about": self.about(items), "cell": row})
+        return row
+
+    def about(self, items):
+        """What results.json says of the run as a whole, that is not made of its cells."""
         o, task = self.options, self.task
-        examples = {e.id: e for x in drawn.values() for e in x}
-        gold = {split: {e.id: e for e in task.load(split)} for split in ("validation", "test") if any(c["answers"].get(split) for c in cells)}
-        rows, ids, shown, missing = [], {}, {}, []
-        judges = {name: Verdicts(a.task, self.out) for name, a in measured[o.seeds[0]]["beside"].items() if a.task is not None}
-        for cell in cells:                               # those of an earlier run are not judged yet
-            for split, answers in cell["answers"].items():
-                self.verdicts.ahead([(gold[split][a["id"]],) for a in answers], answers)
-        for cell in cells:
-            method, seed = cell["method"], cell["seed"]
-            row = {"folder": self.name(method, cell["lr"], seed)} | {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
-            for split, answers in cell["answers"].items():
-                judged = [TOO_LONG if a["finish_reason"] == "too long" else self.verdicts.score(gold[split][a["id"]], a["text"]) for a in answers]
-                if answers:
-                    named = list(dict.fromkeys(a["id"] for a in answers))
-                    ids[digest(named)] = named
-                    shown |= {(split, i): {"set": split, "id": i, "text": task.ask(gold[split][i])[-1]["content"], "answer": task.gold(gold[split][i])}
-                              for i in named}
-                    row[split] = tables.split_row([a["id"] for a in answers], [v.ok for v in judged]) | {
-                        "ids": digest(named), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
-                    if hasattr(task, "summary"):
-                        row[split]["summary"] = task.summary([gold[split][a["id"]] for a in answers], judged)
-            row["benchmarks"] = {}
-            for name, ability in measured[seed]["beside"].items():
-                if cell["beside"][name] is None:
-                    row["benchmarks"][name] = None
-                    missing.append(row["folder"])
-                    continue
-                row["benchmarks"][name] = ability.result(cell["beside"][name], judges.get(name))
-                ids[row["benchmarks"][name]["ids"]] = [i.id for i in ability.items]
-                shown |= {(name, line["id"]): line for line in ability.shown()}
-            if method != "base":
-                row["loss"] = cell["losses"][-1] if cell["losses"] else None
-                row["curve"] = thinned(cell["losses"])
-                row["sources"] = {}
-                for t in read_jsonl(self.out / f"targets-{method}.jsonl"):
-                    if t["seed"] == seed:
-                        row["sources"][t["source"]] = row["sources"].get(t["source"], 0) + 1
-                row["dropped"] = len(drawn[seed]) - sum(row["sources"].values())
-                asked = [(e.id, stage) for stage in ("own", "paraphrase")      # what this method alone would have sampled
-                         for e in needed(stage, drawn[seed], {method: methods[method]}, attempts[seed], accept, self.method_code.SAMPLED)]
-                spent = sum(a["seconds"] for pair in asked for a in attempts[seed][pair])
-            row["times"] = {"minutes": round((cell["seconds"] + (spent if method != "base" else 0)) / 60, 2)}
-            rows.append(row)
-        verdicts, rules = [], {}
+        return {"task": task.title, "task_name": o.task if o.task in TASKS else None,
+                "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name, "commit": o.commit,
+                "settings": {k: getattr(o, k) for k in ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks", "benchmark_limit", "samples",
+                                                        "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
+                                                        "lora_targets", "test_samples", "test_temperature", "all_asserts", "unsafe_code")}
+                | {"dtypes": self.dtypes, "judge": task.name}, "notes": task.notes, "benchmark_notes": abilities.notes(items["beside"]),
+                "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1], "identity": self.identity,
+                "do_not_fit": self.dropped}
+
+    def tried(self, attempts, drawn):
+        """Attempts of some seeds, {seed: {(id, source): ..}}, as results.json counts them; and the lines of verdicts.jsonl."""
+        examples = {e.id: e for seed in attempts for e in drawn[seed]}
         sampled = {(a["id"], a["source"], a["sample"]): a for mine in attempts.values() for tries in mine.values() for a in tries}
+        lines, rules = [], {}
         for (id, stage, sample), a in sampled.items():
-            v = accept(examples[id], a["text"], stage) if a["finish_reason"] == "end" else UNFINISHED
-            verdicts.append({"id": id, "source": stage, "sample": sample, "ok": v.ok, "rule": v.rule, "extracted": v.extracted, "reason": v.reason})
+            v = self.verdicts.accept(examples[id], a["text"], stage) if a["finish_reason"] == "end" else UNFINISHED
+            lines.append({"id": id, "source": stage, "sample": sample, "ok": v.ok, "rule": v.rule, "extracted": v.extracted, "reason": v.reason})
             count = rules.setdefault(stage, {}).setdefault(v.rule, [0, 0])
             count[0] += v.ok
             count[1] += 1
-        write_jsonl(self.out / "verdicts.jsonl", verdicts)
+        same = [r["same_ids"] for m in self.options.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",))
+                if r["source"] in self.method_code.SAMPLED and r["seed"] in attempts]
+        return {"verdicts": rules, "copies": copies(sampled.values(), self.task, examples, self.verdicts.accept),
+                "judge_errors": judge_errors(sampled.values(), self.task, examples, self.verdicts.accept),
+                "encode_back": {"sampled": len(same), "same": mean(same)}}, lines
+
+    def keep_attempts(self, seed, attempts, drawn, figure2):
+        """With --results, the statistics of a seed's attempts in FOLDER/TASK/attempts-s0.json, unless those there are of more."""
+        if not self.shared:
+            return
+        name, o = f"attempts-s{seed}", self.options
+        made = self.tried({seed: attempts[seed]}, drawn)[0] | {"logprobs": {"items": []}}
+        if seed == o.seeds[0]:
+            made["logprobs"] = figure2 | {"items": [{k: v if k == "id" else [round(v[0], 3), v[1]] for k, v in i.items()} for i in figure2["items"]]}
+        kept = self.done.get(name, {}).get("attempts")
+        if cells.fuller(kept, made) is made:
+            self.done[name] = {"key": cells.key(o, self.identity, "attempts", None), "made": self.made, "attempts": made}
+            cells.write(self.shared / f"{name}.json", self.done[name])
+
+    def results(self, rows, attempts, drawn, figure2, measured):
+        """Write verdicts.jsonl, items.jsonl and results.json, and return the latter: all that the table shows."""
+        o, task, ids, shown = self.options, self.task, {}, {}
+        for items in measured.values():
+            for split in ("validation", "test"):
+                if named := [e.id for e in items[split]]:
+                    ids[digest(named)] = named
+                    shown |= {(split, e.id): {"set": split, "id": e.id, "text": task.ask(e)[-1]["content"], "answer": task.gold(e)} for e in items[split]}
+            for name, ability in items["beside"].items():
+                ids[ability.content] = [i.id for i in ability.items]
+                shown |= {(name, line["id"]): line for line in ability.shown()}
+        tried, lines = self.tried(attempts, drawn)
+        if self.shared:
+            kept = [held["attempts"] for name, held in self.done.items() if "attempts" in held]
+            tried, figure2 = cells.together(kept), max([figure2, *(k["logprobs"] for k in kept)], key=lambda f: len(f["items"]))
+        write_jsonl(self.out / "verdicts.jsonl", lines)
         write_jsonl(self.out / "items.jsonl", shown.values())
-        same = [r["same_ids"] for m in o.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",)) if r["source"] in self.method_code.SAMPLED]
-        results = {"format": FORMAT, "task": task.title, "task_name": o.task if o.task in TASKS else None,
-                   "model": "bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name,
-                   "commit": o.commit, "encode_back": {"sampled": len(same), "same": mean(same)},
-                   "cells": rows, "verdicts": rules, "copies": copies(sampled.values(), task, examples, accept),
-                   "judge_errors": judge_errors(sampled.values(), task, examples, accept),
-                   "do_not_fit": dropped, "logprobs": figure2, "items": ids, "fill": "the same command with --keep all" if missing else None,
-                   "settings": {k: getattr(o, k) for k in ("methods", "lr", "epochs", "batch", "limit", "test_limit", "benchmarks", "benchmark_limit", "seeds", "samples",
-                                                           "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
-                                                           "lora_targets", "test_samples", "test_temperature", "all_asserts", "unsafe_code")}
-                   | {"dtypes": self.dtypes, "judge": task.name}, "notes": task.notes,
-                   "benchmark_notes": abilities.notes(measured[o.seeds[0]]["beside"]),
-                   "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1],
-                   "identity": self.identity,
+        about = self.about(measured[o.seeds[0]])
+        lacking = any(b is None for row in rows for b in row["benchmarks"].values())
+        results = {"format": FORMAT, **about, "settings": about["settings"] | {k: getattr(o, k) for k in ("methods", "lr", "seeds")},
+                   "cells": rows, **tried, "logprobs": figure2, "items": ids, "fill": "the same command with --keep all" if lacking else None,
                    "times": {"minutes": round((time.time() - self.began) / 60, 2),
                              "tokens_per_second": {k: round(n / s) for k, (n, s) in self.seconds.items() if s > 0}}}
         write_json(self.out / "results.json", results)

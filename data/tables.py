@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from data import UserError
+
 NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")       # how judge.number found what it compared
 NAMES = {"sft": "SFT", "ssr": "SSR", "sdft": "SDFT", "s3ft": "S3FT"}
 # 97.5 % point of Student's t for 2, 3, ... degrees of freedom; beyond, 1.96
@@ -86,8 +88,15 @@ def drop(cell, base):
     return float(np.mean([b["accuracy"] - c["accuracy"] for b, c in pairs])) if pairs and all(b and c for b, c in pairs) else None
 
 
+def paired(group, other):
+    """The cells of both whose seed both have, in one order."""
+    mine, theirs = ({c["seed"]: c for c in cells} for cells in (group, other))
+    return [mine[s] for s in mine if s in theirs], [theirs[s] for s in mine if s in theirs]
+
+
 def mean_drop(group, base):
     """The same over the cells of several seeds."""
+    group, base = paired(group, base)
     drops = [drop(c, b) for c, b in zip(group, base)]
     return None if None in drops else float(np.mean(drops))
 
@@ -114,9 +123,11 @@ def scored(group, name="test"):
 
 
 def difference(group, other, names=("test",)):
-    """(mean, low, high) of group minus other, both one cell a seed, over the mean of the named sets; None where one was not measured."""
+    """(mean, low, high) of group minus other over the seeds that both have, over the mean of the named sets; None where one was not
+    measured."""
+    group, other = paired(group, other)
     pairs = [[(measured(a, n), measured(b, n)) for a, b in zip(group, other)] for n in names]
-    if not pairs or not all(a and b for rows in pairs for a, b in rows):
+    if not group or not pairs or not all(a and b for rows in pairs for a, b in rows):
         return None
     gaps = [[{"ids": a.get("ids"), "right": flags(a["right"]) - flags(b["right"])} for a, b in rows] for rows in pairs]   # set by seed
     means = [np.mean([rows[i]["right"].mean() for rows in gaps]) for i in range(len(group))]
@@ -126,12 +137,15 @@ def difference(group, other, names=("test",)):
     return (float(np.mean(means)), *bootstrap([d for rows in gaps for d in item_sets(rows)]))
 
 
-def how(base):
-    """What an interval of `difference` is, and what it leaves out."""
+def how(base, new_items=False):
+    """What an interval of `difference` is, and what it leaves out. new_items: the world drew them anew for every seed."""
     if len(base) < 3:
         return "paired bootstrap over items; what differs from seed to seed is left out: --seeds 3 shows it"
-    shared = len({(c["test"].get("ids"), len(c["test"]["right"])) for c in base}) == 1
-    return f"t interval over {len(base)} seeds; " + ("all are measured on the same items" if shared else "each has items of its own")
+    same = [n for n in ("test", *base[0]["benchmarks"]) if len({(row.get("ids"), len(row["right"])) for c in base if (row := measured(c, n))}) == 1]
+    aside = [n for n in same if n != "test"]
+    items = ("all are measured on the same items" if "test" in same else "each has training and test items of its own, drawn anew" if new_items else
+             "each draws its items from the same files, so they share some")
+    return f"t interval over {len(base)} seeds; {items}" + f" (for all the same: {', '.join(aside)})" * bool(aside and "test" not in same)
 
 
 def shown(method):
@@ -151,7 +165,8 @@ def missing(cells):
 
 
 def chosen_rates(results):
-    """{method: rate}: the smallest whose validation accuracy lies within one standard error (over items) of its best."""
+    """{method: rate}: the smallest whose validation accuracy lies within one standard error (over items) of its best, over the seeds
+    that have all of the method's rates."""
     rates = {}
     for method in results["settings"]["methods"]:
         by_rate = {}
@@ -161,6 +176,11 @@ def chosen_rates(results):
         if len(by_rate) == 1:
             rates[method] = next(iter(by_rate))
             continue
+        whole = set.intersection(*({c["seed"] for c in cs} for cs in by_rate.values()))
+        if not whole:
+            raise UserError(f"no seed has all rates of {shown(method)} ({', '.join(f'{lr:g}' for lr in sorted(by_rate))}), so none can be chosen; "
+                            f"run --methods {method} with all of them for one seed")
+        by_rate = {lr: [c for c in cs if c["seed"] in whole] for lr, cs in by_rate.items()}
         score = {lr: np.mean([c["validation"]["accuracy"] for c in cs]) for lr, cs in by_rate.items()}
         n = sum(len(c["validation"]["right"]) for c in next(iter(by_rate.values())))
         best = max(score.values())
@@ -275,7 +295,7 @@ def notes(results, cells, base, rates, seeds):
     if "sft" in rates and "s3ft" in rates:
         sft, s3ft = ([cells[m, rates[m], s] for s in seeds] for m in ("sft", "s3ft"))
         gain, kept = difference(s3ft, sft), difference(s3ft, sft, choices(base[0]))
-        lines.append(f"S3FT - SFT, task: {points(gain)} ({how(base)})")
+        lines.append(f"S3FT - SFT, task: {points(gain)} ({how(base, results['settings'].get('new_items'))})")
         if kept:
             lines.append(f"S3FT - SFT, mean of the benchmarks: {points(kept)}")
         lines.append(f"So in this run S3FT {verdict(gain, kept)}.")
@@ -317,6 +337,44 @@ def notes(results, cells, base, rates, seeds):
         lines.append(f"training examples that do not fit the model's context, left out for all methods: {results['do_not_fit']}")
     if speeds := results["times"]["tokens_per_second"]:
         lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()) + f"   ({results['times']['minutes']:.1f} min in all)")
+    return lines
+
+
+TESTS = (("mean drop, SFT - S3FT", "s3ft", "sft", True), ("task, S3FT - SFT", "s3ft", "sft", False),
+         ("task, S3FT - SDFT", "s3ft", "sdft", False), ("task, S3FT - SSR", "s3ft", "ssr", False))
+
+
+def tests(results):
+    """The comparison's four tests in their fixed order, each at 5 % and only as long as all before it were shown: lines.
+
+    results["cells"] may have other seeds for every method and rate; each method stands at its own rate, and two are compared over the
+    seeds that both have there. Shown: the 95 % t interval over seeds, paired, lies above 0. [] below three seeds of SFT and S3FT.
+    """
+    rates = {"base": None} | chosen_rates(results)
+    groups = {m: [c for c in results["cells"] if (c["method"], c["lr"]) == (m, lr)] for m, lr in rates.items()}
+    if not {"sft", "s3ft"} <= set(groups) or len(paired(groups["sft"], groups["s3ft"])[0]) < 3:
+        return []
+    choice, lines, stopped = choices(groups["base"][0]), [], False
+    for letter, (what, a, b, kept) in zip("abcd", TESTS):
+        common = len(paired(groups.get(a, []), groups.get(b, []))[0])
+        gap = difference(groups[a], groups[b], choice if kept else ("test",)) if common >= 3 else None
+        if gap is None:
+            said, fails = "not measured on three seeds or more", True
+        else:
+            said, fails = f"{points(gap)}, {common} seeds", gap[1] <= 0
+        lines.append(f"{letter}. {what}: {said}: " + ("descriptive" if stopped else "not shown; the rest is descriptive" if fails else "shown"))
+        stopped = stopped or fails
+    sft, s3ft = paired(groups["sft"], groups["s3ft"])
+    lines.append(f"guard, task, SFT - base: {points(difference(sft, groups['base']))}")
+    lost, less = mean_drop(sft, groups["base"]), mean_drop(s3ft, groups["base"])
+    if lost is not None and less is not None:
+        lines.append(f"mean drop of SFT: {points(difference(groups['base'], sft, choice))}; of S3FT: {points(difference(groups['base'], s3ft, choice))}"
+                     + (f", {100 * less / lost:.0f} % of SFT's" if lost > 0 else ""))
+    lines.append("KL(base || tuned): " + ", ".join(f"{shown(m)} {mean_kl(g)}" for m, g in groups.items() if m != "base"))
+    from_where = {part: sum(n for c in groups["s3ft"] for s, n in c["sources"].items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
+    paper = PAPER.get(results.get("task_name"), ({}, None))[1]
+    lines.append("S3FT's targets, own/paraphrase/gold: " + "/".join(f"{100 * n / max(1, sum(from_where.values())):.1f}" for n in from_where.values()) + " %"
+                 + (f" (the paper's Table 3: {'/'.join(map(str, paper))})" if paper else ""))
     return lines
 
 

@@ -28,7 +28,7 @@ def cells(rng, seeds, sd, items=ITEMS):
         for group, p in zip(pair, (B + gap, B)):
             own = np.where(rng.random(items) < 0.5, hard, rng.random(items))         # half of what decides is the item, half chance
             right = own < p
-            group.append({"test": {"right": right.astype(float), "accuracy": right.mean(), "ids": str(seed)}, "benchmarks": {}})
+            group.append({"test": {"right": right.astype(float), "accuracy": right.mean(), "ids": str(seed)}, "benchmarks": {}, "seed": seed})
     return pair
 
 

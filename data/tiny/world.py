@@ -32,6 +32,7 @@ import world_skills  # noqa: E402
 from world_words import CURIOS, HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, UNITS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
+COMPARISON = 2026                # of the items that --new-items draws, other ones for every seed of a comparison
 
 # ---------------------------------------------------------------- word problems
 
@@ -452,13 +453,19 @@ def referent_item(r, schema):
 WINDOWS = {"facts": (0, 160), "myths": (0, 120), "endings": (0, 76), "referents": (0, 16)}
 
 
+def item_key(item):
+    """What makes two items of a benchmark the same, in whatever order their options stand."""
+    return json.dumps([item["context"] if isinstance(item["context"], str) else sorted(item["context"]), sorted(item["endings"])])
+
+
 def benchmark_items(name, n, seed=SEED, avoid=()):
-    """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice.
-    avoid: items that must not come again."""
-    r, items = random.Random(f"{name} {seed}"), []
-    seen = {content(item) for item in avoid}
-    first, last = WINDOWS[name]
+    """n items of one benchmark: {"id", "context" (one text, or one for each option), "endings" (likewise), "answer"}, none twice and
+    none whose item_key is to avoid. ValueError where the world has no n of them."""
+    r, seen, items, misses, (first, last) = random.Random(f"{name} {seed}"), set(avoid), [], 0, WINDOWS[name]
     while len(items) < n:
+        misses += 1                                                          # in a row
+        if misses > 40_000:
+            raise ValueError(f"the world has only {len(items)} of {n} new items of {name}")
         if name == "facts":
             context, endings = fact_item(r, r.choice(COUNTRIES[first:last]), r.choice(list(ATTRIBUTES)))
         elif name == "myths":
@@ -475,15 +482,11 @@ def benchmark_items(name, n, seed=SEED, avoid=()):
         order = r.sample(range(len(endings)), len(endings))
         item = {"context": context if isinstance(context, str) else [context[i] for i in order],
                 "endings": [" " + endings[i] for i in order], "answer": order.index(0)}
-        if content(item) not in seen:
-            seen.add(content(item))
+        if item_key(item) not in seen:
+            seen.add(item_key(item))
             items.append({"id": f"{name}-{len(items)}", **item})
+            misses = 0
     return items
-
-
-def content(item):
-    """What an item asks, in whatever order its options stand."""
-    return json.dumps([item["context"] if isinstance(item["context"], str) else sorted(item["context"]), sorted(item["endings"])])
 
 
 BENCHMARKS = {"facts": 1000, "myths": 1000, "endings": 1000, "referents": 1000}
@@ -686,7 +689,6 @@ def documents(seed, later=False):
 
 SPLITS = {"train": 4000, "validation": 500, "test": 2000}
 ITEMS = {kind: 1.0 for kind in KINDS}     # how often each kind comes among the items: set on the base model's accuracy (README.md)
-COMPARISON = 2026                # the seed of the items that a comparison draws anew (--new-items)
 
 
 def gsm8k_items(seed=SEED, avoid=(), **splits):
@@ -702,6 +704,28 @@ def gsm8k_items(seed=SEED, avoid=(), **splits):
             seen.add(p.question)
             files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
     return files
+
+
+def file_rows(*names):
+    """The rows of bundled files, data/tiny/NAME.jsonl."""
+    return [json.loads(line) for name in names for line in (HERE / f"{name}.jsonl").read_text().splitlines()]
+
+
+def new_items(task, seed, train, test):
+    """{"train": [row, ...], "test": [row, ...]} for one seed of a comparison, in the fields of the task's files: no question, task or
+    passage that stands in those, none twice. The test rows do not depend on how many are trained on."""
+    seed = f"comparison {COMPARISON} {seed}"
+    if task == "gsm8k":
+        return gsm8k_items(seed, {row["question"] for row in file_rows("gsm8k/train", "gsm8k/validation", "gsm8k/test")}, test=test, train=train)
+    if task == "mbpp":
+        rows = world_code.rows(seed, test + train, {row["text"] for row in file_rows("mbpp/mbpp")})
+        return {"test": rows[:test], "train": rows[test:]}
+    return world_readings.rows(seed, {row.get("context") for row in file_rows("nq/train", "nq/validation", "nq/test")}, test=test, train=train)
+
+
+def new_benchmark_items(name, seed, n):
+    """n items of a benchmark for one seed of a comparison, none of them in the files. ValueError where the world has not so many."""
+    return benchmark_items(name, n, f"comparison {COMPARISON} {seed}", map(item_key, file_rows(f"benchmarks/{name}")))
 
 
 def write(folder, rows_by_name):

@@ -159,10 +159,10 @@ SPLITS = {"prompt": 10, "test": 500, "validation": 90, "train": 374}           #
 ITEMS = {"known": 0.20, "half": 0.45, "held": 0.35}
 
 
-def rows(seed):
-    """The 974 rows of tiny-mbpp: {"text", "code", "task_id", "test_setup_code", "test_list", "challenge_test_list", "kind", "voice"}."""
-    r, seen, made = random.Random(f"mbpp {seed}"), set(), []
-    while len(made) < sum(SPLITS.values()):
+def rows(seed, n=sum(SPLITS.values()), avoid=()):
+    """The 974 rows of tiny-mbpp, or n others whose text is not to avoid: {"text", "code", "task_id", "test_setup_code", "test_list", "challenge_test_list", "kind", "voice"}."""
+    r, seen, made = random.Random(f"mbpp {seed}"), set(avoid), []
+    while len(made) < n:
         kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]
         t = task(r, kind, lambda text: text not in seen and (kind == "held" or reserved(text, 5)))
         seen.add(t.text)

@@ -122,10 +122,10 @@ SPLITS = {"train": 1200, "validation": 200, "test": 600}
 ITEMS = {"known": 0.4, "half": 0.2, "held": 0.4}
 
 
-def rows(seed, **splits):
+def rows(seed, avoid=(), **splits):
     """{"train": [{"context", "qas": [{"qid", "question", "answers", "kind", "voice"}]}, ...], ...} in MRQA's fields; an
-    unanswerable question has no answers."""
-    r, seen, files = random.Random(f"nq {seed}"), set(), {}
+    unanswerable question has no answers. avoid: passages that must not come."""
+    r, seen, files = random.Random(f"nq {seed}"), set(avoid), {}
     for split, n in (splits or SPLITS).items():
         files[split] = []
         while len(files[split]) < n:

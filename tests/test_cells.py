@@ -1,0 +1,209 @@
+"""Comparisons that go on anywhere: --new-items, --results, --report over a folder of cells. On the bundled model, at a small size."""
+import json
+import shutil
+
+import pytest
+
+import s3ft
+from data import TINY, cells, cli, load_task, new_items, plan, runs, tables
+from test_report import cell, benchmark, result
+from test_runs import without_times
+
+SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",
+         "--max-new-tokens", "52", "--keep", "none"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        patch.setattr(runs, "VALIDATION", 2)
+        yield
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How often something was trained, and answered."""
+    counts = {"finetune": 0, "evaluate": 0, "attempt": 0}
+    for name in counts:
+        def counted(*a, real=getattr(s3ft, name), name=name, **k):
+            counts[name] += 1
+            return real(*a, **k)
+        monkeypatch.setattr(s3ft, name, counted)
+    return counts
+
+
+def run(folder, *more, out="run"):
+    """The command with folder/results -> results.json of folder/OUT, or the exit code where it is not 0."""
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--results", str(folder / "results"), "--out", str(folder / out), *more]))
+    return code or json.loads((folder / out / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cells")
+    return folder, run(folder, "--seeds", "2")
+
+
+def copy_of(finished, tmp_path):
+    shutil.copytree(finished[0] / "results", tmp_path / "results")
+    return tmp_path, tmp_path / "results" / "gsm8k"
+
+
+# ---------------------------------------------------------------- new items
+
+@pytest.mark.parametrize("name", ["gsm8k", "mbpp", "nq"])
+def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
+    options = cli.parse(["--task", name, "--new-items", "--seeds", "2", "--limit", "30", "--test-limit", "20", "--benchmark-limit", "25"],
+                        s3ft.METHODS, s3ft.SOURCES)
+    options.data = str(TINY)
+    beside = s3ft.abilities.load(options)
+    found = new_items.read(options, tmp_path, new_items.draw(options, beside), beside)
+    texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
+    task, items = load_task(name, TINY), lambda seed, n: {(i.contexts, i.endings) for i in found[seed][2][n].items}
+    files = texts(e for split in ("train", "validation", "test") for e in task.load(split))
+    for seed, (train, test, own) in found.items():
+        assert len(train) == 30 and len(test) == 20 and not texts(train) & texts(test) and not texts(train + test) & files
+        assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)} and test[0].id.startswith(f"s{seed}-test-")
+        for n, ability in own.items():
+            alike = lambda some: {(frozenset(i.contexts), frozenset(i.endings)) for i in some}
+            assert len(alike(ability.items)) == 25 and not alike(ability.items) & alike(beside[n].items)
+            assert {i.id for i in ability.items} == {f"s{seed}-{n}-{k}" for k in range(1, 26)}
+    assert texts(found[0][0]) != texts(found[1][0]) and texts(found[0][1]) != texts(found[1][1]) and items(0, "facts") != items(1, "facts")
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--task", "squad", "--new-items"], "--new-items draws from the bundled model's world"),
+    (["--task", "gsm8k", "--new-items", "--data", str(TINY)], "--new-items draws from"),
+    (["--task", "gsm8k", "--new-items", "--benchmark-limit", "100000", "--benchmarks", "myths"], "smaller --benchmark-limit"),
+    (["--task", "gsm8k", "--results", str(TINY / "world.py")], "cannot be written"),
+])
+def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch, arguments, expected):
+    monkeypatch.setattr(new_items, "write_jsonl", lambda *_: pytest.fail("written"))
+    assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")])) == 2
+    err = capsys.readouterr().err.strip()
+    assert expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- cells that are there
+
+def test_every_cell_is_a_small_file_without_paths_or_texts(finished):
+    folder, results = finished
+    held = {p.stem: json.loads(p.read_text()) for p in (folder / "results" / "gsm8k").glob("*.json")}
+    assert set(held) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"} and len(results["cells"]) == 6
+    for c in results["cells"]:
+        assert held[c["folder"]]["cell"] == c and "validation" in c
+    said = json.dumps(held)
+    assert str(folder) not in said and "How many" not in said and max(len(json.dumps(h)) for h in held.values()) < 8000
+    assert cells.read(folder / "results" / "gsm8k" / "base-s0.json")["key"]["settings"]["new_items"] is True
+
+
+def test_what_is_there_is_neither_sampled_nor_trained_nor_measured(finished, tmp_path, trained):
+    folder, _ = copy_of(finished, tmp_path)
+    results = run(folder, "--seeds", "2")
+    assert not any(trained.values())
+    assert without_times(results) == without_times(finished[1])
+    assert run(folder, "--methods", "own_only", out="more")["cells"][1]["sources"].keys() <= {"own"}     # another method beside them
+    assert trained["finetune"] == 1 and len(list((folder / "results" / "gsm8k").glob("*-s0.json"))) == 5
+
+
+def test_a_damaged_file_is_said_and_made_again(finished, tmp_path, trained, capsys):
+    folder, there = copy_of(finished, tmp_path)
+    path = there / "s3ft-lr0.0003-e1-s1.json"
+    before = path.read_text()
+    path.write_text(before[:400])
+    (there / "sft-lr0.0003-e1-s0.json.tmp7").write_text("{")
+    results = run(folder, "--seeds", "2")
+    assert f"{path.name} is damaged: not read, made again" in capsys.readouterr().out
+    assert trained["finetune"] == 1 and without_times(json.loads(path.read_text())["cell"]) == without_times(json.loads(before)["cell"])
+    assert without_times(results) == without_times(finished[1])
+    path.write_text(before.replace('"kl": 0', '"kl": 1', 1))
+    assert cells.read(path) is None, "its digest tells"
+
+
+def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
+    real = s3ft.finetune
+
+    def killed(*a, **k):
+        if trained["finetune"] == 1:
+            raise KeyboardInterrupt
+        return real(*a, **k)
+    monkeypatch.setattr(s3ft, "finetune", killed)
+    assert run(tmp_path, "--seeds", "2") == 130
+    monkeypatch.setattr(s3ft, "finetune", real)
+    results = run(tmp_path, "--seeds", "2", out="elsewhere")
+    assert trained["finetune"] == 4 and without_times(results) == without_times(finished[1])
+
+
+def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, tmp_path, capsys, trained):
+    folder, there = copy_of(finished, tmp_path)
+    for more, expected in ((["--limit", "7"], "settings (limit 6, not 7)"), (["--test-limit", "2"], "settings (test_limit 3, not 2)"),
+                           (["--batch", "2"], "s3ft-lr0.0003-e1-s0.json was made with other settings (batch 3, not 2)")):
+        assert run(folder, *more) == 2 and expected in (err := capsys.readouterr().err) and len(err.strip().splitlines()) == 1
+    held = cells.read(there / "base-s0.json")
+    cells.write(there / "base-s0.json", held | {"key": held["key"] | {"world": "another"}})
+    assert run(folder) == 2 and "base-s0.json belongs to another world" in capsys.readouterr().err
+    assert not (folder / "run").exists() and not any(trained.values())
+
+
+# ---------------------------------------------------------------- the report
+
+def between(text):
+    return text[text.index("### Gain"):text.index("### Items that changed")]
+
+
+def test_the_report_over_cells_is_that_over_the_run(finished, tmp_path, capsys):
+    said = []
+    for path in (finished[0] / "run", finished[0] / "results", finished[0] / "results" / "gsm8k"):
+        assert cli.guard(lambda: s3ft.main(["--report", str(path), "--out", str(tmp_path / "report")])) == 0
+        said.append(between(capsys.readouterr().out))
+    assert said[0] == said[1] == said[2]
+
+
+def test_a_folder_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
+    _, there = copy_of(finished, tmp_path)
+    (there / "sft-lr0.0003-e1-s1.json").unlink()
+    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
+    said = capsys.readouterr().out
+    assert "SFT at rate 0.0003 lacks seed 1" in said and "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
+    (there / "base-s1.json").unlink()
+    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
+    assert "seed 1 is left out: its base model is not there" in capsys.readouterr().out
+    held = cells.read(there / "s3ft-lr0.0003-e1-s0.json")
+    held["key"]["settings"]["limit"] = 7
+    cells.write(there / "s3ft-lr0.0003-e1-s0.json", held)
+    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 2
+    assert "was made with other settings (limit 7, not 6)" in capsys.readouterr().err
+
+
+def several(right, seeds=4, lr=3e-4):
+    """Cells of four seeds: {method: right answers of 100}, a point apart from seed to seed."""
+    return [cell(m, s, n + s % 2 * (m == "base"), {"facts": benchmark(facts)}, lr=lr) for s in range(seeds) for m, (n, facts) in right.items()]
+
+
+def test_four_tests_stop_at_the_first_that_is_not_shown():
+    right = {"base": (40, 90), "sft": (50, 70), "ssr": (59, 75), "sdft": (60, 80), "s3ft": (60, 85)}
+    lines = tables.tests(result(several(right)))
+    assert [line.rpartition(": ")[2] for line in lines[:4]] == ["shown", "shown", "not shown; the rest is descriptive", "descriptive"]
+    assert "a. mean drop, SFT - S3FT: +15.0 points [+15.0, +15.0], 4 seeds" in lines[0] and "25 % of SFT's" in lines[5]
+    assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
+    assert tables.tests(result(several(right, seeds=2))) == []
+
+
+def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those_that_both_have():
+    screened = several({"sft": (80, 70), "s3ft": (50, 80)}, seeds=2, lr=1e-3)
+    results = result(several({"base": (40, 90), "sft": (50, 70), "s3ft": (70, 85)}) + screened)
+    for c in results["cells"]:
+        if c["method"] == "sft" and c["seed"] > 1:       # not screened: no word in the choice
+            c["validation"] |= {"accuracy": 1.0}
+    assert tables.chosen_rates(results) == {"sft": 1e-3, "s3ft": 3e-4}
+    assert tables.tests(results) == [], "SFT has two seeds at its own rate"
+    for c in results["cells"]:
+        c["seed"] += 10 * (c["lr"] == 1e-3)
+    with pytest.raises(s3ft.UserError, match="no seed has all rates of SFT"):
+        tables.chosen_rates(results)
+
+
+def test_controls_are_methods_of_the_command_line():
+    options = cli.parse(["--task", "gsm8k", "--methods", ",".join(s3ft.CONTROLS)], s3ft.METHODS | s3ft.CONTROLS, s3ft.SOURCES)
+    assert options.methods == ["raw", "own_only", "voice", "s3ft_number"]
