@@ -219,7 +219,8 @@ def section(r, folder, prefix):
                   + [[*head[key], percent(scored(g)), points(gain[key], ""), points(lost[key], ""), mean_kl(g)] for key, g in groups.items()])
     over = ", ".join(map(md, choice)) or "no benchmark of multiple choice, as none was measured"
     lines += ["", f"Gain: over base. Mean drop: lost over {over}. KL(base || tuned): "
-              f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} {how(base, r['settings'].get('new_items'))}."
+              f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} "
+              + f"{how(base, r['settings'].get('new_items'))}."
               + " Rows of fewer seeds: over those; below three, over items." * ragged]
     lines += [x for each in r["runs"] if (line := about_judge(each.get("judge_errors") or {}))
               for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]

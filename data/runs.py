@@ -584,7 +584,7 @@ class Run:
         tried, lines = self.tried(attempts, drawn)
         if self.shared:
             kept = [held["attempts"] for name, held in self.done.items() if "attempts" in held]
-            tried, figure2 = cells.together(kept), max([figure2, *(k["logprobs"] for k in kept)], key=lambda f: len(f["items"]))
+            tried, figure2 = cells.together(kept), max([*(k["logprobs"] for k in kept), figure2], key=lambda f: len(f["items"]))
         write_jsonl(self.out / "verdicts.jsonl", lines)
         write_jsonl(self.out / "items.jsonl", shown.values())
         about = self.about(measured[o.seeds[0]])

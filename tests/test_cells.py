@@ -9,7 +9,7 @@ from data import TINY, cells, cli, load_task, new_items, plan, runs, tables
 from test_report import cell, benchmark, result
 from test_runs import without_times
 
-SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",
+SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", "--benchmark-limit", "1", "--epochs", "1", "--batch", "3",
          "--max-new-tokens", "52", "--keep", "none"]
 
 
@@ -17,7 +17,7 @@ SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", 
 def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
-        patch.setattr(runs, "VALIDATION", 2)
+        patch.setattr(runs, "VALIDATION", 1)
         yield
 
 
@@ -75,7 +75,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
 @pytest.mark.parametrize("arguments, expected", [
     (["--task", "squad", "--new-items"], "--new-items draws from the bundled model's world"),
     (["--task", "gsm8k", "--new-items", "--data", str(TINY)], "--new-items draws from"),
-    (["--task", "gsm8k", "--new-items", "--benchmark-limit", "100000", "--benchmarks", "myths"], "smaller --benchmark-limit"),
+    (["--task", "gsm8k", "--new-items", "--benchmark-limit", "9999", "--benchmarks", "myths", "--limit", "1", "--test-limit", "1"],
+     "smaller --benchmark-limit"),
     (["--task", "gsm8k", "--results", str(TINY / "world.py")], "cannot be written"),
 ])
 def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch, arguments, expected):
@@ -129,10 +130,10 @@ def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tm
             raise KeyboardInterrupt
         return real(*a, **k)
     monkeypatch.setattr(s3ft, "finetune", killed)
-    assert run(tmp_path, "--seeds", "2") == 130
+    assert run(tmp_path) == 130
     monkeypatch.setattr(s3ft, "finetune", real)
-    results = run(tmp_path, "--seeds", "2", out="elsewhere")
-    assert trained["finetune"] == 4 and without_times(results) == without_times(finished[1])
+    results = run(tmp_path, out="elsewhere")
+    assert trained["finetune"] == 2 and without_times(results["cells"]) == without_times([c for c in finished[1]["cells"] if c["seed"] == 0])
 
 
 def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, tmp_path, capsys, trained):

@@ -464,7 +464,7 @@ def benchmark_items(name, n, seed=SEED, avoid=()):
     r, seen, items, misses, (first, last) = random.Random(f"{name} {seed}"), set(avoid), [], 0, WINDOWS[name]
     while len(items) < n:
         misses += 1                                                          # in a row
-        if misses > 40_000:
+        if misses > 20_000:
             raise ValueError(f"the world has only {len(items)} of {n} new items of {name}")
         if name == "facts":
             context, endings = fact_item(r, r.choice(COUNTRIES[first:last]), r.choice(list(ATTRIBUTES)))
