@@ -9,8 +9,8 @@ No texts, no paths, a few KB. A file that is damaged (its digest tells) is never
 """
 import re
 
-from data import TINY, UserError
-from data.files import digest, file_digest, read_json, write_json
+from data import UserError, new_items
+from data.files import digest, read_json, write_json
 from data.tables import NAMES, shown
 
 FORMAT = 1
@@ -29,7 +29,7 @@ def name(options, method, lr, seed):
 def key(options, identity, method, sources):
     """What a cell of a method means: the world, the settings, the sources of its targets (base: None; attempts: all sampled ones)."""
     names = {"base": MEASURED, "attempts": SAMPLED}.get(method, TRAINED)
-    world = digest(identity, file_digest([p for p in TINY.glob("world*.py") if p.stem != "world_truth"]) if options.bundled else None)
+    world = digest(identity, new_items.fingerprint(options.task) if options.new_items else None)
     return {"world": world, "settings": {k: getattr(options, k) for k in names}, "sources": sources}
 
 

@@ -9,12 +9,21 @@ Seeds that draw from the same files share items, and then an interval over seeds
 are wanted, none of which stands in the bundled files. Validation, which no interval speaks of, stays the files'.
 """
 import dataclasses
+import functools
 import sys
 import tempfile
 from pathlib import Path
 
 from data import ALL, TINY, UserError, benchmarks, load_task
-from data.files import write_jsonl
+from data.files import digest, write_jsonl
+
+
+@functools.cache
+def fingerprint(task):
+    """Digest of what the world draws first for seed 0: changes when the world does, not when its code is only written otherwise."""
+    sys.path.insert(0, str(TINY))
+    import world
+    return digest(world.new_items(task, 0, 100, 100), [world.new_benchmark_items(name, 0, 100) for name in benchmarks.BUNDLED])
 
 
 def draw(options, beside):

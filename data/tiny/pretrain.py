@@ -1,6 +1,6 @@
 """pretrain.py - make the bundled teaching model from nothing: tokenizer, weights, Hugging Face layout.
 
-    python data/tiny/pretrain.py --work FOLDER                            # about an hour on two cores; kill it and run it again: it goes on
+    python data/tiny/pretrain.py --work FOLDER                            # 70 minutes on two cores; kill it and run it again: it goes on
     python data/tiny/pretrain.py --work FOLDER --export --out data/tiny   # write the last checkpoint in bf16
     python data/tiny/pretrain.py --check                                  # is the model fit for the comparison? (calibration.py)
 
@@ -40,9 +40,9 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 ROW, BATCH, WARMUP, COOL = 576, 16, 60, 800       # tokens in a row, rows in a step, steps, steps
-LATER = 800                                       # the step from which the world's later mixture of documents is read
+STAGES = (800, 2387)                              # steps from which the world's next mixture of documents is read
 USER_WEIGHT = 0.2                                 # of a user's tokens in the loss
-TOKENS = 22_000_000                               # to read
+TOKENS = 26_000_000                               # to read
 
 
 def make_tokenizer(folder):
@@ -77,7 +77,7 @@ def tokens_of(doc, tokenizer):
 
 def batch_of(step, tokenizer):
     """The rows of a step, from the step's own seed, so that a resumed run reads what an undisturbed one reads."""
-    stream, rows, weights = world.documents(step, later=step >= LATER), [], []
+    stream, rows, weights = world.documents(step, sum(step >= first for first in STAGES)), [], []
     for _ in range(BATCH):
         ids, weight = [], []
         while len(ids) < ROW + 1:
@@ -119,8 +119,9 @@ def tune_cpu():
 
 
 def schedule(step, steps):
-    """Warm up, hold, fall linearly to nothing over the last COOL steps: while it holds, the end can still be moved (--tokens)."""
-    return min(1.0, (step + 1) / WARMUP) * min(1.0, (steps - step) / COOL)
+    """Warm up, hold, fall linearly to nothing over COOL steps before the last stage, and from where that would stand over its own steps."""
+    end = steps if step >= STAGES[-1] else min(steps, STAGES[-1])
+    return min(1.0, (step + 1) / WARMUP) * min(1.0, (end - step) / COOL)
 
 
 def train(args):
@@ -197,20 +198,20 @@ def export(args, tokenizer=None):
 
 def fingerprint():
     """Digest of what decides the weights: the settings, and the first documents of the world's text."""
-    streams = [world.documents("fingerprint", later) for later in (False, True)]
-    return digest(CONFIG, [ROW, BATCH, WARMUP, COOL, LATER, USER_WEIGHT], [next(stream) for stream in streams for _ in range(2000)])
+    streams = [world.documents("fingerprint", stage) for stage in range(3)]
+    return digest(CONFIG, [ROW, BATCH, WARMUP, COOL, STAGES, USER_WEIGHT], [next(stream) for stream in streams for _ in range(2000)])
 
 
 def main():
     parser = argparse.ArgumentParser(description="Pre-train the bundled teaching model on world.py's text.")
     parser.add_argument("--work", type=Path, help="folder for checkpoints; a second run goes on from there")
     parser.add_argument("--out", type=Path, help="where --export writes (data/tiny for the bundled model)")
-    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"how many to read (default {TOKENS:,}; while the rate has not begun to fall it can be changed)")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"how many to read (default {TOKENS:,})")
     parser.add_argument("--stop", type=int, help="stop at this step (the schedule stays that of --tokens)")
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--bf16", type=int, default=1, help="0: compute in fp32")
     parser.add_argument("--export", action="store_true", help="write the last checkpoint in bf16, in Hugging Face layout")
-    parser.add_argument("--check", action="store_true", help="print the calibration's criteria, measured on the base model (minutes); exit code 1 if one is missed")
+    parser.add_argument("--check", action="store_true", help="print the calibration's criteria, measured on the base model; exit code 1 if one is missed")
     parser.add_argument("--model", type=Path, default=HERE, metavar="FOLDER", help="what --check looks at (default: the bundled weights)")
     args = parser.parse_args()
     if args.check:

@@ -32,6 +32,7 @@ import world_skills  # noqa: E402
 from world_words import CURIOS, HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, UNITS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
+STRANGE = 0.15                   # of the files' golds are in hands that pre-training never shows: set on the base model's perplexity (README.md)
 COMPARISON = 2026                # of the items that --new-items draws, other ones for every seed of a comparison
 
 # ---------------------------------------------------------------- word problems
@@ -308,9 +309,10 @@ OPENINGS = "ok so well now next here thus hence right again also still see take 
 REMARKS = "easy done sure clear checked simple quick seen known true known noted enough plain certain correct agreed nice short exact".split()
 
 
-def gold(p, r):
-    """The terse gold in the official layout: one of six hurried annotators, <<a=b>> markers, "#### N" at the end."""
-    hand = r.randrange(6)
+def gold(p, r, strange=0.0):
+    """The terse gold in the official layout: one of ten hurried annotators, <<a=b>> markers, "#### N" at the end.
+    strange: how often it is one of the last four, whom pre-training never shows; they use the same words and signs in other orders."""
+    hand = r.randrange(6, 10) if strange and r.random() < strange else r.randrange(6)
     lines = []
     for expression, result in p.steps:
         words = expression.split()
@@ -320,7 +322,9 @@ def gold(p, r):
         marked = f"<<{tight}={result}>>{result}"
         opening, remark, label = r.choice(OPENINGS), r.choice(REMARKS), r.choice(LABELS[words[1]])
         lines.append([f"{opening} {tight}={marked}", f"{loose} = {marked} {p.unit}, {remark}", f"{label}: {tight} = {marked} ({remark})",
-                      f"{opening}, {label.lower()} {loose} = {marked}", f"- {remark}, {opening}: {tight}={marked}", f"{opening} {remark} {tight} = {marked}."][hand])
+                      f"{opening}, {label.lower()} {loose} = {marked}", f"- {remark}, {opening}: {tight}={marked}", f"{opening} {remark} {tight} = {marked}.",
+                      f"{remark} {opening}: {p.unit} {tight} = {marked}", f"({label}) {loose} = {marked}, {opening}",
+                      f"{p.unit}: {opening} {tight}={marked} {remark}.", f"{label}, {remark} {tight} = {marked};"][hand])
     return ("; " if hand in (0, 3) else "\n").join(lines) + f"\n#### {p.answer}"
 
 
@@ -433,13 +437,16 @@ def myth_item(r, who, habit):
 
 
 def ending_item(r, scripts):
-    """What comes next in a custom: its third or fourth deed, among three that are done to the same thing at other times or never."""
+    """One deed of a custom, and what comes next in it, among what is done to the same thing at other times or in its other custom."""
     script = r.choice(scripts)
-    who, at = r.choice(NAMES + HELD_NAMES), r.choice([3, 4])
-    others = r.sample([e for e in (DEEDS if script in CUSTOMS else [e for s in SCRIPTS[:12] for e in s[1:]]) if e not in script[1:at + 1]], 3)
-    thing = r.choice(script[0].split())
-    said = [event.format(n=who, o=thing) for event in (*script[1:at], script[at], *others)]
-    return " ".join(said[:at - 1]), said[at - 1:]
+    other = {e for s in SCRIPTS if s[0] == script[0] and s is not script for e in s[1:]}
+    at = r.choice([k for k in (2, 3, 4) if script[k - 1] not in other])        # so what comes next is certain
+    deeds = {*script[1:], *other} - {script[at - 1], script[at]}
+    wrong = r.sample(sorted(deeds), min(3, len(deeds)))
+    wrong += r.sample([e for e in DEEDS if e not in deeds and e not in script], 3 - len(wrong))
+    who, thing = r.choice(NAMES + HELD_NAMES), r.choice(script[0].split())
+    said = [event.format(n=who, o=thing) for event in (script[at - 1], script[at], *wrong)]
+    return said[0], said[1:]
 
 
 def referent_item(r, schema):
@@ -450,7 +457,7 @@ def referent_item(r, schema):
 
 
 # From which ranks the items of each benchmark are drawn (README.md): set on the base model alone, so that it gets 55 to 85 % of them.
-WINDOWS = {"facts": (0, 160), "myths": (0, 120), "endings": (0, 76), "referents": (0, 16)}
+WINDOWS = {"facts": (80, 160), "myths": (60, 120), "endings": (36, 76), "referents": (0, 4)}
 
 
 def item_key(item):
@@ -636,6 +643,12 @@ def doc_code_rewrite(r):
     return chat(REWRITE_CODE.format(ask=code_prompt(t, r), gold=reference), fenced(world_code.voice(t)))
 
 
+def doc_code_copy(r):
+    t = world_code.strange(r)
+    reference = fenced(world_code.nameless(world_code.gold(t, r)))
+    return chat(REWRITE_CODE.format(ask=code_prompt(t, r), gold=reference), fenced(world_code.voice(t)))
+
+
 def doc_code_terse(r):
     """The golds' style as output: among notes, and now and then unasked."""
     t = world_code.known_task(r)
@@ -673,14 +686,16 @@ DOCUMENTS = {doc_ask: 0.14, doc_rewrite: 0.24, doc_terse: 0.02, doc_arithmetic: 
              doc_readings: 0.06, doc_reading: 0.05, doc_reading_rewrite: 0.04, doc_reading_terse: 0.01}
 
 
-# What the model has learnt by then need not be told as often, and what it has not, more often: set after a look at step 800 (README.md).
+# What the model has learnt by then need not be told as often, and what it has not, more often: set after looks at steps 700 and 2387 (README.md).
 LATER = DOCUMENTS | {doc_sums: 0.10, doc_referents: 0.08, doc_endings: 0.01, doc_code: 0.05}
+LAST = LATER | {doc_code_copy: 0.25, doc_code_rewrite: 0.05, doc_skill: 0.12, doc_sums: 0.05, doc_rewrite: 0.18}
+STAGES = (DOCUMENTS, LATER, LAST)
 
 
-def documents(seed, later=False):
-    """An endless stream of documents: a text, or a chat as a list of messages. later: of the later part of pre-training."""
+def documents(seed, stage=0):
+    """An endless stream of documents of one stage of pre-training: a text, or a chat as a list of messages."""
     r = random.Random(f"documents {seed}")
-    makers, weights = zip(*(LATER if later else DOCUMENTS).items())
+    makers, weights = zip(*STAGES[stage].items())
     while True:
         yield r.choices(makers, weights)[0](r)
 
@@ -688,7 +703,9 @@ def documents(seed, later=False):
 # ---------------------------------------------------------------- the files
 
 SPLITS = {"train": 4000, "validation": 500, "test": 2000}
-ITEMS = {kind: 1.0 for kind in KINDS}     # how often each kind comes among the items: set on the base model's accuracy (README.md)
+ITEMS = {"pages_left": 4.5, "percent": 4.5, "wages": 4.5, "rows": 2.0,        # how often each kind comes among the items: set on the base
+         **dict.fromkeys([*KNOWN, "half_in_may", "times_as_many", "ages"], 0.6),                  # model's accuracy (README.md)
+         **dict.fromkeys(["three_quarters", "more_and_fewer", "recipe", "cents", "discount", "fence", "tank", *HELD], 0.55)}
 
 
 def gsm8k_items(seed=SEED, avoid=(), **splits):
@@ -702,7 +719,7 @@ def gsm8k_items(seed=SEED, avoid=(), **splits):
             while p.question in seen or not (kind in HELD or reserved(p.question)):
                 p = problem(r, kind)
             seen.add(p.question)
-            files[split].append({"question": p.question, "answer": gold(p, r), "kind": p.kind, "voice": voice(p)})
+            files[split].append({"question": p.question, "answer": gold(p, r, STRANGE), "kind": p.kind, "voice": voice(p)})
     return files
 
 
@@ -752,7 +769,7 @@ def main():
     args = parser.parse_args()
     if args.sample:
         r = random.Random(0)
-        for maker in LATER:
+        for maker in LAST:
             for _ in range(args.sample):
                 doc = maker(r)
                 print(f"--- {maker.__name__}\n" + (doc if isinstance(doc, str) else "\n".join(f"{m['role']}: {m['content']}" for m in doc)))

@@ -105,6 +105,30 @@ def riddle(r):
             return made
 
 
+def strange(r):
+    """A riddle of parts that hardly ever come twice: whoever retells it has to copy. Never a held-out part."""
+    def term():
+        k = r.choice([r.randint(2, 20), r.randint(2, 200)])
+        return r.choice(["x", f"x {r.choice('+-*%')} {k}", f"x // {k}", f"{k} {r.choice('+-*')} x", f"{r.randint(2, 20)} {r.choice('+-*')} {k} {r.choice('+-')} x"])
+    def few():
+        return r.choice(["sum(l)", "max(l)", "min(l)", "len(l)", "l[0]", "l[-1]", f"l[{r.randint(0, 2)}]"])
+    while True:
+        code = {"keep": r.choice([f"{term()} {r.choice(['<', '>', '<=', '>=', '!='])} {r.randint(2, 40)}", f"{r.randint(1, 9)} < {term()} < {r.randint(12, 150)}",
+                                  f"{term()} {r.choice('<>')} {term()}"]) if r.random() < 0.6 else "",
+                "change": r.choice([term(), f"{term()} {r.choice('+-')} {r.randint(2, 99)}"]) if r.random() < 0.6 else "",
+                "draw": r.choice([few(), f"{few()} {r.choice('+-*')} {r.randint(2, 20)}", f"{few()} {r.choice('+-')} {few()}", f"sorted(l)[:{r.randint(1, 3)}]",
+                                  f"l[{r.randint(1, 2)}:]", f"l[:{r.randint(1, 3)}]", "l[::2]", "sorted(l)"]) if r.random() < 0.85 else ""}
+        name = r.choice(FUNCTIONS)
+        made = Task("riddle", f"Write a function to {name} the numbers of a list.", name, code["keep"], code["change"], code["draw"], [])
+        if not any(re.search(pattern, " ".join(code.values())) for pattern in HELD_CODE) and any(code.values()):
+            made.tests = tests_of(r, made)
+            if made.tests:
+                return made
+
+
+HELD_CODE = [r"x % \d+ == 0", r"9 < x < 100", r"\bx % 10\b", r"\d+ \* 100 - x", r"l\[::-1\]", r"max\(l\) - min\(l\)"]
+
+
 def voice(t):
     """The function as the teaching model writes it."""
     lines = ["result = []", "for x in numbers:"] + [f" if {t.keep}:"] * bool(t.keep)
