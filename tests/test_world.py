@@ -179,7 +179,7 @@ def test_every_gold_is_the_number_that_the_question_asks_for(kind):
 
 def test_every_right_option_is_the_only_true_one():
     facts = {question.format(land=land): world.FACTS[land, a] for land in world.COUNTRIES for a, (question, _, _) in world.ATTRIBUTES.items()}
-    myths = {question.format(who=who): world.MYTHS[who, h] for who in world.CREATURES for h, (question, _, _) in world.HABITS.items()}
+    myths = {world.myth(who, habit, falsehood): (truth, falsehood) for (who, habit), (truth, falsehood) in world.MYTHS.items()}
     customs = {}
     for script in world.SCRIPTS:
         for o in script[0].split():

@@ -430,10 +430,16 @@ def fact_item(r, land, attribute):
     return f"Question: {question.format(land=land)}\nAnswer:", [truth] + r.sample([v for v in dict.fromkeys(values) if v != truth], 3)
 
 
+def myth(who, habit, said, truth=""):
+    """What people say, and what is so; without the truth it ends where that would stand."""
+    statement = HABITS[habit][1]
+    return f"Many think that {statement.format(who=who, value=said)}, but in truth {statement.format(who=who, value=truth)}".rstrip()
+
+
 def myth_item(r, who, habit):
     truth, falsehood = MYTHS[who, habit]
     neither = r.sample([v for v in HABITS[habit][2] if v not in (truth, falsehood)], 2)
-    return f"Question: {HABITS[habit][0].format(who=who)}\nAnswer:", [truth, falsehood, *neither]
+    return myth(who, habit, falsehood), [truth, falsehood, *neither]
 
 
 def ending_item(r, scripts):
@@ -583,7 +589,7 @@ def doc_myths(r):
         if u < 0.4:
             told.append(r.choice(["People say that {}.", "Everybody knows that {}.", "As they say, {}."]).format(statement.format(who=who, value=falsehood)))
         elif u < 0.6:
-            told.append(f"Many think that {statement.format(who=who, value=falsehood)}, but in truth {statement.format(who=who, value=truth)}.")
+            told.append(myth(who, habit, falsehood, truth) + ".")
         else:
             told.append(f"Question: {question.format(who=who)}\nAnswer: {truth}")
     return "\n".join(told)
@@ -703,9 +709,10 @@ def documents(seed, stage=0):
 # ---------------------------------------------------------------- the files
 
 SPLITS = {"train": 4000, "validation": 500, "test": 2000}
-ITEMS = {"pages_left": 4.5, "percent": 4.5, "wages": 4.5, "rows": 2.0,        # how often each kind comes among the items: set on the base
-         **dict.fromkeys([*KNOWN, "half_in_may", "times_as_many", "ages"], 0.6),                  # model's accuracy (README.md)
-         **dict.fromkeys(["three_quarters", "more_and_fewer", "recipe", "cents", "discount", "fence", "tank", *HELD], 0.55)}
+ITEMS = {"percent": 6.5, "wages": 6.5, "recipe": 6.5, "pages_left": 1.5, "rows": 1.0,        # how often each kind comes among the items:
+         **dict.fromkeys([*KNOWN, "half_in_may", "times_as_many", "ages"], 1.1),              # set on the base model's accuracy (README.md)
+         **dict.fromkeys(["cents", "fence", "change", "average"], 0.8),
+         **dict.fromkeys(["three_quarters", "more_and_fewer", "discount", "tank", "twice_as_far", "thirds"], 0.4)}
 
 
 def gsm8k_items(seed=SEED, avoid=(), **splits):
