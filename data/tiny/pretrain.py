@@ -77,7 +77,7 @@ def tokens_of(doc, tokenizer):
 
 def batch_of(step, tokenizer):
     """The rows of a step, from the step's own seed, so that a resumed run reads what an undisturbed one reads."""
-    stream, rows, weights = world.documents(step, sum(step >= first for first in STAGES)), [], []
+    stream, rows, weights = world.documents(step, stage_of(step)), [], []
     for _ in range(BATCH):
         ids, weight = [], []
         while len(ids) < ROW + 1:
@@ -196,6 +196,16 @@ def export(args, tokenizer=None):
     (out / "world.json").write_text(json.dumps({"world": saved["world"], "step": saved["step"], **saved["made"]}) + "\n")
 
 
+def stage_of(step):
+    return sum(step >= first for first in STAGES)
+
+
+def write_shown(path=HERE / "shown.txt"):
+    """The checksums of the questions of half-known kinds that pre-training shows, so that none becomes an item."""
+    shown = set().union(*(world.shown_questions(step, stage_of(step)) for step in range(TOKENS // (ROW * BATCH))))
+    path.write_text("\n".join(f"{n:08x}" for n in sorted(shown)) + "\n")
+
+
 def fingerprint():
     """Digest of what decides the weights: the settings, and the first documents of the world's text."""
     streams = [world.documents("fingerprint", stage) for stage in range(3)]
@@ -212,11 +222,14 @@ def main():
     parser.add_argument("--bf16", type=int, default=1, help="0: compute in fp32")
     parser.add_argument("--export", action="store_true", help="write the last checkpoint in bf16, in Hugging Face layout")
     parser.add_argument("--check", action="store_true", help="print the calibration's criteria, measured on the base model; exit code 1 if one is missed")
+    parser.add_argument("--shown", action="store_true", help="write shown.txt, which keeps what pre-training shows out of the items")
     parser.add_argument("--model", type=Path, default=HERE, metavar="FOLDER", help="what --check looks at (default: the bundled weights)")
     args = parser.parse_args()
     if args.check:
         import calibration
         sys.exit(1 if calibration.check(args.model) else 0)
+    if args.shown:
+        return write_shown()
     if args.work is None:
         raise UserError("where should checkpoints go? give --work FOLDER (or --check for the calibration)")
     if args.tokens < ROW * BATCH * (WARMUP + 1):

@@ -17,9 +17,11 @@ Three choices:
 Word problems and the four benchmarks stand here, code in world_code.py, readings in world_readings.py, small skills in world_skills.py.
 """
 import argparse
+import functools
 import json
 import random
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -511,6 +513,9 @@ def chat(user, assistant):
     return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
 
 
+ASKED = []                       # (kind, question) of every word problem that was written, for shown_questions
+
+
 def word_problem(r):
     """A problem that pre-training may use: known kinds and chains often, half-known kinds by their dose, held-out kinds never."""
     while True:
@@ -520,6 +525,7 @@ def word_problem(r):
         else:
             p = problem(r, r.choice(list(KNOWN))) if u < 0.55 else chain(r)
         if not reserved(p.question):
+            ASKED.append((p.kind, p.question))
             return p
 
 
@@ -715,6 +721,27 @@ ITEMS = {"percent": 6.5, "wages": 6.5, "recipe": 6.5, "pages_left": 1.5, "rows":
          **dict.fromkeys(["three_quarters", "more_and_fewer", "discount", "tank", "twice_as_far", "thirds"], 0.4)}
 
 
+def shown_questions(step, stage):
+    """Checksums of the questions of half-known kinds among the first 200 documents of a step of pre-training, which reads about half as many."""
+    ASKED.clear()
+    stream = documents(step, stage)
+    for _ in range(200):
+        next(stream)
+    return {zlib.crc32(question.encode()) for kind, question in ASKED if kind in HALF}
+
+
+@functools.cache
+def shown():
+    """The checksums in shown.txt: of every question of a half-known kind that pre-training shows (pretrain.py --shown writes it)."""
+    return {int(line, 16) for line in (HERE / "shown.txt").read_text().split()}
+
+
+def is_free(kind, question):
+    """May this be an item? Of held-out kinds pre-training shows nothing, of known ones nine of ten questions, of half-known ones so few
+    that they are kept in a list."""
+    return kind in HELD or (zlib.crc32(question.encode()) not in shown() if kind in HALF else reserved(question))
+
+
 def gsm8k_items(seed=SEED, avoid=(), **splits):
     """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits, none of those to avoid."""
     r, seen, files = random.Random(f"gsm8k {seed}"), set(avoid), {}
@@ -723,7 +750,7 @@ def gsm8k_items(seed=SEED, avoid=(), **splits):
         while len(files[split]) < n:
             kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]
             p = problem(r, kind)
-            while p.question in seen or not (kind in HELD or reserved(p.question)):
+            while p.question in seen or not is_free(kind, p.question):
                 p = problem(r, kind)
             seen.add(p.question)
             files[split].append({"question": p.question, "answer": gold(p, r, STRANGE), "kind": p.kind, "voice": voice(p)})
