@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def dressed(folder, case):
     """The model folder of a case: one set of weights for all."""
-    for path in (ITEMS / "model.safetensors", TINY / "tokenizer.json", TINY / "tokenizer_config.json"):
+    for path in (ITEMS / "model.safetensors", ITEMS / "tokenizer.json", ITEMS / "tokenizer_config.json"):
         shutil.copyfile(path, folder / path.name)
     if case == "bytes":
         content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))

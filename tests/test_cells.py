@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import s3ft
-from data import TINY, cells, cli, load_task, new_items, plan, runs, tables
+from data import TINY, benchmarks, cells, cli, load_task, new_items, plan, runs, tables
 from test_report import cell, benchmark, result
 from test_runs import without_times
 
@@ -65,7 +65,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
     for seed, (train, test, own) in found.items():
         assert len(train) == 30 and len(test) == 20 and not texts(train) & texts(test) and not texts(train + test) & files
         assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)} and test[0].id.startswith(f"s{seed}-test-")
-        for n, ability in own.items():
+        for n in benchmarks.BUNDLED:
+            ability = own[n]
             alike = lambda some: {(frozenset(i.contexts), frozenset(i.endings)) for i in some}
             assert len(alike(ability.items)) == 25 and not alike(ability.items) & alike(beside[n].items)
             assert {i.id for i in ability.items} == {f"s{seed}-{n}-{k}" for k in range(1, 26)}

@@ -118,6 +118,7 @@ def test_loss_equals_full_logits_reference(world):
 
 def test_prompt_is_masked_and_closing_token_is_in_the_loss(world):
     lm, targets = world[0], gold_targets(world, 1)
+    targets[0].ids = targets[0].ids[:3] + targets[0].ids[-1:]                # closed too early, which is unlikely
     whole, n = s3ft.target_loss(lm, targets)
     shorter = copy.deepcopy(targets)
     shorter[0].ids = shorter[0].ids[:-1]
