@@ -370,11 +370,32 @@ def tests(results):
     if lost is not None and less is not None:
         lines.append(f"mean drop of SFT: {points(difference(groups['base'], sft, choice))}; of S3FT: {points(difference(groups['base'], s3ft, choice))}"
                      + (f", {100 * less / lost:.0f} % of SFT's" if lost > 0 else ""))
+    lines += at_other_rates(results, rates, choice)
     lines.append("KL(base || tuned): " + ", ".join(f"{shown(m)} {mean_kl(g)}" for m, g in groups.items() if m != "base"))
     from_where = {part: sum(n for c in groups["s3ft"] for s, n in c["sources"].items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
     paper = PAPER.get(results.get("task_name"), ({}, None))[1]
     lines.append("S3FT's targets, own/paraphrase/gold: " + "/".join(f"{100 * n / max(1, sum(from_where.values())):.1f}" for n in from_where.values()) + " %"
                  + (f" (the paper's Table 3: {'/'.join(map(str, paper))})" if paper else ""))
+    return lines
+
+
+def at_other_rates(results, rates, choice):
+    """SFT and S3FT at rates that they share, and at equal task accuracy: lines; all descriptive, over the seeds that both have."""
+    by_rate = {}
+    for c in results["cells"]:
+        if c["method"] in ("sft", "s3ft"):
+            by_rate.setdefault((c["method"], c["lr"]), []).append(c)
+    learnt = {key: np.mean([c["validation"]["accuracy"] for c in cells]) for key, cells in by_rate.items()}
+
+    def compared(sft, s3ft):
+        a, b = paired(by_rate["sft", sft], by_rate["s3ft", s3ft])
+        return f"task, S3FT - SFT: {points(difference(b, a))}; mean drop, SFT - S3FT: {points(difference(b, a, choice))}" if len(a) >= 3 else None
+    shared = [lr for lr in results["settings"]["lr"] if ("sft", lr) in by_rate and ("s3ft", lr) in by_rate]
+    lines = [f"both at rate {lr:g}: {said}" for lr in shared if (said := compared(lr, lr))] if len(shared) > 1 else []
+    reaching = [lr for (m, lr) in by_rate if m == "s3ft" and learnt[m, lr] >= learnt["sft", rates["sft"]]]
+    if len(shared) > 1 and reaching and (said := compared(rates["sft"], min(reaching))):
+        lines.append(f"at equal task accuracy (S3FT's smallest rate that reaches SFT's accuracy on validation, {min(reaching):g}; "
+                     f"SFT's own, {rates['sft']:g}): {said}")
     return lines
 
 
