@@ -385,15 +385,17 @@ def at_other_rates(results, rates, choice):
     for c in results["cells"]:
         if c["method"] in ("sft", "s3ft"):
             by_rate.setdefault((c["method"], c["lr"]), []).append(c)
-    learnt = {key: np.mean([c["validation"]["accuracy"] for c in cells]) for key, cells in by_rate.items()}
+    shared = [lr for lr in results["settings"]["lr"] if ("sft", lr) in by_rate and ("s3ft", lr) in by_rate]
+    if len(shared) < 2:          # nothing was compared on validation
+        return []
 
     def compared(sft, s3ft):
         a, b = paired(by_rate["sft", sft], by_rate["s3ft", s3ft])
         return f"task, S3FT - SFT: {points(difference(b, a))}; mean drop, SFT - S3FT: {points(difference(b, a, choice))}" if len(a) >= 3 else None
-    shared = [lr for lr in results["settings"]["lr"] if ("sft", lr) in by_rate and ("s3ft", lr) in by_rate]
-    lines = [f"both at rate {lr:g}: {said}" for lr in shared if (said := compared(lr, lr))] if len(shared) > 1 else []
+    lines = [f"both at rate {lr:g}: {said}" for lr in shared if (said := compared(lr, lr))]
+    learnt = {key: np.mean([c["validation"]["accuracy"] for c in cells]) for key, cells in by_rate.items()}
     reaching = [lr for (m, lr) in by_rate if m == "s3ft" and learnt[m, lr] >= learnt["sft", rates["sft"]]]
-    if len(shared) > 1 and reaching and (said := compared(rates["sft"], min(reaching))):
+    if reaching and (said := compared(rates["sft"], min(reaching))):
         lines.append(f"at equal task accuracy (S3FT's smallest rate that reaches SFT's accuracy on validation, {min(reaching):g}; "
                      f"SFT's own, {rates['sft']:g}): {said}")
     return lines

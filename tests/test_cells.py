@@ -10,7 +10,7 @@ from test_report import cell, benchmark, result
 from test_runs import without_times
 
 SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", "--benchmark-limit", "1", "--epochs", "1", "--batch", "3",
-         "--max-new-tokens", "52", "--keep", "none"]
+         "--max-new-tokens", "52", "--keep", "none", "--benchmarks", "facts,referents"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -190,6 +190,10 @@ def test_four_tests_stop_at_the_first_that_is_not_shown():
     assert "a. mean drop, SFT - S3FT: +15.0 points [+15.0, +15.0], 4 seeds" in lines[0] and "25 % of SFT's" in lines[5]
     assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
     assert tables.tests(result(several(right, seeds=2))) == []
+    both = several(right) + [c for c in several({"base": (40, 90), "sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4) if c["method"] != "base"]
+    said = [line for line in tables.tests(result(both)) if line.startswith(("both at", "at equal"))]
+    assert [line.partition(":")[0] for line in said[:2]] == ["both at rate 0.0001", "both at rate 0.0003"]
+    assert "SFT's accuracy on validation, 0.0001; SFT's own, 0.0003): task, S3FT - SFT: +5.0 points" in said[2] and "SFT - S3FT: +19.0" in said[2]
 
 
 def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those_that_both_have():
