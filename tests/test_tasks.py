@@ -13,7 +13,7 @@ import s3ft
 from data import ALL, TINY, Example, UserError, cli, load_task, plan, rejudge, runs, sandbox, tables, verdicts
 
 ROOT = Path(s3ft.__file__).parent
-SMALL = ["--limit", "8", "--test-limit", "6", "--benchmark-limit", "4", "--epochs", "1", "--benchmarks", "facts,myths,endings,referents"]
+SMALL = ["--limit", "8", "--test-limit", "6", "--benchmark-limit", "4", "--epochs", "1", "--benchmarks", "facts,referents"]
 contained = pytest.mark.skipif(not sandbox.containment()[0], reason="nothing here contains generated code")
 
 
