@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import judge
-from data import Example, gsm8k, load_task, mbpp, runs, squad, tables
+from data import Example, cli, gsm8k, load_task, mbpp, runs, squad, tables
 
 TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
@@ -275,3 +276,21 @@ def test_the_judges_errors_are_counted():
     assert "the judge accepts 3, 1 of them wrong (33.3 %), and refuses 2, 1 of them right (50.0 %)" in said and "1 unfinished" in said
     task.title = "gsm8k"
     assert runs.judge_errors(attempts, task, {"e": e}, None) == {} and tables.about_judge({}) == ""
+
+
+def test_the_bundled_weights_are_of_this_world():
+    assert pretrain.fingerprint() == json.loads((TINY / "world.json").read_text())["world"], "what pre-training reads has changed since"
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ([], "give --work FOLDER"), (["--work", "W", "--export"], "holds no checkpoint"), (["--work", "W", "--tokens", "9"], "less than the warm-up"),
+    (["--work", "OTHER"], "another world"), (["--check", "--model", "OTHER"], "come from another world")])
+def test_bad_input_to_pretraining_is_one_line(tmp_path, monkeypatch, capsys, arguments, expected):
+    for name in ("tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json"):
+        (tmp_path / name).write_bytes((TINY / name).read_bytes())
+    torch.save({"world": "another"}, tmp_path / "state.pt")
+    monkeypatch.setattr(pretrain, "fingerprint", lambda: "this one")
+    monkeypatch.setattr(sys, "argv", ["pretrain.py", *(str({"W": tmp_path / "w", "OTHER": tmp_path}.get(a, a)) for a in arguments)])
+    assert cli.guard(pretrain.main) == 2
+    err = capsys.readouterr().err
+    assert expected in err and len(err.splitlines()) == 1
