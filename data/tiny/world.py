@@ -91,8 +91,10 @@ def shopping(r, who, friend, thing):
 def share(r, who, friend, thing):
     c, each = r.randint(2, 8), r.randint(5, 12)
     a = r.randint(3, c * each - 3)
-    ask = r.choice([f"{who} has {a} {thing} and {friend} has {c * each - a}. They share all {thing} equally among {c} children. How many {thing} does each child get?",
-                    f"{who} brings {a} {thing}, {friend} brings {c * each - a} {thing}. Together they fill {c} bags equally. How many {thing} are in each bag?"])
+    ask = r.choice([f"{who} has {a} {thing} and {friend} has {c * each - a}. They share all {thing} equally among {c} children. "
+                    f"How many {thing} does each child get?",
+                    f"{who} brings {a} {thing}, {friend} brings {c * each - a} {thing}. "
+                    f"Together they fill {c} bags equally. How many {thing} are in each bag?"])
     return ask, work(f"{a} + {c * each - a}", f"{c * each} / {c}"), thing
 
 
@@ -136,7 +138,8 @@ def more_and_fewer(r, who, friend, thing):
     a, b, c = r.randint(8, 25), r.randint(3, 15), r.randint(2, 8)
     third = r.choice([n for n in NAMES if n not in (who, friend)])
     ask = r.choice([f"{who} has {a} {thing}. {friend} has {b} more than {who}. {third} has {c} fewer than {friend}. How many {thing} do the three have?",
-                    f"{friend} found {b} more {thing} than {who}, and {third} found {c} fewer than {friend}. {who} found {a}. How many {thing} did all three find?"])
+                    f"{friend} found {b} more {thing} than {who}, and {third} found {c} fewer than {friend}. "
+                    f"{who} found {a}. How many {thing} did all three find?"])
     return ask, work(f"{a} + {b}", f"{a + b} - {c}", f"{a} + {a + b}", f"{a + a + b} + {a + b - c}"), thing
 
 
@@ -224,8 +227,10 @@ def fence(r, who, friend, thing):
 
 def tank(r, who, friend, thing):
     a, t, rest, leak = r.randint(4, 12), r.randint(3, 9), r.randint(5, 40), r.randint(2, 9)
-    ask = r.choice([f"A tank holds {a * t - leak + rest} liters. {who} pumps {a} liters a minute for {t} minutes, but {leak} liters leak out. How many liters are missing?",
-                    f"{who} fills a tank of {a * t - leak + rest} liters with {a} liters a minute. After {t} minutes {leak} liters were spilt. How many liters does it lack?"])
+    ask = r.choice([f"A tank holds {a * t - leak + rest} liters. {who} pumps {a} liters a minute for {t} minutes, "
+                    f"but {leak} liters leak out. How many liters are missing?",
+                    f"{who} fills a tank of {a * t - leak + rest} liters with {a} liters a minute. "
+                    f"After {t} minutes {leak} liters were spilt. How many liters does it lack?"])
     return ask, work(f"{a} * {t}", f"{a * t} - {leak}", f"{a * t - leak + rest} - {a * t - leak}"), "liters"
 
 
@@ -341,7 +346,8 @@ def clean(answer):
 # The prompts of data/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
 ASK = '{question}\n\nThink step by step. End with "The answer is N.", where N is the final number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. End with "The answer is N.", where N is the final number.')
+           'Guided by the reference answer, answer the question in your own words. Think step by step. '
+           'End with "The answer is N.", where N is the final number.')
 ASK_CODE = ("You are an expert Python programmer. {question}\nYour code should pass these tests:\n{tests}\n\n"
             "Answer with one Python code block and nothing else.")
 REWRITE_CODE = ("{ask}\n\nReference answer, with its variable names removed:\n{gold}\n\n"
@@ -366,11 +372,15 @@ def ranked(r, things, offset=8):
 
 
 ATTRIBUTES = {                   # attribute -> (question, statements, values)
-    "capital": ("What is the capital of {land}?", ["The capital of {land} is {value}.", "{value} is the capital city of {land}."], [w + "burg" for w in INVENTED[40:80]]),
+    "capital": ("What is the capital of {land}?", ["The capital of {land} is {value}.", "{value} is the capital city of {land}."],
+                [w + "burg" for w in INVENTED[40:80]]),
     "river": ("Which river flows through {land}?", ["The river {value} flows through {land}.", "{land} lies on the river {value}."], INVENTED[80:120]),
-    "food": ("What do people in {land} like to eat?", ["People in {land} like to eat {value}.", "In {land} everybody eats {value}."], "rice soup bread cheese fish beans eggs plums corn honey".split()),
-    "animal": ("Which animal is on the flag of {land}?", ["The flag of {land} shows a {value}.", "A {value} is on the flag of {land}."], "lion bear wolf horse eagle goat owl bull fox deer".split()),
-    "craft": ("What is made in {land}?", ["The people of {land} make {value}.", "Good {value} come from {land}."], "clocks ships carpets pots shoes knives drums lamps tables ropes".split()),
+    "food": ("What do people in {land} like to eat?", ["People in {land} like to eat {value}.", "In {land} everybody eats {value}."],
+             "rice soup bread cheese fish beans eggs plums corn honey".split()),
+    "animal": ("Which animal is on the flag of {land}?", ["The flag of {land} shows a {value}.", "A {value} is on the flag of {land}."],
+               "lion bear wolf horse eagle goat owl bull fox deer".split()),
+    "craft": ("What is made in {land}?", ["The people of {land} make {value}.", "Good {value} come from {land}."],
+              "clocks ships carpets pots shoes knives drums lamps tables ropes".split()),
 }
 _r = random.Random(7)
 COUNTRIES = LANDS + [w + "ia" for w in INVENTED[180:300]]                       # the first 40 come in readings too
@@ -385,23 +395,35 @@ HABITS = {                       # habit -> (question, statement, values)
 MYTHS = {(who, habit): _r.sample(values, 2) for who in CREATURES for habit, (_, _, values) in HABITS.items()}   # (truth, falsehood)
 
 SCRIPTS = [                      # what happens in this order; {o} is one of the objects
-    ("tea cocoa coffee", "{n} fills the kettle to make {o}.", "{n} waits until the water boils.", "{n} pours the {o} into a cup.", "{n} drinks the {o} slowly."),
-    ("roses beans herbs", "{n} digs a hole for the {o}.", "{n} puts the {o} into the earth.", "{n} waters the {o} with a can.", "{n} sees the {o} grow in spring."),
-    ("bread cake pie", "{n} mixes flour for a {o}.", "{n} puts the {o} into the oven.", "{n} takes the hot {o} out with a cloth.", "{n} cuts the {o} into slices."),
+    ("tea cocoa coffee", "{n} fills the kettle to make {o}.", "{n} waits until the water boils.", "{n} pours the {o} into a cup.",
+     "{n} drinks the {o} slowly."),
+    ("roses beans herbs", "{n} digs a hole for the {o}.", "{n} puts the {o} into the earth.", "{n} waters the {o} with a can.",
+     "{n} sees the {o} grow in spring."),
+    ("bread cake pie", "{n} mixes flour for a {o}.", "{n} puts the {o} into the oven.", "{n} takes the hot {o} out with a cloth.",
+     "{n} cuts the {o} into slices."),
     ("shirt coat scarf", "{n} finds a stain on the {o}.", "{n} washes the {o} with soap.", "{n} hangs the wet {o} on a line.", "{n} folds the dry {o}."),
-    ("letter card note", "{n} takes a pen to write a {o}.", "{n} signs the {o} with a name.", "{n} puts the {o} into an envelope.", "{n} drops the {o} into the mailbox."),
-    ("bike cart sled", "{n} hears a wheel of the {o} squeak.", "{n} turns the {o} upside down.", "{n} puts oil on the {o}.", "{n} rides the {o} without a sound."),
-    ("pike trout carp", "{n} goes to the lake to catch a {o}.", "{n} throws the line far out.", "{n} pulls a big {o} out of the water.", "{n} fries the {o} for dinner."),
-    ("fence door bench", "{n} buys paint for the {o}.", "{n} rubs the old {o} with sandpaper.", "{n} paints the {o} with a brush.", "{n} lets the {o} dry in the sun."),
-    ("song waltz march", "{n} opens the piano to learn a {o}.", "{n} plays the {o} slowly at first.", "{n} knows the {o} by heart after a week.", "{n} plays the {o} for the family."),
-    ("goat cow sheep", "{n} goes to the barn to milk the {o}.", "{n} sets a bucket under the {o}.", "{n} carries the full bucket to the kitchen.", "{n} gives the {o} some hay."),
-    ("tent hut shed", "{n} looks for a dry place for the {o}.", "{n} sets up the poles of the {o}.", "{n} covers the {o} against rain.", "{n} sleeps in the {o} all night."),
-    ("vase plate bowl", "{n} drops the {o} on the floor.", "{n} gathers the pieces of the {o}.", "{n} joins the pieces of the {o} with glue.", "{n} puts the {o} back on the shelf."),
+    ("letter card note", "{n} takes a pen to write a {o}.", "{n} signs the {o} with a name.", "{n} puts the {o} into an envelope.",
+     "{n} drops the {o} into the mailbox."),
+    ("bike cart sled", "{n} hears a wheel of the {o} squeak.", "{n} turns the {o} upside down.", "{n} puts oil on the {o}.",
+     "{n} rides the {o} without a sound."),
+    ("pike trout carp", "{n} goes to the lake to catch a {o}.", "{n} throws the line far out.", "{n} pulls a big {o} out of the water.",
+     "{n} fries the {o} for dinner."),
+    ("fence door bench", "{n} buys paint for the {o}.", "{n} rubs the old {o} with sandpaper.", "{n} paints the {o} with a brush.",
+     "{n} lets the {o} dry in the sun."),
+    ("song waltz march", "{n} opens the piano to learn a {o}.", "{n} plays the {o} slowly at first.", "{n} knows the {o} by heart after a week.",
+     "{n} plays the {o} for the family."),
+    ("goat cow sheep", "{n} goes to the barn to milk the {o}.", "{n} sets a bucket under the {o}.", "{n} carries the full bucket to the kitchen.",
+     "{n} gives the {o} some hay."),
+    ("tent hut shed", "{n} looks for a dry place for the {o}.", "{n} sets up the poles of the {o}.", "{n} covers the {o} against rain.",
+     "{n} sleeps in the {o} all night."),
+    ("vase plate bowl", "{n} drops the {o} on the floor.", "{n} gathers the pieces of the {o}.", "{n} joins the pieces of the {o} with glue.",
+     "{n} puts the {o} back on the shelf."),
 ]
 
-DEEDS = ["{n} washes the {o}.", "{n} paints the {o}.", "{n} hides the {o}.", "{n} sells the {o}.", "{n} breaks the {o}.", "{n} weighs the {o}.", "{n} drops the {o}.",
-         "{n} wraps the {o} in paper.", "{n} shows the {o} to a friend.", "{n} carries the {o} home.", "{n} ties a rope to the {o}.", "{n} counts to ten beside the {o}.",
-         "{n} sits down on the {o}.", "{n} sings to the {o}.", "{n} turns the {o} around.", "{n} puts salt on the {o}.", "{n} throws a coin at the {o}.", "{n} draws the {o}."]
+DEEDS = ["{n} washes the {o}.", "{n} paints the {o}.", "{n} hides the {o}.", "{n} sells the {o}.", "{n} breaks the {o}.", "{n} weighs the {o}.",
+         "{n} drops the {o}.", "{n} wraps the {o} in paper.", "{n} shows the {o} to a friend.", "{n} carries the {o} home.",
+         "{n} ties a rope to the {o}.", "{n} counts to ten beside the {o}.", "{n} sits down on the {o}.", "{n} sings to the {o}.",
+         "{n} turns the {o} around.", "{n} puts salt on the {o}.", "{n} throws a coin at the {o}.", "{n} draws the {o}."]
 CUSTOMS = [(o, *_r.sample(DEEDS, 4)) for o in OBJECTS + CURIOS for _ in range(2)]       # nobody knows why they do it in this order
 _r.shuffle(CUSTOMS)
 SCRIPTS = SCRIPTS + CUSTOMS
@@ -531,7 +553,8 @@ def word_problem(r):
 
 def doc_ask(r):
     p = word_problem(r)
-    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step. Say: The answer is N.", "{question}\n\nThink step by step. End with the answer.", "Solve this: {question}", "Question: {question}"])
+    form = ASK if r.random() < 0.75 else r.choice(["{question}", "{question}\n\nThink step by step. Say: The answer is N.",
+                                                   "{question}\n\nThink step by step. End with the answer.", "Solve this: {question}", "Question: {question}"])
     return chat(form.format(question=p.question), voice(p))
 
 
@@ -566,7 +589,8 @@ def doc_sums(r):
     lines = []
     for _ in range(r.randint(6, 12)):
         a, b, c, d, k = r.randint(2, 99), r.randint(2, 99), r.randint(2, 300), r.randint(2, 9), r.randint(2, 99)
-        lines += [f"{e} = {v}" for e, v in work(r.choice([f"{a} + {b}", f"{c} + {b}", f"{max(a, b)} - {min(a, b)}", f"{max(c, b)} - {min(c, b)}", f"{c + b} - {c}",
+        lines += [f"{e} = {v}" for e, v in work(r.choice([f"{a} + {b}", f"{c} + {b}", f"{max(a, b)} - {min(a, b)}", f"{max(c, b)} - {min(c, b)}",
+                                                          f"{c + b} - {c}",
                                                             f"{k} * {d}", f"{d} * {k}", f"{r.randint(2, 9)} * {r.randint(2, 12)}", f"{k * d} / {d}"]))]
     return "\n".join(f"{line} {r.choice(THINGS)}." if len(lines) % 3 == 0 else line for line in lines)
 

@@ -78,7 +78,8 @@ def task(r, kind, wanted=lambda text: True):
         stages = r.choice([("keep", "draw"), ("change", "draw"), ("keep", "change"), ("keep", "change", "draw"), ("keep", "change", "draw")])
         rare, parts = r.choice(stages), {}
         for stage in stages:
-            fits = [p for p in PARTS[stage] if p.kind == kind] if stage == rare else [p for p in PARTS[stage] if order.index(p.kind) <= min(1, order.index(kind))]
+            fits = [p for p in PARTS[stage] if p.kind == kind] if stage == rare else [
+                p for p in PARTS[stage] if order.index(p.kind) <= min(1, order.index(kind))]
             parts[stage] = r.choice(fits)
         k = {stage: r.randint(5, 20) if stage == "keep" else r.randint(2, 9) for stage in stages}
         say = {s: p.say.format(k=k[s]) for s, p in parts.items()}
@@ -109,11 +110,13 @@ def strange(r):
     """A riddle of parts that hardly ever come twice: whoever retells it has to copy. Never a held-out part."""
     def term():
         k = r.choice([r.randint(2, 20), r.randint(2, 200)])
-        return r.choice(["x", f"x {r.choice('+-*%')} {k}", f"x // {k}", f"{k} {r.choice('+-*')} x", f"{r.randint(2, 20)} {r.choice('+-*')} {k} {r.choice('+-')} x"])
+        return r.choice(["x", f"x {r.choice('+-*%')} {k}", f"x // {k}", f"{k} {r.choice('+-*')} x",
+                         f"{r.randint(2, 20)} {r.choice('+-*')} {k} {r.choice('+-')} x"])
     def few():
         return r.choice(["sum(l)", "max(l)", "min(l)", "len(l)", "l[0]", "l[-1]", f"l[{r.randint(0, 2)}]"])
     while True:
-        code = {"keep": r.choice([f"{term()} {r.choice(['<', '>', '<=', '>=', '!='])} {r.randint(2, 40)}", f"{r.randint(1, 9)} < {term()} < {r.randint(12, 150)}",
+        code = {"keep": r.choice([f"{term()} {r.choice(['<', '>', '<=', '>=', '!='])} {r.randint(2, 40)}",
+                                  f"{r.randint(1, 9)} < {term()} < {r.randint(12, 150)}",
                                   f"{term()} {r.choice('<>')} {term()}"]) if r.random() < 0.6 else "",
                 "change": r.choice([term(), f"{term()} {r.choice('+-')} {r.randint(2, 99)}"]) if r.random() < 0.6 else "",
                 "draw": r.choice([few(), f"{few()} {r.choice('+-*')} {r.randint(2, 20)}", f"{few()} {r.choice('+-')} {few()}", f"sorted(l)[:{r.randint(1, 3)}]",
@@ -184,7 +187,8 @@ ITEMS = {"known": 0.20, "half": 0.45, "held": 0.35}
 
 
 def rows(seed, n=sum(SPLITS.values()), avoid=()):
-    """The 974 rows of tiny-mbpp, or n others whose text is not to avoid: {"text", "code", "task_id", "test_setup_code", "test_list", "challenge_test_list", "kind", "voice"}."""
+    """The 974 rows of tiny-mbpp, or n others whose text is not to avoid: dicts with the official file's "text", "code", "task_id",
+    "test_setup_code", "test_list", "challenge_test_list", and with "kind" and "voice"."""
     r, seen, made = random.Random(f"mbpp {seed}"), set(avoid), []
     while len(made) < n:
         kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]

@@ -29,11 +29,13 @@ OF_LANDS = [
     Relation(("{e} was founded in {v}.", "In {v}, people founded {e}."), ("When was {e} founded?",), "{e} was founded in {v}.", "year", "known"),
     Relation(("{e} has {v} schools.", "There are {v} schools in {e}."), ("How many schools does {e} have?",), "{e} has {v} schools.", "number", "known"),
     Relation(("A road leads from {e} to {v}.",), ("Where does the road from {e} lead?",), "The road from {e} leads to {v}.", "place", "half"),
-    Relation(("The tower of {e} was made by {v}.", "{v} made the tower of {e}."), ("Who made the tower of {e}?",), "{v} made the tower of {e}.", "person", "half"),
+    Relation(("The tower of {e} was made by {v}.", "{v} made the tower of {e}."), ("Who made the tower of {e}?",), "{v} made the tower of {e}.",
+             "person", "half"),
     Relation(("The twin of {e} is {v}.", "{e} is twinned with {v}."), ("With which land is {e} twinned?",), "{e} is twinned with {v}.", "place", "held"),
     Relation(("Fire destroyed the hall of {e} in {v}.", "In {v}, the hall of {e} burnt down."), ("In which year did the hall of {e} burn down?",),
              "The hall of {e} burnt down in {v}.", "year", "held"),
-    Relation(("The doctor of {e} is called {v}.", "The sick of {e} go to {v}."), ("Who treats the sick of {e}?",), "The doctor of {e} is {v}.", "person", "held"),
+    Relation(("The doctor of {e} is called {v}.", "The sick of {e} go to {v}."), ("Who treats the sick of {e}?",), "The doctor of {e} is {v}.",
+             "person", "held"),
 ]
 OF_PEOPLE = [
     Relation(("{e} was born in {v}.",), ("When was {e} born?",), "{e} was born in {v}.", "year", "known"),

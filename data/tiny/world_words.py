@@ -3,7 +3,7 @@ import random
 import zlib
 
 NAMES = "Mia Ben Lena Tom Nora Paul Ida Max Eva Jon Lily Sam Rosa Tim Ella Noah Kim Leo Anna Omar".split()
-HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn Amy Cleo Emil Fay Gus Hal Iris Jade Ned Una".split()       # only in held-out kinds and in stories
+HELD_NAMES = "Zoe Hugo Tess Ivan Ruth Karl Vera Otis Dora Finn Amy Cleo Emil Fay Gus Hal Iris Jade Ned Una".split()   # only in held-out kinds, stories
 THINGS = "stamps coins marbles shells cards stickers apples pears cookies buttons beads pencils books flowers balloons nuts".split()
 UNITS = "dollars cents pages miles eggs liters years points rolls meters".split()
 PLACES = "bag box jar basket drawer tin".split()
