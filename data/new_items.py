@@ -34,7 +34,11 @@ def draw(options, beside):
     files = {}
 
     def questions(task, seed, train, test):
-        for split, rows in world.new_items(task, seed, train, test).items():
+        try:
+            found = world.new_items(task, seed, train, test)
+        except ValueError as error:
+            raise UserError(f"--new-items: {error}; give a smaller --limit or --test-limit") from None
+        for split, rows in found.items():
             ids = [f"s{seed}-{split}-{n}" for n in range(1, len(rows) + 1)]
             if task == "gsm8k":
                 rows = [{"id": id} | row for id, row in zip(ids, rows)]
@@ -44,6 +48,7 @@ def draw(options, beside):
                 rows = [row | {"qas": [qa | {"qid": id} for qa in row["qas"]]} for id, row in zip(ids, rows)]
             if rows:
                 files[f"s{seed}/{place(task, split)}"] = rows
+
     for seed in options.seeds:
         questions(options.task, seed, options.limit if options.methods else 0, options.test_limit)
         for name in beside:

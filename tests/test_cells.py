@@ -1,6 +1,7 @@
 """Comparisons that go on anywhere: --new-items, --results, --report over a folder of cells. On the bundled model, at a small size."""
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -78,10 +79,16 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
     (["--task", "gsm8k", "--new-items", "--data", str(TINY)], "--new-items draws from"),
     (["--task", "gsm8k", "--new-items", "--benchmark-limit", "9999", "--benchmarks", "myths", "--limit", "1", "--test-limit", "1"],
      "smaller --benchmark-limit"),
+    (["--task", "gsm8k", "--new-items", "--limit", "9", "--test-limit", "99999"], "smaller --limit or --test-limit"),
+    (["--task", "mbpp", "--new-items", "--limit", "9", "--test-limit", "99999"], "smaller --limit or --test-limit"),
     (["--task", "gsm8k", "--results", str(TINY / "world.py")], "cannot be written"),
 ])
 def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch, arguments, expected):
     monkeypatch.setattr(new_items, "write_jsonl", lambda *_: pytest.fail("written"))
+    if "99999" in arguments:
+        world = sys.modules["world"]
+        monkeypatch.setattr(world, "TRIES", 200)
+        monkeypatch.setattr(world.world_code, "TRIES", 200)
     assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")])) == 2
     err = capsys.readouterr().err.strip()
     assert expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()

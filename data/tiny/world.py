@@ -31,7 +31,7 @@ sys.path.insert(0, str(HERE))
 import world_code  # noqa: E402
 import world_readings  # noqa: E402
 import world_skills  # noqa: E402
-from world_words import CURIOS, HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, UNITS, reserved  # noqa: E402
+from world_words import CURIOS, HELD_NAMES, INVENTED, LANDS, NAMES, OBJECTS, PLACES, THINGS, TRIES, UNITS, reserved  # noqa: E402
 
 SEED = 20251                     # of the files; pretrain.py draws its text from other seeds
 STRANGE = 0.15                   # of the files' golds are in hands that pre-training never shows: set on the base model's perplexity (README.md)
@@ -767,15 +767,19 @@ def is_free(kind, question):
 
 
 def gsm8k_items(seed=SEED, avoid=(), **splits):
-    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits, none of those to avoid."""
+    """{"train": [{"question", "answer", "kind", "voice"}, ...], ...}: no question twice over all splits, none of those to avoid.
+    ValueError where the world has not so many."""
     r, seen, files = random.Random(f"gsm8k {seed}"), set(avoid), {}
     for split, n in (splits or SPLITS).items():
         files[split] = []
         while len(files[split]) < n:
             kind = r.choices(list(ITEMS), list(ITEMS.values()))[0]
-            p = problem(r, kind)
-            while p.question in seen or not is_free(kind, p.question):
+            for _ in range(TRIES):
                 p = problem(r, kind)
+                if p.question not in seen and is_free(kind, p.question):
+                    break
+            else:
+                raise ValueError(f"the world has no more new questions of the kind {kind!r}")
             seen.add(p.question)
             files[split].append({"question": p.question, "answer": gold(p, r, STRANGE), "kind": p.kind, "voice": voice(p)})
     return files
@@ -788,7 +792,7 @@ def file_rows(*names):
 
 def new_items(task, seed, train, test):
     """{"train": [row, ...], "test": [row, ...]} for one seed of a comparison, in the fields of the task's files: no question, task or
-    passage that stands in those, none twice. The test rows do not depend on how many are trained on."""
+    passage that stands in those, none twice. The test rows do not depend on how many are trained on. ValueError where the world has not so many."""
     seed = f"comparison {COMPARISON} {seed}"
     if task == "gsm8k":
         return gsm8k_items(seed, {row["question"] for row in file_rows("gsm8k/train", "gsm8k/validation", "gsm8k/test")}, test=test, train=train)

@@ -12,7 +12,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from world_words import reserved
+from world_words import TRIES, reserved
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ def tests_of(r, task):
 
 
 def task(r, kind, wanted=lambda text: True):
-    """One task of a kind with a text that is wanted: its rarest part is of that kind, and one or two parts stand beside it."""
-    order = ["known", "half", "held"]
+    """One task of a kind with a text that is wanted: its rarest part is of that kind, and one or two parts stand beside it.
+    ValueError where TRIES have found none that is."""
+    order, unwanted = ["known", "half", "held"], 0
     while True:
         stages = r.choice([("keep", "draw"), ("change", "draw"), ("keep", "change"), ("keep", "change", "draw"), ("keep", "change", "draw")])
         rare, parts = r.choice(stages), {}
@@ -88,6 +89,9 @@ def task(r, kind, wanted=lambda text: True):
         then = [f"keep {whom}" if "keep" in parts else f"take {whom}"] + [say[s] for s in ("change",) if s in say]
         text = f"Write a function to {', '.join(then)} and return {say.get('draw', 'the list')}."
         if not wanted(text):
+            unwanted += 1
+            if unwanted == TRIES:
+                raise ValueError(f"the world has no more new {kind} tasks of tiny-mbpp")
             continue
         made = Task(kind, text, r.choice(FUNCTIONS), code.get("keep", ""), code.get("change", ""), code.get("draw", ""), [])
         made.tests = tests_of(r, made)

@@ -8,7 +8,7 @@ THINGS = "stamps coins marbles shells cards stickers apples pears cookies button
 UNITS = "dollars cents pages miles eggs liters years points rolls meters".split()
 PLACES = "bag box jar basket drawer tin".split()
 SYLLABLES = "ba bel dor fa gra hul ka lor mi nar os pel qui ra sel tor ul va wen zor".split()
-
+TRIES = 20000             # draws in a row that find nothing new: the world has no more
 
 INVENTED = [(a + b).capitalize() for a in SYLLABLES for b in SYLLABLES if a != b]     # 380 words that mean nothing
 random.Random(1).shuffle(INVENTED)
