@@ -301,11 +301,12 @@ def open_task(options):
 def compare(options, task):
     """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
     test, train = task.load("test"), task.load("train") if options.methods else []
-    validation = task.load("validation")[:runs.VALIDATION] if len(options.lr) > 1 or options.results else []
+    validation = task.load("validation")[:options.validation_limit] if len(options.lr) > 1 or options.results else []
     beside = abilities.load(options)
     base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
     if len(options.lr) > 1 and not validation:
-        raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
+        raise UserError("several --lr are compared on validation, which --validation-limit 0 leaves out; give one --lr" if not options.validation_limit
+                        else "several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
     new = new_items.draw(options, beside) if options.new_items else None
     train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
     run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
@@ -319,8 +320,8 @@ def compare(options, task):
     measured = {seed: {"seed": seed, "test": draw(test, options.test_limit, seed), "validation": validation,
                        "beside": abilities.limited(beside, options.benchmark_limit, seed, draw)} for seed in options.seeds}
     if options.new_items:
-        for seed, (train, test, own) in new_items.read(options, run.out, new, measured[options.seeds[0]]["beside"]).items():
-            drawn[seed], measured[seed] = train, measured[seed] | {"test": test, "beside": own}
+        for seed, (own_train, own_test, own_beside) in new_items.read(options, run.out, new, measured[options.seeds[0]]["beside"]).items():
+            drawn[seed], measured[seed] = own_train, measured[seed] | {"test": own_test, "beside": own_beside}
     plan.show(run, drawn, measured, METHODS | CONTROLS, accept, SAMPLED, sampler)
     if options.plan:
         return None

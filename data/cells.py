@@ -14,8 +14,8 @@ from data.files import digest, read_json, write_json
 from data.tables import NAMES, shown
 
 FORMAT = 1
-MEASURED = ("limit", "test_limit", "new_items", "max_new_tokens", "benchmarks", "benchmark_limit", "test_samples", "test_temperature", "all_asserts",
-            "thinking")          # settings that every cell depends on; attempts, and tuned cells:
+MEASURED = ("limit", "test_limit", "validation_limit", "new_items", "max_new_tokens", "benchmarks", "benchmark_limit", "test_samples",
+            "test_temperature", "all_asserts", "thinking")          # settings that every cell depends on; attempts, and tuned cells:
 SAMPLED = (*MEASURED, "samples", "temperature")
 TRAINED = (*SAMPLED, "epochs", "batch", "schedule", "lora", "lora_alpha", "lora_dropout", "lora_targets")
 

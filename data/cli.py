@@ -106,15 +106,19 @@ def parser():
                    "your files; limits on time and memory alone remain")
     g.add_argument("--model", default=str(TINY), metavar="MODEL", help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
                    "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
-    g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and for --benchmarks mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled "
-                   "files for the bundled model; for any other the official ones, downloaded once)")
-    g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured (default sft,s3ft)")
+    g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and for --benchmarks "
+                   "mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled files for the bundled model; for any other the official ones, downloaded once)")
+    g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured "
+                   "(default sft,s3ft)")
     g = p.add_argument_group("how much")
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
+    g.add_argument("--validation-limit", type=rank, default=500, metavar="N", help="validation examples, on which several --lr are compared and which "
+                   "--results keeps too (default 500; 0: none)")
     g.add_argument("--benchmarks", metavar="LIST", help=f"what else is measured on every model: {', '.join(PUBLIC)} (as lm-evaluation-harness asks and scores "
                    f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none "
-                   f"(default: for the bundled model its own four, {', '.join(BUNDLED)}, and its small skills, {', '.join(SKILLS)}; for others none); can be added to a run whose weights are kept")
+                   f"(default: for the bundled model its own four, {', '.join(BUNDLED)}, and its small skills, {', '.join(SKILLS)}; for others "
+                   "none); can be added to a run whose weights are kept")
     g.add_argument("--benchmark-limit", type=count, default=250, metavar="N", help="items of each (default 250), of mmlu from all subjects in proportion")
     g.add_argument("--test-samples", type=count, default=1, metavar="K", help="answers to each test question, for pass@1 to pass@K (default 1)")
     g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")

@@ -43,7 +43,6 @@ ATTEMPT = ("id", "source", "sample", "text", "gold", "finish_reason", "prompt_id
 ANSWER = ("split", "id", "text", "finish_reason", "prompt_ids", "ids")
 RESULT = ("key", "method", "lr", "epochs", "seed", "targets", "target_tokens", "kl", "seconds")
 FORMAT = 2                       # of results.json; report.py reads this one
-VALIDATION = 500                 # questions at most on which rates are compared
 FIGURE2 = 84                     # training items whose log-probabilities are taken, as many as the paper's
 
 

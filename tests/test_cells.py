@@ -11,14 +11,14 @@ from test_report import cell, benchmark, result
 from test_runs import without_times
 
 SMALL = ["--task", "gsm8k", "--new-items", "--limit", "6", "--test-limit", "3", "--benchmark-limit", "1", "--epochs", "1", "--batch", "3",
-         "--max-new-tokens", "52", "--keep", "none", "--benchmarks", "facts,referents"]
+         "--max-new-tokens", "52", "--keep", "none", "--benchmarks", "facts,referents",
+         "--validation-limit", "1"]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
-        patch.setattr(runs, "VALIDATION", 1)
         yield
 
 

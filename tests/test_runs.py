@@ -430,6 +430,8 @@ def test_odd_characters_bom_and_crlf_are_read(tmp_path):
 def test_several_rates_without_validation_are_refused_before_anything_is_done(tmp_path, capsys):
     code, err = run(tmp_path / "out", "--data", data_folder(tmp_path, [GOOD]), "--lr", "1e-4", "1e-3", capsys=capsys)
     assert code == 2 and "validation" in err and not (tmp_path / "out").exists()
+    code, err = run(tmp_path / "out", "--lr", "1e-4", "1e-3", "--validation-limit", "0", capsys=capsys)
+    assert code == 2 and "--validation-limit 0 leaves out" in err and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("row, expected", [(("onw", "gold"), "did you mean 'own'"), (("gold"), "tuple of sources"), ((), "tuple of sources")])
