@@ -14,7 +14,6 @@ Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E 
 """
 import json
 import math
-import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
