@@ -169,9 +169,13 @@ def gather(folder):
     for seed in sorted({s for *_, s in cells} - set(bases)):
         said.append(f"seed {seed} is left out: its base model is not there (base-s{seed}.json)")
     rates = sorted({lr for m, lr, s in cells if m != "base" and s in bases})
+    lacking = {}
     for m, lr in [(m, lr) for m in methods for lr in rates if any((m, lr, s) in cells for s in bases)]:
-        if lacks := [str(s) for s in bases if (m, lr, s) not in cells]:
-            said.append(f"{shown(m)} at rate {lr:g} lacks seed{'s' * (len(lacks) > 1)} {', '.join(lacks)}")
+        if seeds := tuple(s for s in bases if (m, lr, s) not in cells):
+            lacking.setdefault(seeds, {}).setdefault(shown(m), []).append(f"{lr:g}")
+    for seeds, which in lacking.items():
+        said.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} lack{'s' * (len(seeds) == 1)} "
+                    + ", ".join(f"{m} at rate{'s' * (len(lrs) > 1)} {'/'.join(lrs)}" for m, lrs in which.items()))
     helds = [held for (_, _, s), (_, held) in cells.items() if s in bases]
     about = helds[0]["about"]
     rows = [cells[k][1]["cell"] for k in sorted((k for k in cells if k[2] in bases), key=lambda k: (k[2], ["base", *methods].index(k[0]), k[1] or 0))]

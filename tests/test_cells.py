@@ -174,7 +174,7 @@ def test_a_folder_with_gaps_is_reported_and_they_are_named(finished, tmp_path, c
     (there / "sft-lr0.0003-e1-s1.json").unlink()
     assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
     said = capsys.readouterr().out
-    assert "SFT at rate 0.0003 lacks seed 1" in said and "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
+    assert "seed 1 lacks SFT at rate 0.0003" in said and "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
     (there / "base-s1.json").unlink()
     assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
     assert "seed 1 is left out: its base model is not there" in capsys.readouterr().out
