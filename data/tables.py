@@ -371,6 +371,11 @@ def tests(results):
         lines.append(f"mean drop of SFT: {points(difference(groups['base'], sft, choice))}; of S3FT: {points(difference(groups['base'], s3ft, choice))}"
                      + (f", {100 * less / lost:.0f} % of SFT's" if lost > 0 else ""))
     lines += at_other_rates(results, rates, choice)
+    for m in [m for m in groups if m not in ("base", "sft", "s3ft")]:
+        a, b = paired(groups["s3ft"], groups[m])
+        if len(a) >= 3:
+            lines.append(f"beside {shown(m)}, {len(a)} seeds: task, S3FT - {shown(m)}: {points(difference(a, b))}; "
+                         f"mean drop, {shown(m)} - S3FT: {points(difference(a, b, choice))}")
     lines.append("KL(base || tuned): " + ", ".join(f"{shown(m)} {mean_kl(g)}" for m, g in groups.items() if m != "base"))
     from_where = {part: sum(n for c in groups["s3ft"] for s, n in c["sources"].items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
     paper = PAPER.get(results.get("task_name"), ({}, None))[1]

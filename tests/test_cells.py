@@ -197,6 +197,8 @@ def test_four_tests_stop_at_the_first_that_is_not_shown():
     assert "a. mean drop, SFT - S3FT: +15.0 points [+15.0, +15.0], 4 seeds" in lines[0] and "25 % of SFT's" in lines[5]
     assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
     assert tables.tests(result(several(right, seeds=2))) == []
+    controls = tables.tests(result(several(right | {"voice": (62, 82)})))
+    assert "beside voice, 4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]" in controls
     both = several(right) + [c for c in several({"base": (40, 90), "sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4) if c["method"] != "base"]
     said = [line for line in tables.tests(result(both)) if line.startswith(("both at", "at equal"))]
     assert [line.partition(":")[0] for line in said[:2]] == ["both at rate 0.0001", "both at rate 0.0003"]
