@@ -157,9 +157,12 @@ def curves(lines):
         axes.plot(steps, losses, color=colour, lw=0.8, alpha=0.35)
         axes.plot(steps, smooth(losses), color=colour, lw=1.6, marker=marker, ms=5, mfc="white", markevery=max(1, len(steps) // 8), label=plain(name))
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    seen = [value for *_, losses in lines for value in smooth(losses)]
+    apart = 0 < 10 * min(seen) < max(seen)                                   # likely targets and unlikely ones: a factor is an inch
+    axes.set_yscale("log" if apart else "linear")
+    axes.set_ylim(bottom=None if apart else 0)
     axes.set_xlabel("step")
-    axes.set_ylabel("training loss, nats per target token")
+    axes.set_ylabel("training loss, nats per target token" + apart * " (log scale)")
     axes.legend(**OUTSIDE)
     return axes.figure
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from data import UserError, cells, figures
 from data.files import read_jsonl
-from data.tables import (about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets, mean_kl,
-                         measured, paired, points, scored, shown, skill_names, table, tests, three_tables, verdict, wilson)
+from data.tables import (about_attempts, about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets,
+                         mean_kl, measured, paired, points, scored, shown, skill_names, table, target_shares, tests, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -259,7 +259,14 @@ def section(r, folder, prefix):
         folder, f"{prefix}kl", "Mean drop against KL(base || tuned), one point a trained model",
         lambda: figures.kl(dots), lambda: figures.kl_text(dots)) if dots else ["No trained model has both figures."])
     drawn = [(m, f"{shown(m)}, rate {lr:g}", *curve) for m, lr in rates.items() if (curve := mean_curve(groups[m, lr]))]
-    lines += ["", "### Training", ""] + (picture(
+    if groups:
+        lines += ["", "### Targets and training", ""] + grid(
+            [["method", "rate", "own/para/gold %", "target tokens", "test answers cut off, %", "minutes"]]
+            + [[*head[key], target_shares(g), f"{np.mean([c.get('target_tokens') or 0 for c in g]):,.0f}", f"{100 * np.mean([c['test']['cut_off'] for c in g]):.1f}",
+                f"{np.mean([c['times']['minutes'] for c in g]):.1f}"] for key, g in groups.items()])
+        lines += ["", "Tokens of the targets, seen once each epoch, and minutes (attempts, training, measuring): of one model, mean over seeds."]
+        lines += [x for each in r["runs"] for line in about_attempts(each) for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
+    lines += [""] + (picture(
         folder, f"{prefix}curves", "Loss by step, the mean over seeds at each method's chosen rate, lightly smoothed. Every method has targets "
         "of its own, so a lower curve means likelier targets, not a better model",
         lambda: figures.curves(drawn), lambda: figures.curves_text(drawn)) if drawn else ["results.json holds no training curve."])

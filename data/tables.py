@@ -209,11 +209,7 @@ def table(results):
             row += ["-", "-", "-"]
         else:
             lost = mean_drop(group, base)
-            total = {s: sum(c["sources"].get(s, 0) for c in group) for c in group for s in c["sources"]}
-            n = max(1, sum(total.values()))
-            share = {part: 100 * sum(v for s, v in total.items() if s.startswith(part)) / n for part in ("own", "paraphrase", "gold", "raw", "voice")}
-            row += ["-" if lost is None else f"{100 * lost:+.1f}", mean_kl(group),
-                    f"{share['own']:.0f}/{share['paraphrase']:.0f}/{share['gold'] + share['raw'] + share['voice']:.0f}"]
+            row += ["-" if lost is None else f"{100 * lost:+.1f}", mean_kl(group), target_shares(group)]
         row.append(f"{np.mean([c['times']['minutes'] for c in group]):.1f}")
         rows.append(row)
     lines = aligned(rows)
@@ -226,6 +222,13 @@ def table(results):
         lines.append(skills)
     lines += notes(results, cells, base, rates, seeds)
     return "\n".join(lines)
+
+
+def target_shares(group):
+    """Of a method's targets over all seeds: own/paraphrase/gold in %, the golds' variants with the golds."""
+    total = {s: sum(c["sources"].get(s, 0) for c in group) for c in group for s in c["sources"]}
+    n = max(1, sum(total.values()))
+    return "/".join(f"{100 * sum(v for s, v in total.items() if s.startswith(part)) / n:.0f}" for part in ("own", "paraphrase", ("gold", "raw", "voice")))
 
 
 def mean_kl(group):
@@ -310,6 +313,23 @@ def notes(results, cells, base, rates, seeds):
                      f"k = {', '.join(base[0]['test']['pass_at'])}: "
                      + "; ".join(f"{NAMES.get(m, m)} " + " ".join(f"{100 * np.mean([cells[m, lr, s]['test']['pass_at'][k] for s in seeds]):.1f}"
                                                                  for k in base[0]["test"]["pass_at"]) for m, lr in [("base", None), *rates.items()]))
+    lines += about_attempts(results)
+    cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
+    if any(v > 0 for v in cut.values()):
+        lines.append("test answers cut off by the length limit: " + ", ".join(f"{m} {100 * v:.1f} %" for m, v in cut.items()))
+    left_out = {m: sum(cells[m, lr, s]["dropped"] for s in seeds) for m, lr in rates.items()}
+    if any(left_out.values()):
+        lines.append("examples without an accepted source, left out: " + ", ".join(f"{NAMES.get(m, m)} {n}" for m, n in left_out.items() if n))
+    if results["do_not_fit"]:
+        lines.append(f"training examples that do not fit the model's context, left out for all methods: {results['do_not_fit']}")
+    if speeds := results["times"]["tokens_per_second"]:
+        lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()) + f"   ({results['times']['minutes']:.1f} min in all)")
+    return lines
+
+
+def about_attempts(results):
+    """Lines on what was sampled to train on: accepted, refused by which rule, copies of the gold among the rewrites."""
+    lines = []
     if results["verdicts"]:
         parts = []
         for source, rules in results["verdicts"].items():
@@ -327,16 +347,6 @@ def notes(results, cells, base, rates, seeds):
         lines.append(f"paraphrases accepted: {c['accepted']}; equal to the gold but for white space{aside}; mean similarity to it {c['similarity']:.2f}")
     if (back := results["encode_back"])["sampled"]:
         lines.append(f"sampled targets whose text encodes back to the very ids that were trained on: {100 * back['same']:.1f} % of {back['sampled']}")
-    cut = {NAMES.get(m, m): np.mean([cells[m, lr, s]["test"]["cut_off"] for s in seeds]) for m, lr in [("base", None), *rates.items()]}
-    if any(v > 0 for v in cut.values()):
-        lines.append("test answers cut off by the length limit: " + ", ".join(f"{m} {100 * v:.1f} %" for m, v in cut.items()))
-    left_out = {m: sum(cells[m, lr, s]["dropped"] for s in seeds) for m, lr in rates.items()}
-    if any(left_out.values()):
-        lines.append("examples without an accepted source, left out: " + ", ".join(f"{NAMES.get(m, m)} {n}" for m, n in left_out.items() if n))
-    if results["do_not_fit"]:
-        lines.append(f"training examples that do not fit the model's context, left out for all methods: {results['do_not_fit']}")
-    if speeds := results["times"]["tokens_per_second"]:
-        lines.append("tokens per second: " + ", ".join(f"{k} {v:,}" for k, v in speeds.items()) + f"   ({results['times']['minutes']:.1f} min in all)")
     return lines
 
 

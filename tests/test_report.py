@@ -136,7 +136,7 @@ def test_learning_curves_are_the_mean_over_seeds_at_the_chosen_rate_and_older_ru
     assert runs.thinned(list(range(80))) == [[2 * i + 1.5, 2 * i + 0.5] for i in range(40)] and len(runs.thinned([1.0] * 101)) == 40
     results = basic(2)
     said, _ = made(capsys, write(tmp_path / "run", results))
-    figure = said[said.index("### Training"):said.index("### Items")]
+    figure = said[said.index("### Targets and training"):said.index("### Items")]
     assert "a  SFT, rate 0.0003: 2.500 -> 0.567" in figure and "b  S3FT" in figure and "targets of its own" in figure
     grid = [line for line in figure.splitlines() if re.match(r" *[\d.]* [|+]", line)]
     columns = [[row for row, line in enumerate(grid) if x < len(line) and line[x] == "a"] for x in range(max(map(len, grid)))]
@@ -147,6 +147,15 @@ def test_learning_curves_are_the_mean_over_seeds_at_the_chosen_rate_and_older_ru
     for c in results["cells"]:
         c.pop("curve")
     assert "holds no training curve" in made(capsys, write(tmp_path / "run", results))[0]
+
+
+def test_targets_refusals_and_cut_answers_are_said(tmp_path, capsys):
+    results = basic() | {"verdicts": {"own": {"answer is": [6, 9], "wrong step": [0, 1]}}, "copies": {"accepted": 4, "equal": 0.25, "similarity": 0.5}}
+    results["cells"][2] |= {"sources": {"own": 6, "paraphrase": 3, "gold": 1}, "target_tokens": 1234, "times": {"minutes": 2.5}}
+    results["cells"][2]["test"]["cut_off"] = 0.125
+    said, rows = made(capsys, write(tmp_path / "run", results))
+    assert ["S3FT", "0.0003", "60/30/10", "1,234", "12.5", "2.5"] in rows
+    assert "own: 6 of 10 accepted (refused: wrong number 3, wrong step 1)" in said and "equal to the gold but for white space: 25 %" in said
 
 
 def test_pictures_with_matplotlib(tmp_path, capsys, monkeypatch):
@@ -170,7 +179,7 @@ def test_a_benchmark_that_was_not_measured_is_a_dash_and_named(tmp_path, capsys)
     results = basic() | {"fill": "python s3ft.py --task gsm8k --keep all"}
     results["cells"][1]["benchmarks"]["facts"] = None
     said, rows = made(capsys, write(tmp_path / "run", results))
-    assert [r[4] for r in rows if r[0] == "SFT" and len(r) == 6 and r[1] == "0.0003"] == ["-"] and "facts of SFT 0.0003 (seed 0)" in said
+    assert next(r[4] for r in rows if r[0] == "SFT" and len(r) == 6 and r[1] == "0.0003") == "-" and "facts of SFT 0.0003 (seed 0)" in said
     assert ["SFT", "facts", "-", "-", "-", "-"] in rows and "--keep all" in said and "S3FT forgets less" not in said
     text = tables.table(results)
     assert re.search(r"^SFT +60.0 +\[.*\] +- +50.0 +- +0.400", text, re.M) and "facts of SFT" in text and "this fills them: python" in text
