@@ -44,7 +44,7 @@ def test_pretraining_never_shows_an_item_of_the_files():
     contexts = {row["context"][row["answer"]] for row in rows(TINY / "benchmarks" / "referents.jsonl")}
     held_sentences = [world.problem(random.Random(i), kind).question for kind in world.HELD for i in range(3)]
     openings = {" ".join(q.split()[1:4]) for q in held_sentences}
-    steps = random.Random(0).sample(range(pretrain.TOKENS // (pretrain.ROW * pretrain.BATCH)), 80)
+    steps = random.Random(0).sample(range(pretrain.TOKENS // (pretrain.ROW * pretrain.BATCH)), 50)
     for doc in (doc for step in steps for doc in itertools.islice(world.documents(step, pretrain.stage_of(step)), 200)):
         text = doc if isinstance(doc, str) else doc[0]["content"]
         for line in text.split("\n"):

@@ -125,13 +125,16 @@ def schedule(step, steps):
 
 
 def train(args):
-    work = args.work
+    work, state = args.work, args.work / "state.pt"
     work.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    saved = torch.load(state, weights_only=True, map_location=device) if state.exists() else None
+    if saved and saved["world"] != (mine := fingerprint()):
+        raise UserError(f"{state} was trained on another world or with other settings ({saved['world']}, not {mine}); give another --work")
     if not (work / "tokenizer.json").exists():
         make_tokenizer(work)
     tokenizer = Tokenizer(work)
     torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     lm = model.Transformer(model.Config.from_dict(CONFIG)).to(device)
     for name, p in lm.named_parameters():
         if p.ndim == 2:
@@ -140,11 +143,8 @@ def train(args):
         else:
             torch.nn.init.ones_(p)
     opts = optimisers(lm, args.lr)
-    start, state = 0, work / "state.pt"
-    if state.exists():
-        saved = torch.load(state, weights_only=True, map_location=device)
-        if saved["world"] != fingerprint():
-            raise UserError(f"{state} was trained on another world or with other settings ({saved['world']}, not {fingerprint()}); give another --work")
+    start = 0
+    if saved:
         lm.load_state_dict(saved["model"])
         for o, s in zip(opts, saved["opts"]):
             o.load_state_dict(s)
