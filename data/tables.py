@@ -380,12 +380,17 @@ def tests(results):
     if lost is not None and less is not None:
         lines.append(f"mean drop of SFT: {points(difference(groups['base'], sft, choice))}; of S3FT: {points(difference(groups['base'], s3ft, choice))}"
                      + (f", {100 * less / lost:.0f} % of SFT's" if lost > 0 else ""))
+    beside = lambda a, b, x, y: f"task, {x} - {y}: {points(difference(a, b))}; mean drop, {y} - {x}: {points(difference(a, b, choice))}"
+    screened = {c["seed"] for c in results["cells"] if c["method"] in ("sft", "s3ft") and c["lr"] != rates[c["method"]]}
+    fresh = [[c for c in group if c["seed"] not in screened] for group in (s3ft, sft)]
+    if screened and len(fresh[0]) >= 3:
+        lines.append(f"a and b on the {len(fresh[0])} seeds that had no part in choosing a rate: {beside(*fresh, 'S3FT', 'SFT')}")
     lines += at_other_rates(results, rates, choice)
     for m in [m for m in groups if m not in ("base", "sft", "s3ft")]:
-        a, b = paired(groups["s3ft"], groups[m])
-        if len(a) >= 3:
-            lines.append(f"beside {shown(m)}, {len(a)} seeds: task, S3FT - {shown(m)}: {points(difference(a, b))}; "
-                         f"mean drop, {shown(m)} - S3FT: {points(difference(a, b, choice))}")
+        for other in ("s3ft", "sft"):
+            a, b = paired(groups[other], groups[m])
+            if len(a) >= 3:
+                lines.append(f"{len(a)} seeds: " + (beside(a, b, "S3FT", shown(m)) if other == "s3ft" else beside(b, a, shown(m), "SFT")))
     lines.append("KL(base || tuned): " + ", ".join(f"{shown(m)} {mean_kl(g)}" for m, g in groups.items() if m != "base"))
     from_where = {part: sum(n for c in groups["s3ft"] for s, n in c["sources"].items() if s.startswith(part)) for part in ("own", "paraphrase", "gold")}
     paper = PAPER.get(results.get("task_name"), ({}, None))[1]
@@ -404,10 +409,12 @@ def at_other_rates(results, rates, choice):
     if len(shared) < 2:          # nothing was compared on validation
         return []
 
-    def compared(sft, s3ft):
+    def compared(sft, s3ft):     # learning rates
         a, b = paired(by_rate["sft", sft], by_rate["s3ft", s3ft])
         return f"task, S3FT - SFT: {points(difference(b, a))}; mean drop, SFT - S3FT: {points(difference(b, a, choice))}" if len(a) >= 3 else None
     lines = [f"both at rate {lr:g}: {said}" for lr in shared if (said := compared(lr, lr))]
+    lines += [f"SFT at rate {lr:g}, S3FT at its own, {rates['s3ft']:g}: {said}" for lr in shared
+              if lr < rates["sft"] and (said := compared(lr, rates["s3ft"]))]
     learnt = {key: np.mean([c["validation"]["accuracy"] for c in cells]) for key, cells in by_rate.items()}
     reaching = [lr for (m, lr) in by_rate if m == "s3ft" and learnt[m, lr] >= learnt["sft", rates["sft"]]]
     if reaching and (said := compared(rates["sft"], min(reaching))):

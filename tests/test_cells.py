@@ -198,10 +198,13 @@ def test_four_tests_stop_at_the_first_that_is_not_shown():
     assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
     assert tables.tests(result(several(right, seeds=2))) == []
     controls = tables.tests(result(several(right | {"voice": (62, 82)})))
-    assert "beside voice, 4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]" in controls
+    assert "4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]" in controls
+    assert "4 seeds: task, voice - SFT: +12.0 points [+12.0, +12.0]; mean drop, SFT - voice: +12.0 points [+12.0, +12.0]" in controls
     both = several(right) + [c for c in several({"base": (40, 90), "sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4) if c["method"] != "base"]
     said = [line for line in tables.tests(result(both)) if line.startswith(("both at", "at equal"))]
     assert [line.partition(":")[0] for line in said[:2]] == ["both at rate 0.0001", "both at rate 0.0003"]
+    screened = [c for c in both if c["lr"] != 1e-4 or c["seed"] < 1]         # the other rate on one seed of four
+    assert any(line.startswith("a and b on the 3 seeds that had no part in choosing a rate: task, S3FT - SFT: +10.0") for line in tables.tests(result(screened)))
     assert "SFT's accuracy on validation, 0.0001; SFT's own, 0.0003): task, S3FT - SFT: +5.0 points" in said[2] and "SFT - S3FT: +19.0" in said[2]
 
 
