@@ -37,6 +37,9 @@ STEP_CASES = [                                      # (line, one word for every 
     ("5000/1,000 = 6", "wrong"), ("10 - -5 = 15", "right"), ("-3 + 5 = 2", "right"), ("10-5 = 5", "right"), ("5 - 8 = 3", "wrong"),
     ("(3+4)*2 = 14", "right"), ("(3+4)*2 = 11", "wrong"), ("3(4) = 12", "right"), ("3(4) = 13", "wrong"), ("2 (3 + 4) = 7", "right"),
     (r"\( 12 \times 3 = 36 \)", "right"), (r"\frac{48}{2} = 24", "right"), ("5 / 0 = 0", "wrong"), ("((3 + 4 = 7", "right"),
+    (r"\[ 3 \text{ red apples} \times 4 \text{ bags} = 12 \text{ apples} \]", "right"), (r"30 \text{ cm} - 12 \text{ cm} = 19 \text{ cm}", "wrong"),
+    (r"\frac{20 \text{ km}}{5 \text{ km/hour}} = 4 \text{ hours}", "right"), (r"\text{Time} = \frac{20 \text{ km}}{5 \text{ km/hour}} = 8 \text{ hours}", "wrong"),
+    (r"2 \text{ hours} + 30 \text{ minutes} = 150 \text{ minutes}", ""),
     # per cent
     ("100% - 20% = 80%", "right"), ("100% - 20% = 80", "right"), ("10/50*100 = 20%", "right"), ("1/4 = 25%", "right"),
     ("50 * 20% = 1000", "wrong"), ("50 - 20% = 40", ""), ("168/20% = 840", "right"), ("15 / 60 * 100% = 25", "right"),
