@@ -87,8 +87,8 @@ def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch,
     monkeypatch.setattr(new_items, "write_jsonl", lambda *_: pytest.fail("written"))
     if "99999" in arguments:
         world = sys.modules["world"]
-        monkeypatch.setattr(world, "TRIES", 200)
-        monkeypatch.setattr(world.world_code, "TRIES", 200)
+        monkeypatch.setattr(world, "TRIES", 5)
+        monkeypatch.setattr(world.world_code, "TRIES", 5)
     assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")])) == 2
     err = capsys.readouterr().err.strip()
     assert expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
