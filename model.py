@@ -325,7 +325,8 @@ def without_lora(lm):
 
 @dataclass
 class Completion:
-    """What a model said: ids without the end token; finish_reason "end", or "length" when it was cut."""
+    """What a model said: ids without the end token; finish_reason "end", or "length" when it was cut
+    (s3ft.evaluate adds "too long": the prompt left no room)."""
     ids: list = field(default_factory=list)
     finish_reason: str = "length"
     logprob: float = 0.0    # of all sampled ids, end token included, at temperature 1

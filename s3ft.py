@@ -41,7 +41,7 @@ METHODS = {                      # sources of a target in order of preference: t
     "sdft": ("paraphrase", "gold"),                                          # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-# What else --methods takes, to see what does it: the golds as they are, nothing but own answers, another's voice, no check of steps.
+# What else --methods takes, to see what does it: golds with their markers, nothing but own answers, golds in the model's voice, no check of steps.
 CONTROLS = {"raw": ("raw",), "own_only": ("own",), "voice": ("voice",), "s3ft_number": ("own_number", "paraphrase_number", "gold")}
 # A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
 # bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
@@ -158,7 +158,8 @@ def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, bu
     """Train lm's trainable weights (fp32, in place) on the targets; a generator that yields after every step of `batch` examples.
 
     dtype: what to compute in (autocast); the weights stay fp32, or updates smaller than 1/256 of a weight would be lost.
-    budget: tokens in a micro-batch; it changes memory and speed, not the gradient, which is divided once by the step's tokens.
+    budget: tokens in a micro-batch; it changes memory and speed, not the gradient, which is divided once by the step's tokens
+    (with --lora-dropout another budget drops other units).
     done, optimiser: go on after so many steps with this optimiser. A step depends on the weights, the optimiser and its own
     number (which draws the dropout), so a run that was cut off ends as an undisturbed one.
     """
@@ -231,15 +232,15 @@ def divergence(base, tuned, answers):
     return total / max(1, count)
 
 
-def log_probabilities(lm, tokenizer, task, triples):
+def log_probabilities(lm, tokenizer, task, pairs):
     """The paper's Figure 2: how likely lm finds own answer, paraphrase and gold after the question alone.
 
-    triples: [(example, {"own": attempt, "paraphrase": attempt})]. -> [{"id", "own": [sum in nats, tokens], "paraphrase", "gold"}]
+    pairs: [(example, {"own": attempt, "paraphrase": attempt})]. -> [{"id", "own": [sum in nats, tokens], "paraphrase", "gold"}]
     """
-    rows = [(e, source, make_target(tokenizer, task, e, source, found.get(source))) for e, found in triples
+    rows = [(e, source, make_target(tokenizer, task, e, source, found.get(source))) for e, found in pairs
             for source in ("own", "paraphrase", "gold")]
     sums = runs.within_memory(model.loglikelihood, lm, [t.prompt_ids for _, _, t in rows], [t.ids for _, _, t in rows])
-    table = {e.id: {"id": e.id} for e, _ in triples}
+    table = {e.id: {"id": e.id} for e, _ in pairs}
     for (e, source, t), total in zip(rows, sums):
         table[e.id][source] = [total, len(t.ids)]
     return list(table.values())
@@ -294,6 +295,8 @@ def open_task(options):
     """Find the files (which may fetch them), read the task, and see that generated code can be contained if it has to be run."""
     runs.find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
+    for source in {s for m in options.methods for s in (METHODS | CONTROLS)[m]} - {"gold", *SAMPLED}:
+        task.text(task.load("train")[0], source)                             # "voice" is in the bundled data alone: said now, not after hours
     runs.check_sandbox(task, options)
     return task
 
@@ -334,24 +337,25 @@ def compare(options, task):
             first = seed * options.samples if options.temperature else 0         # greedy answers are the same for every seed
             jobs = [(e, stage, first + k) for e in needed for k in range(options.samples)]
             attempts[seed] |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
-    figure2 = run.log_probabilities(drawn, attempts, lambda triples: log_probabilities(sampler, tokenizer, task, triples))
+    figure2 = run.log_probabilities(drawn, attempts, lambda pairs: log_probabilities(sampler, tokenizer, task, pairs))
 
     # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
+    # run.cell(.., make, more) -> make(cell), unless the run folder holds that cell's result already: read on as if it always made it.
     cells, rows = [], []
     for seed in options.seeds:
         items = measured[seed] | {"probe": None}
         cells.append(run.cell("base", None, seed, None, items,
                               lambda cell: measure(sampler, None, tokenizer, task, items, options, cell),
-                              lambda cell, missing: measure_beside(sampler, tokenizer, missing, cell)))
+                              lambda cell, lacking: measure_beside(sampler, tokenizer, lacking, cell)))
         rows.append(run.row(cells[-1], items, drawn[seed], attempts[seed]))
-        missing, targets_of = run.missing(seed), {}                          # with --results some cells are there, made elsewhere
-        for method, sources in missing.items():
+        to_do, targets_of = run.missing(seed), {}                            # with --results some cells are there, made elsewhere
+        for method, sources in to_do.items():
             chosen = choose_targets(sources, drawn[seed], attempts[seed], accept)
             targets_of[method] = [make_target(tokenizer, task, *choice) for choice in chosen]
             run.write_targets(method, seed, chosen, targets_of[method])
-        if missing:
-            run.keep_attempts(seed, attempts, drawn, figure2)
-            said = cells[-1]["answers"]["test"] if "answers" in cells[-1] else evaluate(
+        if to_do:
+            run.keep_attempts(seed, attempts, drawn, figure2)                # for --results
+            said = cells[-1]["answers"]["test"] if "answers" in cells[-1] else evaluate(          # of base; --results keeps no texts
                 sampler, tokenizer, task, test_jobs(items, options)[:run.chunk], options.max_new_tokens, options.test_temperature)
             items = items | {"probe": probe(said)}
         for method in options.methods:
@@ -372,9 +376,9 @@ def compare(options, task):
                     finally:
                         model.remove_lora(sampler)
 
-                def measure_more(cell, missing):                             # of a finished cell whose weights are there
+                def measure_more(cell, lacking):                             # benchmarks, of a finished cell whose weights are there
                     try:
-                        measure_beside(cell.reopen(sampler), tokenizer, missing, cell)
+                        measure_beside(cell.reopen(sampler), tokenizer, lacking, cell)
                     finally:
                         model.remove_lora(sampler)
                 cells.append(run.cell(method, lr, seed, targets, items, train_and_measure, measure_more))

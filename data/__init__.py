@@ -30,7 +30,7 @@ class Example:
 def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
     """A task by name on the files in `folder`, or the user's own FILE.jsonl with a judge and perhaps a test file.
 
-    -> an object, the Task of design and code, with
+    -> a Task: an object with
         load(split)              "train", "validation" or "test" -> list of Example
         ask(e), rewrite(e)       the messages that pose the question; that show the gold too and ask for it in the model's own words
         gold(e), text(e, source) the clean gold; the text of a source that needs no sampling (gold, raw, voice)

@@ -95,7 +95,7 @@ def otherwise(found, made):
 # ---------------------------------------------------------------- attempts of several seeds
 
 def together(stats):
-    """The attempts of several seeds -> "verdicts", "copies" and "encode_back" as results.json has them."""
+    """The attempts of several seeds -> "verdicts", "copies", "encode_back" and "judge_errors" as results.json has them."""
     rules, copies, back, errors = {}, {"accepted": 0}, {"sampled": 0, "same": 0.0}, {}
     for s in stats:
         for stage, found in s["verdicts"].items():
@@ -123,9 +123,14 @@ def add(total, more):
 
 
 def fuller(kept, made):
-    """Of two statistics of one seed's attempts that of more: a command with --methods sft samples none."""
-    tried = lambda s: sum(n for found in s["verdicts"].values() for _, n in found.values())
-    return kept if kept and tried(kept) >= tried(made) else made
+    """Of two statistics of one seed's attempts each stage from the one that has more of it: --methods sft samples none, sdft no own."""
+    if not kept:
+        return made
+    tried = lambda s, stage: sum(n for _, n in s["verdicts"].get(stage, {}).values())
+    of = {stage: max(kept, made, key=lambda s: tried(s, stage)) for stage in ("own", "paraphrase")}
+    by_stage = {name: {stage: s[name][stage] for stage, s in of.items() if stage in s[name]} for name in ("verdicts", "judge_errors")}
+    return made | by_stage | {"copies": of["paraphrase"]["copies"], "encode_back": max(kept, made, key=lambda s: s["encode_back"]["sampled"])["encode_back"],
+                              "logprobs": max(kept, made, key=lambda s: len(s["logprobs"]["items"]))["logprobs"]}
 
 
 # ---------------------------------------------------------------- a folder of cells as a run

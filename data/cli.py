@@ -50,45 +50,23 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message[0].lower()}{message[1:]}; see python s3ft.py --help")
 
 
-def count(text):
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text[:40]!r}")
-    return value
+def option(kind, fits, what):
+    """What argparse makes an option's text into: a number of this kind that fits, or an error that says what it has to be."""
+    def read(text):
+        try:
+            if fits(value := kind(text)):                        # nan and inf fit nowhere
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"must be {what}, not {text[:40]!r}")
+    return read
 
 
-def positive(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text[:40]!r}")
-    return value
-
-
-def nonnegative(text):
-    return 0.0 if text.strip() in ("0", "0.0") else positive(text)
-
-
-def temperature(text):
-    if 0 < (value := nonnegative(text)) < 0.01:
-        raise argparse.ArgumentTypeError(f"must be 0 (greedy) or at least 0.01, not {text[:40]!r}")
-    return value
-
-
-def rank(text):
-    return 0 if text.strip() == "0" else count(text)
-
-
-def share(text):
-    value = nonnegative(text)
-    if value >= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, not {text[:40]!r}")
-    return value
+count = option(int, lambda n: n >= 1, "a whole number of at least 1")
+count_or_none = option(int, lambda n: n >= 0, "a whole number of at least 0")
+positive = option(float, lambda x: 0 < x < math.inf, "a number above 0")
+temperature = option(float, lambda x: x == 0 or 0.01 <= x < math.inf, "0 (greedy) or a number of at least 0.01")
+share = option(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
 
 
 def parser():
@@ -113,7 +91,7 @@ def parser():
     g = p.add_argument_group("how much")
     g.add_argument("--limit", type=count, default=600, metavar="N", help="training examples (default 600)")
     g.add_argument("--test-limit", type=count, default=400, metavar="N", help="test examples (default 400)")
-    g.add_argument("--validation-limit", type=rank, default=500, metavar="N", help="validation examples, on which several --lr are compared and which "
+    g.add_argument("--validation-limit", type=count_or_none, default=500, metavar="N", help="validation examples, on which several --lr are compared and which "
                    "--results keeps too (default 500; 0: none)")
     g.add_argument("--benchmarks", metavar="LIST", help=f"what else is measured on every model: {', '.join(PUBLIC)} (as lm-evaluation-harness asks and scores "
                    f"them), mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none "
@@ -137,7 +115,7 @@ def parser():
     g.add_argument("--lr", type=positive, nargs="+", metavar="RATE", help="learning rates, the same for every method; of several, each method takes "
                    "the smallest within one standard error of its best on validation (default 3e-4 for the bundled model; others 1e-4 with LoRA, 1e-5 without)")
     g.add_argument("--schedule", choices=("linear", "cosine"), help="how the rate falls after the warm-up (default linear)")
-    g.add_argument("--lora", type=rank, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for the "
+    g.add_argument("--lora", type=count_or_none, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for the "
                    "bundled model, 16 for others)")
     g.add_argument("--lora-alpha", type=positive, metavar="A", help="their scale is alpha / rank (default twice the rank)")
     g.add_argument("--lora-dropout", type=share, metavar="P", help="dropout before an adapter (default 0)")
@@ -221,7 +199,8 @@ def parse(argv, methods, sources):
     o.given, o.new_tokens = o.data, {name: NEW_TOKENS.get(name, (96, 400))[not o.bundled] for name in TASKS}
     o.lora = (0 if o.bundled else 16) if o.lora is None else o.lora
     if not o.lora and (o.lora_alpha or o.lora_dropout or o.lora_targets):
-        raise UserError("--lora-alpha, --lora-dropout and --lora-targets need adapters: add --lora 16")
+        raise UserError("--paper tunes LoRA adapters, --lora 0 all weights; leave one of them out" if o.paper else
+                        "--lora-alpha, --lora-dropout and --lora-targets need adapters: add --lora 16")
     o.lora_alpha = o.lora_alpha or 2.0 * o.lora
     o.lora_dropout = o.lora_dropout or 0.0
     o.lora_targets = [name.strip() for name in (o.lora_targets or ",".join(LINEAR)).split(",") if name.strip()]

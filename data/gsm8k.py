@@ -20,7 +20,7 @@ VALIDATION = 500                 # held back from the official train file, which
 
 
 class GSM8K:
-    """The Task interface: load, ask, rewrite, gold, accept, score (see data/__init__.py)."""
+    """A Task (data/__init__.py, load_task)."""
     name = "gsm8k"
 
     def __init__(self, folder):

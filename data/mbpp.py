@@ -76,7 +76,7 @@ def bare(code, names=True):
 
 
 class MBPP:
-    """The Task interface: load, ask, rewrite, gold, text, accept, score, truth (see data/__init__.py)."""
+    """A Task (data/__init__.py, load_task)."""
     name = "mbpp"
     runs_code = True             # verdicts come from running programs: kept on disk, made beside the sampling
 

@@ -10,8 +10,8 @@
 Three choices:
 - the field names are found, not asked for: the first row of FIELDS that stands on every line. Each becomes the same chat;
 - the prompt is the user's own, unchanged: nothing is added to it but, for a paraphrase, the gold and a request;
-- no question is in two parts. Without a test file, a fifth of the questions is held back as test and a tenth as validation,
-  by a shuffle that is always the same. Lines with the same prompt go together.
+- no question is in two parts. A tenth of the questions is held back as validation and, without a test file, a fifth as test (at most 500
+  each), by a shuffle that is always the same. Lines with the same prompt go together.
 """
 import codecs
 import json
@@ -40,7 +40,7 @@ HELD = 500                       # questions in a part that is held back, at mos
 
 
 class Own:
-    """The Task interface (see data/gsm8k.py), and for the caller: title, files, fields and notes (lines to print)."""
+    """A Task (data/__init__.py, load_task), and for the caller: title, files, fields and notes (lines to print)."""
 
     def __init__(self, file, judge, test=None):
         if judge not in JUDGES:

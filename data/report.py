@@ -33,6 +33,8 @@ def read_run(path):
     where it is no whole run."""
     path, name = Path(path), f"--report {path}"
     whole = not cells.is_folder(path)
+    if path.is_file() and path.name != "results.json":
+        raise UserError(f"{name} is no results.json; name the folder of a run, or of cells: {path.parent}")
     try:
         results = json.loads((path if path.is_file() else path / "results.json").read_bytes()) if whole else cells.gather(path)
         version = results.get("format")
@@ -42,7 +44,9 @@ def read_run(path):
     except (FileNotFoundError, NotADirectoryError):
         if (path / "run.json").is_file():
             raise UserError(f"{name}: the run is not finished, it has no results.json; {AGAIN}") from None
-        inside = " ".join(sorted(str(p.parent) for p in path.glob("*/results.json")))
+        if not path.exists():
+            raise UserError(f"{name} does not exist; name a run's folder, the last thing that a run prints") from None
+        inside = " ".join(sorted({str(p.parent) for p in path.glob("*/results.json")} | {str(p) for p in path.glob("*/*") if cells.is_folder(p)}))
         raise UserError(f"{name} is no run folder; name one{f': {inside}' if inside else ', the last thing that a run prints'}") from None
     except OSError as error:
         raise UserError(f"{name} cannot be read ({error.strerror})") from None
@@ -168,15 +172,17 @@ def say(label, text, width, limit=700):
 # ---------------------------------------------------------------- the report
 
 def report(paths, out=None):
-    """Print the report on these runs and write it with its pictures into `out` (default RUN/report of the first) -> report.md's path."""
-    paths = [inner for path in map(Path, paths) for inner in (sorted(p for p in path.glob("*") if cells.is_folder(p)) or [path])]   # FOLDER for its TASKs
+    """Print the report on these runs and write it with its pictures into `out` (default report/ in the first folder that is named)
+    -> report.md's path."""
+    first, tasks = Path(paths[0]), lambda folder: sorted(p for p in folder.glob("*") if cells.is_folder(p))
+    paths = [inner for path in map(Path, paths) for inner in tasks(path) or [path]]              # FOLDER stands for its FOLDER/TASKs
     runs, by_task = list({r["folder"].resolve(): r for r in map(read_run, paths)}.values()), {}
     names = [r["folder"].resolve().name for r in runs]
     for r, name in zip(runs, names):
         r["label"] = name if names.count(name) == 1 else str(r["folder"])
         by_task.setdefault((r["task"], r["identity"].get("task")), []).append(r)
     pooled = [pool(group) for group in by_task.values()]
-    folder = Path(out) if out else runs[0]["folder"] / "report"
+    folder = Path(out) if out else (first if first.is_dir() else first.parent) / "report"
     lines = [f"# S3FT: {md(', '.join(p['task'] for p in pooled))}"]
     if not figures.there():
         lines += ["", "Figures are drawn in characters; `pip install matplotlib` gives pictures."]
@@ -185,7 +191,8 @@ def report(paths, out=None):
         for i, p in enumerate(pooled, 1):
             lines += ["", *section(p, folder, f"{i}-{re.sub('[^a-zA-Z0-9.-]+', '-', p['task'])}-" if len(pooled) > 1 else "")]
         if len(pooled) > 1:
-            lines += ["", "## The paper's tables", "", *fence(three_tables(pooled).strip())]
+            several = len({str(p["identity"].get("model")) for p in pooled}) > 1
+            lines += ["", "## The paper's tables", "", *(["Left out: these runs are of several models."] if several else fence(three_tables(pooled).strip()))]
         text = "\n".join(lines) + "\n"
         (folder / "report.md").write_text(text, encoding="utf-8")
     except OSError as error:

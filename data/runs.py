@@ -15,7 +15,10 @@ syntax tree, so that a comment costs nothing). A thing whose key still fits is u
 why. Every file is written whole to a temporary name and then renamed, so a kill leaves the old or the new one.
 """
 import difflib
-import fcntl
+try:
+    import fcntl
+except ImportError:               # native Windows
+    fcntl = None
 import shutil
 import sys
 import time
@@ -25,7 +28,7 @@ import torch
 
 import judge
 import model
-from data import TASKS, TINY, UserError, abilities, asserts, benchmarks, cells, checkpoint, hub, prefixes, tables, training
+from data import TASKS, TINY, UserError, abilities, arithmetic, asserts, benchmarks, cells, checkpoint, hub, prefixes, tables, training
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.tiny import world_truth
@@ -117,6 +120,8 @@ def open_run(options, task, base, tokenizer, method_code):
         shared = Path(options.results) / task.title.removeprefix("tiny-")
         done = cells.find(options, shared, identity, method_code.METHODS | method_code.CONTROLS)
     out = Path(options.out) if options.out else Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
+    if fcntl is None:
+        raise UserError("a run's folder cannot be locked on this system; on Windows run this under WSL")
     try:
         if TINY.resolve() in (out.resolve(), *out.resolve().parents):
             raise UserError(f"--out {out} lies inside the bundled model's folder; name another")
@@ -263,6 +268,8 @@ class Run:
         if options.dtype:
             self.sample_dtype = self.train_dtype = getattr(torch, options.dtype)
             why_sample = why_train = "asked for"
+        if self.train_dtype == torch.float16:
+            self.train_dtype, why_train = torch.float32, "small gradients would vanish in fp16"
         self.dtypes = [str(self.sample_dtype), str(self.train_dtype)]
         self.why = f"{device.type}: sampling in {short(self.sample_dtype)} ({why_sample}); training in {short(self.train_dtype)} ({why_train})"
         self.code = {"model.py": digest(code_of(model), code_of(prefixes)), "train": code_of(method_code, "finetune"),
@@ -274,7 +281,8 @@ class Run:
         self.machine = [torch.__version__, device.type]
         self.made = {"python": sys.version.split()[0], "torch": torch.__version__, "device": device.type,
                      "dtypes": f"{short(self.sample_dtype)}/{short(self.train_dtype)}",
-                     "code": digest(self.code, code_of(judge), code_of(asserts), code_of(sys.modules[type(task).__module__]))}
+                     "code": digest(self.code, *map(code_of, (judge, arithmetic, asserts, sys.modules[type(task).__module__])),
+                                    code_of(method_code, "choose_targets", "make_target"))}
         self.done, self.shared = {}, None                                    # what --results has, and its folder
         self.judges, self.dropped = {}, 0                                    # other tasks' verdicts; training examples that do not fit
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}       # tokens, seconds of this run
@@ -338,19 +346,19 @@ class Run:
 
     def log_probabilities(self, drawn, attempts, make):
         """The first training items of the first seed that have an own answer and a paraphrase, both finished, and what
-        make(triples) says of them (s3ft.log_probabilities), kept in OUT/log-probabilities.json."""
-        seed, triples = self.options.seeds[0], []
+        make(pairs) says of them (s3ft.log_probabilities), kept in OUT/log-probabilities.json."""
+        seed, pairs = self.options.seeds[0], []
         for e in drawn[seed]:
             found = {source: [a for a in attempts[seed].get((e.id, source), []) if a["finish_reason"] == "end"] for source in ("own", "paraphrase")}
-            if all(found.values()) and len(triples) < FIGURE2:
-                triples.append((e, {source: tries[0] for source, tries in found.items()}))
-        path, key = self.out / "log-probabilities.json", digest(self.attempt_key()[0], [[a["key"] for a in pair.values()] for _, pair in triples],
-                                                                [self.task.gold(e) for e, _ in triples], code_of(self.method_code, "log_probabilities"))
-        if not triples or (kept := read_json(path)).get("key") != key:
-            kept = {"key": key, "items": make(triples) if triples else []}
+            if all(found.values()) and len(pairs) < FIGURE2:
+                pairs.append((e, {source: tries[0] for source, tries in found.items()}))
+        path, key = self.out / "log-probabilities.json", digest(self.attempt_key()[0], [[a["key"] for a in found.values()] for _, found in pairs],
+                                                                [self.task.gold(e) for e, _ in pairs], code_of(self.method_code, "log_probabilities"))
+        if not pairs or (kept := read_json(path)).get("key") != key:
+            kept = {"key": key, "items": make(pairs) if pairs else []}
             write_json(path, kept)
         every = sum((e.id, "paraphrase") in attempts[seed] for e in drawn[seed]) == len(drawn[seed])
-        return {"items": kept["items"], "note": f"{len(triples)} training questions with a finished own answer and a finished paraphrase"
+        return {"items": kept["items"], "note": f"{len(pairs)} training questions with a finished own answer and a finished paraphrase"
                 + ("" if every else "; paraphrases were only asked for where the own answer was refused: --methods s3ft,sdft asks for all")}
 
     def note(self, kind, tokens, seconds):
@@ -557,7 +565,7 @@ class Run:
                 "encode_back": {"sampled": len(same), "same": mean(same)}}, lines
 
     def keep_attempts(self, seed, attempts, drawn, figure2):
-        """With --results, the statistics of a seed's attempts in FOLDER/TASK/attempts-s0.json, unless those there are of more."""
+        """With --results, the statistics of a seed's attempts in FOLDER/TASK/attempts-s0.json, what is there and of more stays."""
         if not self.shared:
             return
         name, o = f"attempts-s{seed}", self.options
@@ -565,7 +573,7 @@ class Run:
         if seed == o.seeds[0]:
             made["logprobs"] = figure2 | {"items": [{k: v if k == "id" else [round(v[0], 3), v[1]] for k, v in i.items()} for i in figure2["items"]]}
         kept = self.done.get(name, {}).get("attempts")
-        if cells.fuller(kept, made) is made:
+        if (made := cells.fuller(kept, made)) != kept:
             self.done[name] = {"key": cells.key(o, self.identity, "attempts", None), "made": self.made, "attempts": made}
             cells.write(self.shared / f"{name}.json", self.done[name])
 

@@ -39,7 +39,7 @@ OFFICIAL = {"nq": {"train": "NaturalQuestionsShort-train.jsonl.gz", "test": "Nat
 
 
 class Reading:
-    """The Task interface (see data/gsm8k.py) for `name` "nq" or "squad". `test`: the other one's name, when its test part is to be
+    """A Task (data/__init__.py, load_task) for `name` "nq" or "squad". `test`: the other one's name, when its test part is to be
     measured instead; FOLDER then holds both, nq/ and squad/."""
 
     def __init__(self, name, folder, test=None):

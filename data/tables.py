@@ -95,10 +95,9 @@ def paired(group, other):
 
 
 def mean_drop(group, base):
-    """The same over the cells of several seeds."""
-    group, base = paired(group, base)
-    drops = [drop(c, b) for c, b in zip(group, base)]
-    return None if None in drops else float(np.mean(drops))
+    """The same over the cells of several seeds, those that both have."""
+    lost = difference(base, group, choices(base[0]))
+    return lost and lost[0]
 
 
 def item_sets(rows):
@@ -182,9 +181,9 @@ def chosen_rates(results):
                             f"run --methods {method} with all of them for one seed")
         by_rate = {lr: [c for c in cs if c["seed"] in whole] for lr, cs in by_rate.items()}
         score = {lr: np.mean([c["validation"]["accuracy"] for c in cs]) for lr, cs in by_rate.items()}
-        n = sum(len(c["validation"]["right"]) for c in next(iter(by_rate.values())))
-        best = max(score.values())
-        rates[method] = min(lr for lr, s in score.items() if s >= best - math.sqrt(best * (1 - best) / n))
+        best = max(score, key=score.get)
+        right = np.concatenate(item_sets([c["validation"] for c in by_rate[best]]))          # by item, the mean of the seeds that share it
+        rates[method] = min(lr for lr, s in score.items() if s >= score[best] - right.std() / math.sqrt(len(right)))
     return rates
 
 

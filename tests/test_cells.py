@@ -116,6 +116,16 @@ def test_what_is_there_is_neither_sampled_nor_trained_nor_measured(finished, tmp
     assert trained["finetune"] == 1 and len(list((folder / "results" / "gsm8k").glob("*-s0.json"))) == 5
 
 
+def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
+    def tried(own, paraphrase):
+        return {"verdicts": {stage: {"answer is": [n // 2, n]} for stage, n in (("own", own), ("paraphrase", paraphrase)) if n},
+                "judge_errors": {}, "copies": {"accepted": paraphrase // 2}, "encode_back": {"sampled": own}, "logprobs": {"items": []}}
+    s3ft_first = cells.fuller(None, tried(8, 4))
+    both = cells.fuller(s3ft_first, tried(0, 8))             # then --methods sdft alone: every question's paraphrase, no own answer
+    assert both["verdicts"] == tried(8, 8)["verdicts"] and both["copies"] == {"accepted": 4} and both["encode_back"] == {"sampled": 8}
+    assert cells.fuller(both, tried(0, 0)) == both, "--methods sft samples none"
+
+
 def test_a_damaged_file_is_said_and_made_again(finished, tmp_path, trained, capsys):
     folder, there = copy_of(finished, tmp_path)
     path = there / "s3ft-lr0.0003-e1-s1.json"

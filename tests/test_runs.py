@@ -220,11 +220,13 @@ def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, mo
 # ---------------------------------------------------------------- several rates
 
 def test_rate_is_the_smallest_within_one_standard_error_on_validation():
-    def cell(method, lr, accuracy):
-        return {"method": method, "lr": lr, "seed": 0, "validation": {"accuracy": accuracy, "right": "1" * 100}}
+    def cell(method, lr, accuracy, seed):
+        return {"method": method, "lr": lr, "seed": seed, "validation": {"accuracy": accuracy, "right": "1" * round(100 * accuracy) + "0" * round(100 - 100 * accuracy)}}
     results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
-               "cells": [cell("sft", 1e-4, 0.50), cell("sft", 3e-4, 0.58), cell("sft", 1e-3, 0.60)]}
-    assert tables.chosen_rates(results) == {"sft": 3e-4}
+               "cells": [cell("sft", lr, at, 0) for lr, at in ((1e-4, 0.50), (3e-4, 0.56), (1e-3, 0.60))]}
+    assert tables.chosen_rates(results) == {"sft": 3e-4}, "4 points below, and one standard error over 100 items is 4.9"
+    results["cells"] += [cell("sft", c["lr"], c["validation"]["accuracy"], s) for c in results["cells"] for s in range(1, 9)]
+    assert tables.chosen_rates(results) == {"sft": 3e-4}, "nine seeds that are validated on the same 100 items have no smaller error for it"
 
 
 def test_intervals_agree_with_known_values():
@@ -253,7 +255,7 @@ def data_folder(tmp_path, lines, test=(GOOD,)):
     (["--methods", ","], "--methods is empty"),
     (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-0.1"], "above 0"), (["--lr", "fast"], "above 0"),
     (["--epochs", "0"], "at least 1"), (["--limit", "-3"], "at least 1"), (["--seeds", "0"], "at least 1"), (["--batch", "x"], "at least 1"),
-    (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "above 0"), (["--temperature", "inf"], "above 0"),
+    (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "at least 0.01"), (["--temperature", "inf"], "at least 0.01"),
     (["--samples", "2"], "add --temperature"),
     (["--device", "abacus"], "abacus"), (["--device", "cuda:99"], "cuda:99"),
     (["--model", "no/such/folder"], "no/such/folder"),
@@ -668,13 +670,15 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     (["--task", "FILE"], "which judge"), (["--task", "FILE", "--judge", "taste"], "--judge"), (["--task", "gsm8k", "--judge", "number"], "has its own"),
     (["--task", "FILE", "--judge", "exact", "--data", "."], "--data goes with a named task"),
     (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
-    (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 1"),
+    (["--task", "FILE", "--judge", "number", "--methods", "sft,voice"], "only in the bundled data"),
+    (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 0"),
+    (["--task", "gsm8k", "--paper", "--lora", "0"], "leave one of them out"), (["--task", "gsm8k", "--temperature", "0.001"], "at least 0.01"),
     (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"),
     (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),
     (["--task", "gsm8k", "--model", "no-such-folder"], "hub id"), (["--task", "gsm8k", "--model", "owner/a/b"], "hub id"),
 ])
 def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expected):
-    (tmp_path / "mine.jsonl").write_text('{"question": "1 + 1?", "answer": "2"}\n' * 4)
+    (tmp_path / "mine.jsonl").write_text("".join(f'{{"question": "{n} + 1?", "answer": "{n + 1}"}}\n' for n in range(4)))
     arguments = [str(tmp_path / "mine.jsonl") if a == "FILE" else a for a in arguments]
     code = cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
     err = capsys.readouterr().err.strip()

@@ -135,6 +135,8 @@ def train(args):
         make_tokenizer(work)
     tokenizer = Tokenizer(work)
     torch.manual_seed(0)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")        # compiled, threads would add up the embedding's gradient in any order
     lm = model.Transformer(model.Config.from_dict(CONFIG)).to(device)
     for name, p in lm.named_parameters():
         if p.ndim == 2:
