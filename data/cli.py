@@ -22,7 +22,7 @@ EPILOG = """examples
   python s3ft.py --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3      three seeds; each method's rate chosen on validation
   python s3ft.py --task gsm8k --plan                             what it would do, and how long it would take
   python s3ft.py --task gsm8k --show 3                           three examples from question to coloured target
-  python s3ft.py --ask "How many legs do 3 cats have?" --model runs/RUN/CELL
+  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?"   (--model runs/RUN/CELL: a tuned model)
   python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                                  a public checkpoint on the official data, with LoRA: how long?
   python s3ft.py --task gsm8k --model FOLDER --data FOLDER       both from disk
@@ -129,7 +129,7 @@ def parser():
     g.add_argument("--results", metavar="FOLDER", help="write every finished cell to FOLDER/TASK/CELL.json, a few KB; one that is there already, from "
                    "whatever machine, is not made again; --report FOLDER/TASK reports all of them")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
-    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default: the last of each method; with LoRA none, as its "
+    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default: of each method the highest rate of the last seed; with LoRA none, as its "
                    "adapters are always kept: --keep last writes the merged weights too)")
     g = p.add_argument_group("look")
     g.add_argument("--plan", action="store_true", help="print what would be done, minutes, memory and disk, and stop")

@@ -18,7 +18,7 @@ import numpy as np
 from data import UserError, cells, figures
 from data.files import read_jsonl
 from data.tables import (about_attempts, about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets,
-                         mean_kl, measured, paired, points, scored, shown, skill_names, table, target_shares, tests, three_tables, verdict, wilson)
+                         mean_kl, measured, on_validation, paired, points, scored, shown, skill_names, table, target_shares, tests, three_tables, verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -229,6 +229,9 @@ def section(r, folder, prefix):
               f"nats per token. Brackets: 95 % intervals{', Wilson for a figure; for a difference' if len(seeds) < 3 else ':'} "
               + f"{how(base, r['settings'].get('new_items'))}."
               + " Rows of fewer seeds: over those; below three, over items." * ragged]
+    if chose := [f"{md(shown(m))} " + ", ".join(f"{lr:g}: {100 * s:.1f}" for lr, s in score.items()) + f" (one standard error: {100 * error:.1f})"
+                 for m, (score, error) in on_validation(r).items() if error is not None]:
+        lines += ["", f"Rates are chosen on validation, the smallest within one standard error of the method's best; accuracy there, %: {'; '.join(chose)}."]
     lines += [x for each in r["runs"] if (line := about_judge(each.get("judge_errors") or {}))
               for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
     for s3ft, sft in [(a, b) for a in rates for b in rates if (a.partition(" ")[0], b.partition(" ")[0]) == ("s3ft", "sft")]:

@@ -163,28 +163,33 @@ def missing(cells):
     return "; ".join(f"{names} of {cell} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for (names, cell), seeds in lacking.items())
 
 
-def chosen_rates(results):
-    """{method: rate}: the smallest whose validation accuracy lies within one standard error (over items) of its best, over the seeds
-    that have all of the method's rates."""
-    rates = {}
+def on_validation(results):
+    """{method: ({rate: validation accuracy}, one standard error of the best, over items)}, over the seeds that have all of the method's
+    rates; of a method with one rate ({rate: None}, None)."""
+    found = {}
     for method in results["settings"]["methods"]:
         by_rate = {}
         for c in results["cells"]:
             if c["method"] == method:
                 by_rate.setdefault(c["lr"], []).append(c)
         if len(by_rate) == 1:
-            rates[method] = next(iter(by_rate))
+            found[method] = dict.fromkeys(by_rate), None
             continue
         whole = set.intersection(*({c["seed"] for c in cs} for cs in by_rate.values()))
         if not whole:
             raise UserError(f"no seed has all rates of {shown(method)} ({', '.join(f'{lr:g}' for lr in sorted(by_rate))}), so none can be chosen; "
                             f"run --methods {method} with all of them for one seed")
-        by_rate = {lr: [c for c in cs if c["seed"] in whole] for lr, cs in by_rate.items()}
-        score = {lr: np.mean([c["validation"]["accuracy"] for c in cs]) for lr, cs in by_rate.items()}
-        best = max(score, key=score.get)
-        right = np.concatenate(item_sets([c["validation"] for c in by_rate[best]]))          # by item, the mean of the seeds that share it
-        rates[method] = min(lr for lr, s in score.items() if s >= score[best] - right.std() / math.sqrt(len(right)))
-    return rates
+        by_rate = {lr: [c["validation"] for c in by_rate[lr] if c["seed"] in whole] for lr in sorted(by_rate)}
+        score = {lr: float(np.mean([v["accuracy"] for v in rows])) for lr, rows in by_rate.items()}
+        right = np.concatenate(item_sets(by_rate[max(score, key=score.get)]))        # by item, the mean of the seeds that share it
+        found[method] = score, float(right.std()) / math.sqrt(len(right))
+    return found
+
+
+def chosen_rates(results):
+    """{method: rate}: the smallest whose validation accuracy lies within one standard error of the method's best."""
+    return {method: min(lr for lr, s in score.items() if error is None or s >= max(score.values()) - error)
+            for method, (score, error) in on_validation(results).items()}
 
 
 def table(results):
