@@ -266,7 +266,7 @@ def made_up(task, accuracy, drops, sources):
     cells = []
     for method, lr in (("base", None), ("sft", 1e-3), ("s3ft", 1e-3)):
         cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"}, "sources": sources if method == "s3ft" else {"gold": 10},
-                      "benchmarks": {"facts": {"accuracy": 0.8 - drops.get(method, 0), "right": "1", "chance": 0.25}}})
+                      "benchmarks": {"facts": {"accuracy": (n := 80 - round(100 * drops.get(method, 0))) / 100, "right": "1" * n + "0" * (100 - n), "chance": 0.25}}})
     return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"], "cells": cells, "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
 
 
