@@ -53,14 +53,13 @@ FIGURE2 = 84                     # training items whose log-probabilities are ta
 
 def fitting(examples, task, tokenizer, context, max_new_tokens):
     """(examples that fit the context with their gold, rewrite prompt and answer; how many do not). The same for all methods."""
-    def words(messages):
-        return "".join(m["content"] for m in messages)
+    size = lambda messages: sum(len(m["content"].encode()) for m in messages)
     kept = []
     if not examples:                 # nothing is trained on
         return [], 0
     for e in examples:
-        # a token is at least one character or byte, so short texts need no counting
-        if len((words(task.ask(e)) + words(task.rewrite(e)) + task.gold(e)).encode()) + max_new_tokens + 300 > context:
+        # a token is at least a byte, so short texts need no counting (300: a chat template's own words)
+        if max(size(task.rewrite(e)) + max_new_tokens, size(task.ask(e)) + max(max_new_tokens, len(task.gold(e).encode()))) + 300 > context:
             ask, gold = len(tokenizer.encode_chat(task.ask(e))), len(tokenizer.encode(task.gold(e)))
             if max(len(tokenizer.encode_chat(task.rewrite(e))), ask) + max_new_tokens > context or ask + gold + 2 > context:
                 continue
