@@ -22,7 +22,7 @@ EPILOG = """examples
   python s3ft.py --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3      three seeds; each method's rate chosen on validation
   python s3ft.py --task gsm8k --plan                             what it would do, and how long it would take
   python s3ft.py --task gsm8k --show 3                           three examples from question to coloured target
-  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?"   (--model runs/RUN/CELL: a tuned model)
+  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?" --model runs/RUN/CELL
   python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                                  a public checkpoint on the official data, with LoRA: how long?
   python s3ft.py --task gsm8k --model FOLDER --data FOLDER       both from disk
@@ -85,7 +85,7 @@ def parser():
     g.add_argument("--model", default=str(TINY), metavar="MODEL", help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
                    "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
     g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and for --benchmarks "
-                   "mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled files for the bundled model; for any other the official ones, downloaded once)")
+                   "mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled files for the bundled model; for any other the official ones, fetched once)")
     g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured "
                    "(default sft,s3ft)")
     g = p.add_argument_group("how much")
@@ -129,8 +129,8 @@ def parser():
     g.add_argument("--results", metavar="FOLDER", help="write every finished cell to FOLDER/TASK/CELL.json, a few KB; one that is there already, from "
                    "whatever machine, is not made again; --report FOLDER/TASK reports all of them")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
-    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default: of each method the highest rate of the last seed; with LoRA none, as its "
-                   "adapters are always kept: --keep last writes the merged weights too)")
+    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default last: of each method the highest rate of the last "
+                   "seed; with LoRA none, as its adapters are always kept: --keep last writes the merged weights too)")
     g = p.add_argument_group("look")
     g.add_argument("--plan", action="store_true", help="print what would be done, minutes, memory and disk, and stop")
     g.add_argument("--show", type=count, default=0, metavar="N", help="after the run print N examples: question, attempts, verdicts, coloured target")

@@ -48,7 +48,7 @@ def show(n, run, drawn, measured, attempts, accept, cells):
                 print(f"{source + ':':11} {a['text']}\n            -> {verdict}")
             if (e.id, source) not in attempts[seed]:
                 print(f"{source + ':':11} (no method came to need one)")
-        print(f"gold:       " + task.gold(e).replace("\n", "\n            "))
+        print("gold:       " + task.gold(e).replace("\n", "\n            "))
         for method, rows in targets.items():
             if t := rows.get(e.id):
                 prompt, answer = (tokenizer.bpe.decode(ids, skip_special_tokens=False) for ids in (t["prompt_ids"], t["ids"]))

@@ -60,8 +60,8 @@ def fitting(examples, task, tokenizer, context, max_new_tokens):
     for e in examples:
         # a token is at least a byte, so short texts need no counting (300: a chat template's own words)
         if max(size(task.rewrite(e)) + max_new_tokens, size(task.ask(e)) + max(max_new_tokens, len(task.gold(e).encode()))) + 300 > context:
-            ask, gold = len(tokenizer.encode_chat(task.ask(e))), len(tokenizer.encode(task.gold(e)))
-            if max(len(tokenizer.encode_chat(task.rewrite(e))), ask) + max_new_tokens > context or ask + gold + 2 > context:
+            asked, gold = len(tokenizer.encode_chat(task.ask(e))), len(tokenizer.encode(task.gold(e)))
+            if max(len(tokenizer.encode_chat(task.rewrite(e))), asked) + max_new_tokens > context or asked + gold + 2 > context:
                 continue
         kept.append(e)
     if not kept:
