@@ -630,8 +630,8 @@ def save(lm, tokenizer, path, dtype=None):
     stored = str(weights["model.embed_tokens.weight"].dtype).removeprefix("torch.")
     ends = {"eos_token_id": tokenizer.end_ids}
     tokenizer.save(path)
-    if "generation_config.json" not in tokenizer.files:
-        write_atomic(path / "generation_config.json", json.dumps(ends, indent=2).encode() + b"\n")
+    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends        # transformers and vLLM believe it first
+    write_atomic(path / "generation_config.json", json.dumps(generation, indent=2).encode() + b"\n")
     config = {k: v for k, v in lm.config.to_dict().items() if k not in ("dtype", "torch_dtype")} | {"torch_dtype": stored} | ends
     write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
     checkpoint.write_tensors(path / "model.safetensors", weights)

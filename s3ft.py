@@ -283,10 +283,13 @@ def draw(items, n, seed):
     return items[:n] if seed == 0 or n >= len(items) else random.Random(f"draw {seed}").sample(items, n)
 
 
-def probe(answers, most=100, tokens=8000):
-    """The base model's first answers, one a question, on which KL is measured: at most 100, fewer where they are long."""
+PROBE = 100                      # questions on which KL is measured, at most
+
+
+def probe(answers, tokens=8000):
+    """The base model's first answers, one a question, on which KL is measured: at most PROBE, fewer where they are long."""
     chosen, answers = [], [a for i, a in enumerate(answers) if i == 0 or a["id"] != answers[i - 1]["id"]]
-    while answers[len(chosen):] and len(chosen) < most and sum(len(a["ids"]) for a in chosen) < tokens:
+    while answers[len(chosen):] and len(chosen) < PROBE and sum(len(a["ids"]) for a in chosen) < tokens:
         chosen.append(answers[len(chosen)])
     return chosen
 
@@ -325,6 +328,7 @@ def compare(options, task):
     if options.new_items:
         for seed, (own_train, own_test, own_beside) in new_items.read(options, run.out, new, measured[options.seeds[0]]["beside"]).items():
             drawn[seed], measured[seed] = own_train, measured[seed] | {"test": own_test, "beside": own_beside}
+    run.check_cells(measured)
     plan.show(run, drawn, measured, METHODS | CONTROLS, accept, SAMPLED, sampler)
     if options.plan:
         return None
@@ -356,7 +360,8 @@ def compare(options, task):
         if to_do:
             run.keep_attempts(seed, attempts, drawn, figure2)                # for --results
             said = cells[-1]["answers"]["test"] if "answers" in cells[-1] else evaluate(          # of base; --results keeps no texts
-                sampler, tokenizer, task, test_jobs(items, options)[:run.chunk], options.max_new_tokens, options.test_temperature)
+                sampler, tokenizer, task, test_jobs(items, options)[:PROBE * options.test_samples:options.test_samples],
+                options.max_new_tokens, options.test_temperature)
             items = items | {"probe": probe(said)}
         for method in options.methods:
             targets = targets_of.get(method)

@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 CHARACTERS = str.maketrans({
     "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "⁄": "/", "≈": "=", "\u200b": "", "\r": "\n",
-    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3"})
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "°": "", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3"})
+THIN_SPACE = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")           # 18 000, with a space that does not break
 MARKUP = [(re.compile(pattern), new) for pattern, new in (
     (r"(?<=[0-9)])\*\*(?=[0-9(])| \*\* (?=[0-9(])", "^"), (r"\*\*", ""),     # 2**3 is a power; any other ** is bold type
     (r"\\(?:times|cdot)(?![a-z])", "*"), (r"\\div(?![a-z])", "/"), (r"\\approx(?![a-z])", "="), (r"\{,\}", ","),
     (r" {0,3}\\(?:text|mathrm|mathbf)\{ {0,3}([^{}\n]{0,60}?) {0,3}\}", r" \1"),
-    (r"\\[dt]?frac\{([0-9]{1,30})\}\{([0-9]{1,30})\}", r" \1/\2"),
+    (r"(?<=[0-9]),?\\[,!](?=[0-9]{3}(?![0-9]))", ","),                       # 18\,000 is 18,000
+    (r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-z]))", ""), (r"(?i)\bnegative (?=[$€£]?[0-9])", "-"),
+    (r"\\[dt]?frac([0-9])([0-9])", r" \1/\2"), (r"\\[dt]?frac\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}", r" \1/\2"),
     (r"\\[dt]?frac\{([^{}\n]{1,60})\}\{([^{}\n]{1,60})\}", r" ((\1)/(\2))"),
     (r"\\\\", "\n"),
     (r"\\(?:left|right|quad)(?![a-z])|\\[,;!()\[\]]|&", " "), (r"\\([$%])", r"\1"), (r"(?<=[0-9]) per ?cent\b", "%"))]
@@ -24,7 +27,7 @@ MARKUP = [(re.compile(pattern), new) for pattern, new in (
 
 def plain(text):
     """The same text with one minus sign, * and / as operators, no bold type, and the commonest LaTeX resolved."""
-    text = text.translate(CHARACTERS)
+    text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
     for pattern, new in MARKUP:
         text = pattern.sub(new, text)
     return text
@@ -74,6 +77,8 @@ TOKEN = re.compile(rf"""
     | (?P<rest>   \S )""", re.VERBOSE)
 BULLET = re.compile(r"[ \t]*(?:(?:[-*+•>]|#+|\w{1,2}[.)]|step [0-9]{1,3} ?[-.:)])[ \t]+)+", re.IGNORECASE)
 SCALES = set("dozen dozens hundred thousand million billion halves remainder".split())
+LEFT_OVER = re.compile(r" ?(?:[a-z]+ )?(?:(?:with|and) (?:an? )?(?:[0-9]+ )?(?:[a-z]+ )?(?:left|remain)|R ?[0-9])")     # 17 / 5 = 3 with 2 left
+LARGER = set("hour hours day days week weeks month months year years minute minutes foot feet yard yards pound pounds dollar dollars mile miles".split())
 OPERATIONS = set("half third quarter twice double triple times plus minus less more than divided multiplied".split())
 OPERATORS = {"+", "-", "*", "/", "("}
 ARITHMETIC = OPERATORS | {"number", "unit", ")", "%"}
@@ -204,6 +209,7 @@ def doubtful(tokens, start, equals, end):
     adds = any(token.kind in ("+", "-") for token in tokens[start:equals])
     return (word in OPERATIONS | SCALES or word in ("of", "by") and before2.text.lower() in OPERATIONS     # half of 12 + 4
             or before.kind in ARITHMETIC - {"("} or before.kind == "unknown" or word in ("^", "√")         # 7 2 + 3, x 2 + 3
+            or word in LARGER and before2.kind == "number"                                                 # 1 hour 30 minutes + ..
             or before.end == first.start and word not in tuple("([{:;'\"`=_|")                             # f(3), 1,2, 5:30
             or after.kind in ARITHMETIC - {")"} or after.kind == "unknown"                                 # 24/Y, 2x
             or after.text[:1] in tuple("^!0123456789")                                                     # 10^2, 18 000
@@ -236,7 +242,7 @@ def step_at(line, tokens, equals):
     left, right = tokens[start:equals], tokens[equals + 1:end]
     if not left or not right:
         return None
-    doubt = doubtful(tokens, start, equals, end)
+    doubt = doubtful(tokens, start, equals, end) or any(t.kind == "/" for t in left) and bool(LEFT_OVER.match(line, tokens[end - 1].end))
     if left[0].kind in ("+", "-") and (start and tokens[start - 1].kind == "word" or left[0].end < tokens[start + 1].start):
         left, doubt = left[1:], True                                   # "Total - 3 * 4 = 12": a dash
     if OPERATORS.isdisjoint(token.kind for token in left[1:]):         # no arithmetic: 5 apples = 5 apples

@@ -11,11 +11,17 @@ NUMBER_CASES = [                                    # (text, its final number; N
     ("#### 5 + 3 = 8", "8"), ("#### 10%", "10"), ("so 18 #### 18", "18"), ("#### 1 1/2", "3/2"),
     # in a box
     (r"\boxed{\$1{,}250.50}", "1250.5"), (r"\boxed{\frac{3}{4}}", "3/4"), (r"\boxed{12 \text{ apples}}", "12"),
+    (r"\boxed{18\,000}", "18000"), (r"\boxed{10,\!000}", "10000"), (r"\boxed{90^\circ}", "90"), (r"\boxed{90^{\circ}}", "90"),
+    (r"\boxed{\frac12}", "1/2"), (r"\boxed{\frac{-1}{2}}", "-1/2"),
     (r"\boxed{x = 5}", "5"), (r"\boxed{5 and then 7", "7"), (r"First \boxed{3}, then \boxed{8}.", "8"),
     # after "answer is"
     ("The answer is 6 * 3 = 18.", "18"), ("The answer is 6 * 3.", None), ("The answer is 10-15 minutes.", None),
     ("The answer is 13 or 14.", None), ("The answer is 2 and 1/2.", None), ("The answer is 2½.", "5/2"),
     ("The answer is 3:30.", None), ("The answer is 12/25/2020.", None), ("The answer is 1e5.", None), ("The answer is 7/0.", None),
+    ("The answer is 18 000.", None), ("The answer is 18\u202f000.", "18000"), ("The answer is 3 hours and 20 minutes.", None),
+    ("The answer is 3 hours.", "3"), ("The answer is negative 5.", "-5"), ("The answer is 20% of 50.", None), ("The answer is 20% of 50 = 10.", "10"),
+    ("The answer is 20% of the total.", "20"), ("The answer is 6 times 3, which is 18.", None), ("The answer is 5 dozen.", "5"),
+    ("The answer is $6 per hour * 3 hours = $18.", "18"), ("Answer:\n- 18 apples", "18"), ("Answer:\n-18", "-18"),
     ("The answer is **72** (48 + 24).", "72"), ("The final answer is:\n\n**$72**\n\nCheck: 72 - 24 = 48", "72"),
     ("The answer is 18. Wait. The answer is 20.", "20"), ("Answer:\n1. Buy 3.\n2. Now 9 * 2 = $18", "18"),
     ("Answer: Ann has 16 eggs and eats 3, so 13", "13"),
@@ -40,6 +46,9 @@ STEP_CASES = [                                      # (line, one word for every 
     (r"\[ 3 \text{ red apples} \times 4 \text{ bags} = 12 \text{ apples} \]", "right"), (r"30 \text{ cm} - 12 \text{ cm} = 19 \text{ cm}", "wrong"),
     (r"\frac{20 \text{ km}}{5 \text{ km/hour}} = 4 \text{ hours}", "right"), (r"\text{Time} = \frac{20 \text{ km}}{5 \text{ km/hour}} = 8 \text{ hours}", "wrong"),
     (r"2 \text{ hours} + 30 \text{ minutes} = 150 \text{ minutes}", ""),
+    ("1 hour 30 minutes + 30 minutes = 120 minutes", ""), ("5 feet 6 inches + 6 inches = 72 inches", ""), ("17 / 5 = 3 with 2 left", ""),
+    ("20 / 3 = 6 boxes with 2 left over", ""), ("17 / 3 = 5 with a remainder of 2", ""), ("7 / 2 = 3 R1", ""), ("17 / 5 = 4 with care", "wrong"),
+    ("3 + 4 = 8 with 2 left", "wrong"), ("20 / 5 = 5 left", "wrong"), ("3 + negative 5 = -2", "right"), ("30° + 60° = 80°", "wrong"),
     # per cent
     ("100% - 20% = 80%", "right"), ("100% - 20% = 80", "right"), ("10/50*100 = 20%", "right"), ("1/4 = 25%", "right"),
     ("50 * 20% = 1000", "wrong"), ("50 - 20% = 40", ""), ("168/20% = 840", "right"), ("15 / 60 * 100% = 25", "right"),

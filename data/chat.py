@@ -173,10 +173,13 @@ class Tokenizer:
         """The chat as text, with the generation prompt unless the last message is the assistant's."""
         if self.plain:
             say_once(f"{self.folder.name} has no chat template: questions are asked as \"Question: ...\\n\\nAnswer:\"")
+        system = len(messages) > 1 and messages[0]["role"] == "system" and messages[1]["role"] == "user"
         try:
-            return self._render(messages)
+            text = self._render(messages)
+            if not system or messages[0]["content"].strip() in text or text != self._render(messages[1:]):       # some drop it without a word
+                return text
         except LoadError:
-            if not (len(messages) > 1 and messages[0]["role"] == "system" and messages[1]["role"] == "user"):
+            if not system:
                 raise
         say_once(f"{self.folder.name}: its chat template takes no system message; it goes in front of the user's first")
         first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}

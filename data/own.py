@@ -111,12 +111,16 @@ class Own:
             tests, setup = row.get("test_list"), row.get("test_setup_code", "")
             if not (isinstance(tests, list) and tests and all(isinstance(t, str) for t in tests) and isinstance(setup, str)):
                 raise ValueError("--judge code needs the field 'test_list', a list of assert lines (and may have 'test_setup_code', a text)")
+            for text in (*tests, *[setup] * bool(setup)):
+                words(text, "a test")
             judges.check_tests(tests)
             return {"tests": tests, "setup": setup}
         if self.name == "span":
             golds = row.get("golds", [answer])
             if not (isinstance(golds, list) and all(isinstance(g, str) and g.strip() for g in golds)):
                 raise ValueError("the field 'golds' must be a list of texts, none empty ([] where the answer is that there is none)")
+            for gold in golds:
+                words(gold, "a gold")
             return {"golds": golds}
         return {}
 

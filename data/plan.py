@@ -95,7 +95,8 @@ def memory(run, sampler, trainable, length):
 def try_speed(run, lm, examples, answer):
     """Tokens per second of sampling, reading (prompts, options) and training, tried for a few seconds; trainable parameters."""
     o = run.options
-    prompts = [run.tokenizer.encode_chat(run.task.ask(e)) for e in examples]
+    most = lm.config.max_position_embeddings - max(answer, 12) - 1                      # of a prompt that would not fit, its end
+    prompts = [run.tokenizer.encode_chat(run.task.ask(e))[-max(1, most):] for e in examples]
     some = prompts[:4] if run.big else prompts
     model.generate(lm, some[:2], 2)
     began = time.time()

@@ -407,7 +407,7 @@ class Run:
                       "the training settings": [lr, o.epochs, o.batch, o.schedule, seed, self.dtypes[1],
                                                   [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None]}
         trained = digest(parts, self.code["model.py"])
-        parts |= {"the items it is measured on": ids, "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature],
+        parts |= {"the items it is measured on": ids["test"], "the validation items": ids["validation"], "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature],
                   "the code that measures": [self.code["measure"], self.code["model.py"]]}
         if targets is not None:
             parts["the base model's answers"] = [a["ids"] for a in items["probe"]]
@@ -453,6 +453,8 @@ class Run:
             return None
         old, answers = result.get("key"), self.answers(folder)
         times = {"validation": 1, "test": o.test_samples}
+        if not items["validation"]:                  # not wanted, so those that there are do no harm
+            answers, parts = answers | {"validation": []}, {name: part for name, part in parts.items() if name != "the validation items"}
         whole = (isinstance(old, dict) and all(name in result for name in RESULT)
                  and all([a["id"] for a in answers[split]] == [e.id for e in items[split] for _ in range(times[split])] for split in answers))
         changed = [name for name in parts if isinstance(old, dict) and old.get(name) != parts[name]]
@@ -487,6 +489,16 @@ class Run:
         return splits
 
     # ---- results.json, and the files of --results
+
+    def check_cells(self, measured):
+        """UserError, one line, where a cell that --results has was measured on other items than this run draws: a benchmark's file changed."""
+        for name, cell in [(name, held["cell"]) for name, held in self.done.items() if "cell" in held]:
+            items = measured[cell["seed"]]
+            drawn = {"test": digest([e.id for e in items["test"]])} | {n: a.content for n, a in items["beside"].items()}
+            for what in drawn:
+                if (row := tables.measured(cell, what)) and row["ids"] != drawn[what]:
+                    raise UserError(f"{self.shared / name}.json was measured on other items of {self.task.title if what == 'test' else what}; "
+                                    "move it away or give another --results")
 
     def missing(self, seed):
         """The methods that have a cell of this seed still to be made (all, but for those that --results has)."""
@@ -571,10 +583,11 @@ class Run:
         made = self.tried({seed: attempts[seed]}, drawn)[0] | {"logprobs": {"items": []}}
         if seed == o.seeds[0]:
             made["logprobs"] = figure2 | {"items": [{k: v if k == "id" else [round(v[0], 3), v[1]] for k, v in i.items()} for i in figure2["items"]]}
-        kept = self.done.get(name, {}).get("attempts")
+        path = self.shared / f"{name}.json"
+        kept = (cells.read(path) or {}).get("attempts") if path.is_file() else None      # anew: another run may have written meanwhile
         if (made := cells.fuller(kept, made)) != kept:
             self.done[name] = {"key": cells.key(o, self.identity, "attempts", None), "made": self.made, "attempts": made}
-            cells.write(self.shared / f"{name}.json", self.done[name])
+            cells.write(path, self.done[name])
 
     def results(self, rows, attempts, drawn, figure2, measured):
         """Write verdicts.jsonl, items.jsonl and results.json, and return the latter: all that the table shows."""

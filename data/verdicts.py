@@ -51,7 +51,7 @@ class Verdicts:
                     self.begin(example, a["text"], source)
 
     def begin(self, example, text, source):
-        key = (example.id, example.question, source, text)
+        key = (example.id, source, text, json.dumps(self.task.truth(example), sort_keys=True))
         if key not in self.known:
             self.known[key] = self.pool.submit(self.judge, example, text, source) if self.pool else self.judge(example, text, source)
         return key

@@ -165,6 +165,28 @@ def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, 
     assert not (folder / "run").exists() and not any(trained.values())
 
 
+def test_a_cell_that_was_measured_on_other_items_is_refused_by_name(finished, tmp_path, capsys, trained):
+    folder, there = copy_of(finished, tmp_path)
+    held = cells.read(there / "base-s0.json")
+    held["cell"]["benchmarks"]["facts"]["ids"] = "of another file"           # as after an exchange of --data's benchmark files
+    cells.write(there / "base-s0.json", held)
+    assert run(folder) == 2 and "base-s0.json was measured on other items of facts; move it away" in capsys.readouterr().err
+    assert not any(trained.values())
+    with pytest.raises(s3ft.UserError, match="base-s0.json were measured on other items of facts|base-s0.json and .* were measured on other items of facts"):
+        cells.gather(there)
+
+
+def test_rates_without_validation_are_not_compared(finished, tmp_path):
+    _, there = copy_of(finished, tmp_path)
+    held = cells.read(there / "sft-lr0.0003-e1-s0.json")
+    del held["cell"]["validation"]
+    cells.write(there / "sft-lr0.0003-e1-s0.json", held)
+    cells.gather(there)                                      # one rate: nothing to choose
+    cells.write(there / "sft-lr0.001-e1-s0.json", held | {"cell": held["cell"] | {"lr": 1e-3}})
+    with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; move all but one rate away"):
+        cells.gather(there)
+
+
 # ---------------------------------------------------------------- the report
 
 def between(text):

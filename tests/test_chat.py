@@ -203,6 +203,11 @@ def test_a_system_message_that_the_template_refuses_goes_in_front_of_the_users_f
     assert TOLD[1]["content"] == "How many?"            # the caller's messages are left alone
 
 
+def test_a_system_message_that_the_template_drops_without_a_word_is_folded_as_well(folder):
+    dress(folder, template="{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}: {{ m.content }}]{% endif %}{% endfor %}")
+    assert Tokenizer(folder).render(TOLD[:2]) == "[user: Be short.\n\nHow many?]"
+
+
 @pytest.mark.parametrize("messages", [TOLD[:1], [TOLD[0], TOLD[2]], [TOLD[0], TOLD[0], TOLD[1]]])
 def test_a_template_that_refuses_says_so_where_there_is_nothing_to_fold_into(messages, folder):
     dress(folder, template=NO_SYSTEM)

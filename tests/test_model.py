@@ -273,6 +273,15 @@ def test_what_was_saved_loads_again(name, dtype, folder, tmp_path):
     assert len({p.stat().st_mode for p in (tmp_path / "out").iterdir()}) == 1       # who reads one reads all
 
 
+def test_what_was_saved_stops_elsewhere_where_it_was_taught_to_stop(folder, tmp_path):
+    """A base model's file may name the end of a document alone; targets end with the template's closing token."""
+    (folder / "generation_config.json").write_text('{"eos_token_id": 0, "top_k": 20}')
+    lm, tokenizer = model.load(folder, "cpu")
+    assert set(tokenizer.end_ids) == {0, tokenizer.close_id} and tokenizer.close_id != 0
+    model.save(lm, tokenizer, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "generation_config.json").read_text()) == {"eos_token_id": tokenizer.end_ids, "top_k": 20}
+
+
 def test_dtype_is_the_files_unless_asked(folder):
     assert next(model.load(folder, "cpu")[0].parameters()).dtype == torch.bfloat16
     assert next(model.load(folder, "cpu", torch.float32)[0].parameters()).dtype == torch.float32

@@ -7,6 +7,7 @@ import pytest
 import judge
 from data import UserError
 from data.own import FIELDS, JUDGES, Own
+from data.verdicts import Verdicts
 
 
 def write(tmp_path, rows, name="mine.jsonl"):
@@ -105,6 +106,18 @@ def test_byte_order_mark_crlf_and_blank_lines_are_read(tmp_path):
 
 
 # ---------------------------------------------------------------- golds, prompts, judges
+
+def test_the_same_words_in_two_conversations_are_judged_apart(tmp_path):
+    """Both files number their lines, and the last message is the same: what differs is the system message, and the gold."""
+    for name, gold in (("train", "yes"), ("test", "no")):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"messages": [
+            {"role": "system", "content": f"Passage {name} {n}"}, {"role": "user", "content": "Is it blue?"}, {"role": "assistant", "content": gold}]}) + "\n"
+            for n in range(20)))
+    task = Own(tmp_path / "train.jsonl", "exact", tmp_path / "test.jsonl")
+    known, held = Verdicts(task, tmp_path), {e.id: e for e in task.load("test")}
+    for e in task.load("validation"):
+        assert known.score(e, "yes").ok and not known.score(held[e.id], "yes").ok
+
 
 @pytest.mark.parametrize("name, answer, gold", [
     ("number", " 6 * 2 = <<6*2=12>>12\n#### 12\n", "6 * 2 = 12\nThe answer is 12."),

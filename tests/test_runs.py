@@ -229,6 +229,15 @@ def test_rate_is_the_smallest_within_one_standard_error_on_validation():
     assert tables.chosen_rates(results) == {"sft": 3e-4}, "nine seeds that are validated on the same 100 items have no smaller error for it"
 
 
+def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
+    few = ["--methods", "sft", "--validation-limit", "1", "--limit", "3", "--keep", "none"]
+    both = run(tmp_path / "run", *few, "--lr", "1e-4", "3e-4")
+    monkeypatch.setattr(s3ft, "finetune", lambda *_, **__: pytest.fail("trained again"))
+    alone = run(tmp_path / "run", *few, "--lr", "3e-4")
+    assert alone["cells"][1]["test"] == both["cells"][2]["test"] and "validation" not in alone["cells"][1]
+    assert without_times(run(tmp_path / "run", *few, "--lr", "1e-4", "3e-4")) == without_times(both)
+
+
 def test_intervals_agree_with_known_values():
     assert tables.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     assert tables.t_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
@@ -341,6 +350,15 @@ def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, monkeypa
     code = cli.guard(lambda: s3ft.main([*SMALL, "--lora", "4", "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "LoRA of rank 4 (alpha 8, dropout 0)" in out and not (tmp_path / "out").exists()
+
+
+def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
+    for name, times in (("train", 1), ("test", 400)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"question": f"{name}: what is {n} + 1? " * times, "answer": str(n + 1)}) + "\n" for n in range(3)))
+    assert cli.guard(lambda: s3ft.main(["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl"), "--judge", "number",
+                                        "--methods", "base", "--benchmarks", "none", "--plan", "--out", str(tmp_path / "run")])) == 0
+    assert "plan: about" in capsys.readouterr().out
 
 
 def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
