@@ -407,7 +407,8 @@ class Run:
                       "the training settings": [lr, o.epochs, o.batch, o.schedule, seed, self.dtypes[1],
                                                   [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None]}
         trained = digest(parts, self.code["model.py"])
-        parts |= {"the items it is measured on": ids["test"], "the validation items": ids["validation"], "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature],
+        parts |= {"the items it is measured on": ids["test"], "the validation items": ids["validation"],
+                  "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature],
                   "the code that measures": [self.code["measure"], self.code["model.py"]]}
         if targets is not None:
             parts["the base model's answers"] = [a["ids"] for a in items["probe"]]
