@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data import TINY, gsm8k, runs
+from data import TINY, benchmarks, gsm8k, runs, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +26,11 @@ def one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def read_once():
-    """The bundled questions are read and checked once, the code's fingerprints taken once: not anew for each of some eighty runs.
+    """The bundled questions and benchmarks are read and checked once, the code's fingerprints taken once: not anew for each of some eighty runs.
 
     Whatever a test writes itself is read every time.
     """
-    read, code_of, known = gsm8k.GSM8K.read, runs.code_of, {}
+    read, code_of, bundled, known = gsm8k.GSM8K.read, runs.code_of, benchmarks.bundled, {}
 
     def read_once(task, split):
         if TINY not in task.folder.parents:
@@ -45,7 +45,15 @@ def read_once():
         if (module, names) not in known:
             known[module, names] = code_of(module, *names)
         return known[module, names]
+    def bundled_once(path):
+        if TINY not in path.parents:
+            return bundled(path)
+        if path not in known:
+            known[path] = bundled(path)
+        return list(known[path])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gsm8k.GSM8K, "read", read_once)
+        patch.setattr(benchmarks, "bundled", bundled_once)
         patch.setattr(runs, "code_of", code_once)
+        patch.setattr(verdicts, "code_of", code_once)
         yield

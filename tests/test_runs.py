@@ -353,7 +353,12 @@ def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, monkeypa
 
 
 def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, monkeypatch, capsys):
+    def fits(lm, prompts, n):
+        assert 900 < max(map(len, prompts)) <= lm.config.max_position_embeddings - n
+        return [model.Completion([1] * n) for _ in prompts]
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
+    monkeypatch.setattr(model, "generate", fits)
+    monkeypatch.setattr(model, "loglikelihood", lambda lm, prompts, answers: fits(lm, prompts, 1))
     for name, times in (("train", 1), ("test", 400)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"question": f"{name}: what is {n} + 1? " * times, "answer": str(n + 1)}) + "\n" for n in range(3)))
     assert cli.guard(lambda: s3ft.main(["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl"), "--judge", "number",
