@@ -53,7 +53,7 @@ ANSWER_IS = re.compile(r"answer(?: is| was| would be| will be| =| ?:)[ :$*]{0,6}
                        rf"(?:(?:about|approximately|exactly|only) )?({AMOUNT})", re.IGNORECASE)
 GOES_ON = re.compile(r"[$€£¢%]?(?: ?[a-z]+(?: [a-z]+){0,2})? ?[-+*/x^:] ?[$€£(]?[0-9]|[,.e][0-9]| and [0-9]+/| (?:or|to) [0-9]"   # 6 * 3
                      r"|% of [$€£]?[0-9]| times [0-9]| [0-9]{3}(?![0-9])"                     # 20% of 50, 18 000
-                     r"| (?:years?|months?|weeks?|days?|hours?|minutes?|dollars?|feet|foot|pounds?)(?:,? and|,)? [0-9]+ [a-z]")   # 3 hours and 20 minutes
+                     rf"| (?:{'|'.join(sorted(arithmetic.LARGER))})(?:,? and|,)? [0-9]+ [a-z]")      # 3 hours and 20 minutes
 # In running text a number is no part of a word (x2), a time (3:30), a power (10^2), an ordinal (2nd), a date or 1e5,
 # and a minus is a sign only if nothing stands before it to subtract from.
 IN_TEXT = re.compile(r"(?:(?<![\w)%])-(?=[$€£.0-9]))?[$€£]?(?<![^\W_])(?<![0-9][.:/])(?<!\^)"

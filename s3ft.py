@@ -41,7 +41,7 @@ METHODS = {                      # sources of a target in order of preference: t
     "sdft": ("paraphrase", "gold"),                                          # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-# What else --methods takes, to see what does it: golds with their markers, nothing but own answers, golds in the model's voice, no check of steps.
+# What else --methods takes, to see what the gain is made of.
 CONTROLS = {"raw": ("raw",), "own_only": ("own",), "voice": ("voice",), "s3ft_number": ("own_number", "paraphrase_number", "gold")}
 # A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
 # bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
@@ -117,13 +117,10 @@ def target_loss(lm, targets):
 
     The head is applied at the positions that predict a target token and nowhere else, so logits of prompts never exist.
     """
-    rows = [t.prompt_ids + t.ids for t in targets]
-    width = -(-max(map(len, rows)) // 16) * 16                               # few widths: a processor compiles kernels for each
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])                    # (B, T); attention is causal,
-    mask = torch.tensor([[False] * len(t.prompt_ids) + [True] * len(t.ids)                  # so padding on the right is unseen
-                         + [False] * (width - len(t.prompt_ids) - len(t.ids)) for t in targets])
     device = next(lm.parameters()).device
-    ids, mask = ids.to(device), mask.to(device)
+    # attention is causal, so padding on the right is unseen; to multiples of 16, as a processor compiles kernels for each width
+    ids = model.pad([t.prompt_ids + t.ids for t in targets], device, 16)                    # (B, T)
+    mask = model.pad([[0] * len(t.prompt_ids) + [1] * len(t.ids) for t in targets], device, 16).bool()       # of the targets' tokens
     hidden = lm.hidden(ids)[:, :-1][mask[:, 1:]]                                            # (N, D): one before each target token
     return model.head_loss(lm, hidden, ids[:, 1:][mask[:, 1:]]), len(hidden)
 

@@ -78,7 +78,7 @@ TOKEN = re.compile(rf"""
 BULLET = re.compile(r"[ \t]*(?:(?:[-*+•>]|#+|\w{1,2}[.)]|step [0-9]{1,3} ?[-.:)])[ \t]+)+", re.IGNORECASE)
 SCALES = set("dozen dozens hundred thousand million billion halves remainder".split())
 LEFT_OVER = re.compile(r" ?(?:[a-z]+ )?(?:(?:with|and) (?:an? )?(?:[0-9]+ )?(?:[a-z]+ )?(?:left|remain)|R ?[0-9])")     # 17 / 5 = 3 with 2 left
-LARGER = set("hour hours day days week weeks month months year years minute minutes foot feet yard yards pound pounds dollar dollars mile miles".split())
+LARGER = set("year years month months week weeks day days hour hours minute minutes mile miles yard yards foot feet pound pounds dollar dollars".split())
 OPERATIONS = set("half third quarter twice double triple times plus minus less more than divided multiplied".split())
 OPERATORS = {"+", "-", "*", "/", "("}
 ARITHMETIC = OPERATORS | {"number", "unit", ")", "%"}

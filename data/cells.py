@@ -11,7 +11,7 @@ import re
 
 from data import UserError, new_items
 from data.files import digest, read_json, write_json
-from data.tables import NAMES, measured, shown
+from data.tables import NAMES, shown
 
 FORMAT = 1
 MEASURED = ("limit", "test_limit", "validation_limit", "new_items", "max_new_tokens", "benchmarks", "benchmark_limit", "test_samples",
@@ -169,16 +169,10 @@ def gather(folder):
                 raise UserError(f"--report {folder}: {path.name} and {beside.name} belong to two worlds; move one away")
             if differ := different(mine, other["key"], sources=kind == m):
                 raise UserError(f"--report {folder}: {path.name} was made with other {differ} than {beside.name}; move the cells of one kind away")
-    items = {}                   # (set, seed): the items of a seed are the same for all
-    for (_, _, seed), (path, held) in cells.items():
-        for name in ("test", *held["cell"]["benchmarks"]):
-            if row := measured(held["cell"], name):
-                beside, ids = items.setdefault((name, seed), (path, row["ids"]))
-                if row["ids"] != ids:
-                    raise UserError(f"--report {folder}: {path.name} and {beside.name} were measured on other items of {name}; move one away")
     for m, path in [(m, path) for (m, lr, s), (path, held) in cells.items() if m != "base" and "validation" not in held["cell"]]:
         if len({lr for other, lr, _ in cells if other == m}) > 1:
-            raise UserError(f"--report {folder}: {path.name} was made without validation, on which the rates of {shown(m)} would be compared; move all but one rate away")
+            raise UserError(f"--report {folder}: {path.name} was made without validation, on which the rates of {shown(m)} would be compared; "
+                            "move all but one rate away")
     known = [m for m in NAMES if any(m == x for x, *_ in cells)]
     methods = known + sorted({m for m, *_ in cells} - {"base", *known})
     for seed in sorted({s for *_, s in cells} - set(bases)):

@@ -85,7 +85,8 @@ def parser():
     g.add_argument("--model", default=str(TINY), metavar="MODEL", help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
                    "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled teaching model)")
     g.add_argument("--data", metavar="FOLDER", help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and for --benchmarks "
-                   "mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled files for the bundled model; for any other the official ones, fetched once)")
+                   "mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled files for the bundled model; for any other the official ones, "
+                   "fetched once)")
     g.add_argument("--methods", default="sft,s3ft", metavar="LIST", help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured "
                    "(default sft,s3ft)")
     g = p.add_argument_group("how much")
@@ -115,8 +116,8 @@ def parser():
     g.add_argument("--lr", type=positive, nargs="+", metavar="RATE", help="learning rates, the same for every method; of several, each method takes "
                    "the smallest within one standard error of its best on validation (default 3e-4 for the bundled model; others 1e-4 with LoRA, 1e-5 without)")
     g.add_argument("--schedule", choices=("linear", "cosine"), help="how the rate falls after the warm-up (default linear)")
-    g.add_argument("--lora", type=count_or_none, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for the "
-                   "bundled model, 16 for others)")
+    g.add_argument("--lora", type=count_or_none, metavar="RANK", help="tune adapters of this rank beside frozen weights; 0 tunes all weights "
+                   "(default 0 for the bundled model, 16 for others)")
     g.add_argument("--lora-alpha", type=positive, metavar="A", help="their scale is alpha / rank (default twice the rank)")
     g.add_argument("--lora-dropout", type=share, metavar="P", help="dropout before an adapter (default 0)")
     g.add_argument("--lora-targets", metavar="LIST", help=f"which layers have one (default all: {','.join(LINEAR)})")
@@ -129,8 +130,8 @@ def parser():
     g.add_argument("--results", metavar="FOLDER", help="write every finished cell to FOLDER/TASK/CELL.json, a few KB; one that is there already, from "
                    "whatever machine, is not made again; --report FOLDER/TASK reports all of them")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
-    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default last: of each method the highest rate of the last "
-                   "seed; with LoRA none, as its adapters are always kept: --keep last writes the merged weights too)")
+    g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default last: of each method the highest rate of "
+                   "the last seed; with LoRA none, as its adapters are always kept: --keep last writes the merged weights too)")
     g = p.add_argument_group("look")
     g.add_argument("--plan", action="store_true", help="print what would be done, minutes, memory and disk, and stop")
     g.add_argument("--show", type=count, default=0, metavar="N", help="after the run print N examples: question, attempts, verdicts, coloured target")

@@ -111,7 +111,7 @@ class Own:
             tests, setup = row.get("test_list"), row.get("test_setup_code", "")
             if not (isinstance(tests, list) and tests and all(isinstance(t, str) for t in tests) and isinstance(setup, str)):
                 raise ValueError("--judge code needs the field 'test_list', a list of assert lines (and may have 'test_setup_code', a text)")
-            for text in (*tests, *[setup] * bool(setup)):
+            for text in [*tests, setup] if setup else tests:
                 words(text, "a test")
             judges.check_tests(tests)
             return {"tests": tests, "setup": setup}

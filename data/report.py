@@ -18,7 +18,8 @@ import numpy as np
 from data import UserError, cells, figures
 from data.files import read_jsonl
 from data.tables import (about_attempts, about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop, flags, how, item_sets,
-                         mean_kl, measured, on_validation, paired, points, scored, shown, skill_names, table, target_shares, tests, three_tables, verdict, wilson)
+                         mean_kl, measured, on_validation, paired, points, scored, shown, skill_names, table, target_shares, tests, three_tables,
+                         verdict, wilson)
 
 FORMAT = 2                       # of results.json: the one that is read
 
@@ -101,10 +102,11 @@ def pool(runs):
             c = c | {"home": r["folder"] / str(c.get("folder")), "benchmarks": {n: c["benchmarks"].get(n) for n in names}}
             for name in ("test", *names):
                 if row := measured(c, name):
-                    n, ids, label = items.setdefault((name, c["seed"]), (len(row["right"]), row.get("ids"), r["label"]))
+                    n, ids, label, other = items.setdefault((name, c["seed"]), (len(row["right"]), row.get("ids"), r["label"], c.get("folder")))
                     if (n, ids) != (len(row["right"]), row.get("ids")):
+                        one, two = (label, r["label"]) if label != r["label"] else (other, c.get("folder"))      # two runs, or two cells of one
                         what = "the test" if name == "test" else f"the benchmark {name}"
-                        raise UserError(f"--report: {label} and {r['label']} were measured on other items of {what} ({n} and {len(row['right'])}; "
+                        raise UserError(f"--report: {one} and {two} were measured on other items of {what} ({n} and {len(row['right'])}; "
                                         f"seed {c['seed']}): {apart}, or run one again with the other's limits")
             mine.setdefault(c["method"], []).append(c)
         if first["identity"].get("data") != r["identity"].get("data"):
@@ -272,8 +274,8 @@ def section(r, folder, prefix):
     if groups:
         lines += ["", "### Targets and training", ""] + grid(
             [["method", "rate", "own/para/gold %", "target tokens", "test answers cut off, %", "minutes"]]
-            + [[*head[key], target_shares(g), f"{np.mean([c.get('target_tokens') or 0 for c in g]):,.0f}", f"{100 * np.mean([c['test']['cut_off'] for c in g]):.1f}",
-                f"{np.mean([c['times']['minutes'] for c in g]):.1f}"] for key, g in groups.items()])
+            + [[*head[key], target_shares(g), f"{np.mean([c.get('target_tokens') or 0 for c in g]):,.0f}",
+                f"{100 * np.mean([c['test']['cut_off'] for c in g]):.1f}", f"{np.mean([c['times']['minutes'] for c in g]):.1f}"] for key, g in groups.items()])
         lines += ["", "Tokens of the targets, seen once each epoch, and minutes (attempts, training, measuring): of one model, mean over seeds."]
         lines += [x for each in r["runs"] for line in about_attempts(each) for x in ("", (f"{md(each['label'])}: " if len(r["runs"]) > 1 else "") + md(line))]
     lines += [""] + (picture(

@@ -2,8 +2,8 @@
 
     python tests/make_golden_benchmarks.py      # needs lm-eval and transformers, which the tests do not
 
-The items, written by us in the publishers' layouts, and a tokenizer (of an earlier bundled model) are in golden/benchmarks/, and the model's weights, made here from a seed (bf16,
-to stay small). Its shapes are test_benchmarks.CASES. `requests` are contexts and continuations as lm-eval builds them, the same for
+The items, written by us in the publishers' layouts, and a tokenizer (of an earlier bundled model) are in golden/benchmarks/, and the model's weights,
+made here from a seed (bf16, to stay small). Its shapes are test_benchmarks.CASES. `requests` are contexts and continuations as lm-eval builds them, the same for
 every case; each case has log-likelihoods by item and option (truthfulqa: mc2's), scores by item and in all, and the items that were cut.
 """
 import json

@@ -260,7 +260,8 @@ def test_archive_that_holds_something_else_is_refused(server, publishers):
     assert "does not hold what it should" in refusal(hub.mmlu)
 
 
-@pytest.mark.parametrize("name, file", [("mmlu", "data.tar"), ("winogrande", "winogrande_1.1.zip"), ("truthfulqa", "mc_task.json"), ("hellaswag", "hellaswag_val.jsonl")])
+@pytest.mark.parametrize("name, file", [("mmlu", "data.tar"), ("winogrande", "winogrande_1.1.zip"), ("truthfulqa", "mc_task.json"),
+                                        ("hellaswag", "hellaswag_val.jsonl")])
 def test_benchmark_file_that_is_not_whole_never_gets_its_name(server, publishers, name, file):
     content = server.files[f"/{file}"]
     server.files[f"/{file}"] = content[:len(content) // 5]            # (a tar is half padding)

@@ -126,10 +126,12 @@ HOSTILE = {
     "steps": "1+1=2 " * 33_000, "chain": "1+1=" * 50_000, "equals": "=" * BIG, "boxed": "\\boxed{" * 28_000, "answers": "answer: " * 25_000,
     "answers with sums": "the answer is 5 + " * 11_000, "hashes": "#" * BIG, "headings": "#### 5 a\n" * 20_000, "spaces": "1" + " " * BIG + "2",
     "far answer": "answer:" + " " * BIG + "x", "lines": "1" + "\n" * BIG, "blank headings": "1\n" + "\n \t#" * 50_000, "commas": "1," * 100_000,
-    "thousands": "1" + ",000" * 50_000, "dots": "1." * 100_000, "fractions": "1/2 " * 50_000, "mixed": "1 1/2 " * 33_000, "words": "3 ab cd ef " * 18_000 + "= 4",
+    "thousands": "1" + ",000" * 50_000, "dots": "1." * 100_000, "fractions": "1/2 " * 50_000, "mixed": "1 1/2 " * 33_000,
+    "words": "3 ab cd ef " * 18_000 + "= 4",
     "hyphens": "a-" * 100_000, "frac": "\\frac{" * 33_000, "text": "\\text{" * 33_000, "minus": "-" * BIG + "1 = 1", "bullets": "- " * 100_000 + "1+1=2",
     "stars": "1**" * 66_000, "powers": "9**9**9 = 1", "exponent": "1e999999999 * 2 = 3", "zero": "1/0 + 2 = 0", "percent": "5%" * 100_000 + "= 1",
-    "products": ("9" * 29 + " * ") * 39 + "9 = 1", "quotients": ("9" * 29 + " / " + "7" * 29 + " * ") * 19 + "9 = 1", "unicode": "٣ + ४ = ７, 5² + ① = Ⅷ",
+    "products": ("9" * 29 + " * ") * 39 + "9 = 1", "quotients": ("9" * 29 + " / " + "7" * 29 + " * ") * 19 + "9 = 1",
+    "unicode": "٣ + ४ = ７, 5² + ① = Ⅷ",
     "nul": "\x00" * BIG, "surrogate": "\ud800 = 1", "colons": "1:" * 100_000}
 
 

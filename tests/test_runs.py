@@ -221,7 +221,8 @@ def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, mo
 
 def test_rate_is_the_smallest_within_one_standard_error_on_validation():
     def cell(method, lr, accuracy, seed):
-        return {"method": method, "lr": lr, "seed": seed, "validation": {"accuracy": accuracy, "right": "1" * round(100 * accuracy) + "0" * round(100 - 100 * accuracy)}}
+        n = round(100 * accuracy)
+        return {"method": method, "lr": lr, "seed": seed, "validation": {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n)}}
     results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
                "cells": [cell("sft", lr, at, 0) for lr, at in ((1e-4, 0.50), (3e-4, 0.56), (1e-3, 0.60))]}
     assert tables.chosen_rates(results) == {"sft": 3e-4}, "4 points below, and one standard error over 100 items is 4.9"
@@ -360,7 +361,8 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
     monkeypatch.setattr(model, "generate", fits)
     monkeypatch.setattr(model, "loglikelihood", lambda lm, prompts, answers: fits(lm, prompts, 1))
     for name, times in (("train", 1), ("test", 400)):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"question": f"{name}: what is {n} + 1? " * times, "answer": str(n + 1)}) + "\n" for n in range(3)))
+        rows = [{"question": f"{name}: what is {n} + 1? " * times, "answer": str(n + 1)} for n in range(3)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert cli.guard(lambda: s3ft.main(["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl"), "--judge", "number",
                                         "--methods", "base", "--benchmarks", "none", "--plan", "--out", str(tmp_path / "run")])) == 0
     assert "plan: about" in capsys.readouterr().out

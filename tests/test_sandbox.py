@@ -488,7 +488,7 @@ time.sleep(600)
 ### a list that grows -> memory
 def f(x):
     a = []
-    while True: a.append(bytearray(10**6))
+    while True: a.append(bytes(10**6))
 
 ### a huge shift -> memory
 f = lambda x: 1 << 10**11

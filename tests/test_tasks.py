@@ -162,7 +162,8 @@ def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, ext
 @pytest.mark.parametrize("arguments, expected", [
     (["--task", "mbpp", "--judge", "code"], "has its own"), (["--task", "gsm8k", "--test", "nq"], "--test squad with --task nq"),
     (["--task", "squad"], "tiny-nq"), (["--task", "nq", "--test", "squad"], "one reading set"), (["--task", "nq", "--test", "mine.jsonl"], "reading set"),
-    (["--task", "nq", "--all-asserts"], "about the prompts of mbpp"), (["--task", "alll"], "did you mean 'all'"), (["--task", "all", "--judge", "number"], "has its own"),
+    (["--task", "nq", "--all-asserts"], "about the prompts of mbpp"), (["--task", "alll"], "did you mean 'all'"),
+    (["--task", "all", "--judge", "number"], "has its own"),
     (["--task", "nq", "--test-samples", "4"], "--test-temperature"), (["--task", "nq", "--test-samples", "0"], "at least 1"),
     (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "nq"),
     (["--task", "CODE", "--judge", "code"], "cannot be used"), (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
@@ -265,13 +266,17 @@ def test_one_answer_to_an_item_is_a_row_of_bits():
 def made_up(task, accuracy, drops, sources):
     cells = []
     for method, lr in (("base", None), ("sft", 1e-3), ("s3ft", 1e-3)):
-        cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"}, "sources": sources if method == "s3ft" else {"gold": 10},
-                      "benchmarks": {"facts": {"accuracy": (n := 80 - round(100 * drops.get(method, 0))) / 100, "right": "1" * n + "0" * (100 - n), "chance": 0.25}}})
-    return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"], "cells": cells, "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
+        n = 80 - round(100 * drops.get(method, 0))
+        cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"},
+                      "sources": sources if method == "s3ft" else {"gold": 10},
+                      "benchmarks": {"facts": {"accuracy": n / 100, "right": "1" * n + "0" * (100 - n), "chance": 0.25}}})
+    return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"], "cells": cells,
+            "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
 
 
 def test_the_papers_three_tables_hold_our_figures_beside_the_papers():
-    text = tables.three_tables([made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01}, {"own": 5, "paraphrase": 3, "gold": 2}),
+    text = tables.three_tables([made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01},
+                                        {"own": 5, "paraphrase": 3, "gold": 2}),
                                 made_up("mbpp", {"base": 0.21, "sft": 0.32, "s3ft": 0.43}, {"sft": 0.02}, {"own": 1, "paraphrase": 1, "gold": 2})])
     rows = [line.split() for line in text.splitlines()]
     assert ["base", "50.0", "40.3", "21.0", "22.2"] in rows and ["S3FT", "72.0", "56.9", "43.0", "39.4"] in rows
