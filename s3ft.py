@@ -1,27 +1,37 @@
-"""s3ft.py - Selective Self-to-Supervised Fine-Tuning (Gupta et al. 2025, arXiv 2502.08130), from scratch.
+"""s3ft.py - Selective Self-to-Supervised Fine-Tuning, from scratch.
 
-Plain fine-tuning (SFT) forces one gold wording on a model although many answers are right. That drags the model away from
-its own distribution, and it forgets. S3FT asks the model first. For every training question:
+The method is by Gupta et al. 2025, arXiv 2502.08130. Plain fine-tuning (SFT) forces one gold
+wording on a model although many answers are right. That drags the model away from its own
+distribution, and it forgets. S3FT asks the model first. For every training question:
 
     1. own         the model's own answer. If the judge accepts it, train on that;
-    2. paraphrase  else the model sees the gold and tells it in its own words. If the judge accepts that, train on it;
+    2. paraphrase  else the model sees the gold and tells it in its own words.
+                   If the judge accepts that, train on it;
     3. gold        else train on the gold.
 
-Then ordinary fine-tuning, with the loss on the target alone. To see it beside SFT, on a laptop, without network:
+Then ordinary fine-tuning, with the loss on the target alone. To see it beside SFT, on a laptop,
+without network:
 
-    python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model, with the table at the end
-    python s3ft.py --task gsm8k --show 3     # three examples: own answer, paraphrase, gold, verdicts, and what was chosen
-    python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct      # a public checkpoint, the official data, LoRA
+    python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model
+    python s3ft.py --task gsm8k --show 3     # three examples, from question to target
+    python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct      # a public checkpoint, LoRA
     python s3ft.py --help
 
 Three choices:
 - the method is one table, METHODS, and one function, `choose_targets`; everything else serves them;
-- text stays out of training: a target is made of the very ids that were sampled, never of re-encoded text;
-- every artifact (attempts, targets, cells, results) is a file that can be read, replaced, or made by another tool.
+- text stays out of training: a target is made of the very ids that were sampled;
+- every artifact (attempts, targets, results) is a file that can be read or made by another tool.
 
-model.py is the model and its sampling, judge.py says what is right, data/ holds prompts, files, options and the table.
+Edit the code and give the same command again: every attempt, tuned model and measurement on disk
+has a fingerprint of what it was made from (model, prompts, settings, and the code of the function
+that makes it, with all that this function uses). What no longer fits is made again, and the run
+says why; the rest is read.
+
+model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
+their wording, the command line, the run folder and the table.
 """
 import copy
+import dataclasses
 import math
 import random
 import sys
@@ -33,365 +43,602 @@ import torch
 import torch.nn.functional as F
 
 import model
-from data import UserError, abilities, benchmarks, load_task, new_items, plan, report, runs, tables
+from data import Example, UserError, abilities, load_task, new_items, plan, report, runs, tables
+from data.benchmarks import loglikelihoods
+from data.files import number_of
+from data.training import within_memory
 
-METHODS = {                      # sources of a target in order of preference: the first that the judge accepts is trained on
+# The sources of a target, in order of preference: the first that the judge accepts is trained on.
+METHODS = {
     "sft": ("gold",),
-    "ssr": ("own", "gold"),                                                  # Gupta et al. 2024, arXiv 2409.04787
-    "sdft": ("paraphrase", "gold"),                                          # Yang et al. 2024, arXiv 2402.13669
+    "ssr": ("own", "gold"),                     # Gupta et al. 2024, arXiv 2409.04787
+    "sdft": ("paraphrase", "gold"),             # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
 # What else --methods takes, to see what the gain is made of.
-CONTROLS = {"raw": ("raw",), "own_only": ("own",), "voice": ("voice",), "s3ft_number": ("own_number", "paraphrase_number", "gold")}
-# A source is "own" or "paraphrase" (sampled), "gold", and for experiments "raw" (the gold with its markers), "voice" (the
-# bundled gold in the model's own voice), "own_number" and "paraphrase_number" (the same attempts, judged by the number alone).
-SAMPLED = {"own": "own", "own_number": "own", "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
+CONTROLS = {
+    "raw": ("raw",),                            # the gold as the file has it, with its markers
+    "own_only": ("own",),                       # no accepted own answer: the question is left out
+    "voice": ("voice",),                        # bundled data: the gold in the model's own voice
+    "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # steps are not judged
+}
+# Sources that the model is asked for, and what it is asked for. The others are texts of the task.
+SAMPLED = {
+    "own": "own",
+    "own_number": "own",
+    "paraphrase": "paraphrase",
+    "paraphrase_number": "paraphrase",
+}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
+
+
+# ---------------------------------------------------------------- 1. settings and small records
+
+@dataclass(frozen=True)
+class Sampling:
+    """How attempts at a target are sampled."""
+    max_new_tokens: int
+    temperature: float = 0.0     # 0 is greedy
+    samples: int = 1             # for a question and a source; the first accepted one is taken
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is tuned: the same for all methods."""
+    lr: float                    # at the top of the schedule
+    epochs: int = 2
+    batch: int = 8               # examples in a step
+    schedule: str = "linear"     # how the rate falls after the warm-up: "linear" or "cosine"
+    seed: int = 0                # order of the examples, dropout, the start of the adapters
+    lora: int = 0                # rank of the adapters; 0 tunes all weights
+    lora_alpha: float = 0.0
+    lora_dropout: float = 0.0
+    lora_targets: tuple = model.LINEAR
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How test questions are answered, and on which answers KL is measured."""
+    max_new_tokens: int
+    temperature: float = 0.0
+    samples: int = 1             # answers to each question, for pass@1 to pass@samples
+    probe_questions: int = 100   # KL is measured on base's answers to so many questions, at most,
+    probe_tokens: int = 8000     # and to fewer where answers are long
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What one seed trains on and is measured on."""
+    seed: int
+    train: list                  # of Example
+    validation: list
+    test: list
+    benchmarks: dict             # what is measured beside the task: {name: data.abilities.Ability}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One text to be sampled."""
+    example: Example
+    kind: str                    # "own", "paraphrase", or "answer" (to a test question)
+    sample: int                  # its number among the texts of this kind for this example
+    prompt_ids: list
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the target of an example comes from."""
+    example: Example
+    source: str
+    attempt: dict                # the accepted one; None where the text is the task's own
 
 
 @dataclass
 class Target:
     """What one example teaches: after prompt_ids, say ids."""
     id: str                      # of the example
-    source: str                  # where the target comes from
+    source: str
     prompt_ids: list             # the question as a chat, up to where the answer begins
     ids: list                    # the target and the token that closes it
 
 
-# ---------------------------------------------------------------- 1. attempts: own answers and paraphrases
+# ---------------------------------------------------------------- 2. prompts
 
-def attempt(lm, tokenizer, task, jobs, options, progress=None):
-    """Sample one answer for each job (example, "own" | "paraphrase", sample number) -> list of dicts for attempts.jsonl."""
-    asked = [task.ask(e) if source == "own" else task.rewrite(e) for e, source, _ in jobs]
-    prompts = [tokenizer.encode_chat(messages) for messages in asked]
-    rows = [runs.number_of(f"{e.id} {source} {sample}") for e, source, sample in jobs]      # noise of its own for each job
-    completions = runs.within_memory(model.generate, lm, prompts, options.max_new_tokens, options.temperature, seed=0, rows=rows,
-                                 end_ids=tokenizer.end_ids, progress=progress)
-    return [{"id": e.id, "source": source, "sample": sample, "text": tokenizer.decode(c.ids), **task.truth(e),
-             "finish_reason": c.finish_reason, "logprob": c.logprob, "prompt_ids": prompt, "ids": c.ids}
-            for (e, source, sample), prompt, c in zip(jobs, prompts, completions)]
+# A task gives the pieces: history (what stands before the question in a chat, mostly nothing),
+# question, instruction, reference (how its gold is shown) and rewriting (how to answer anew).
+
+def ask(task, example):
+    """The chat that poses the question: for own answers, in training and in the test."""
+    pieces = [task.question(example), task.instruction]
+    return chat(task, example, pieces)
 
 
-# ---------------------------------------------------------------- 2. targets: the method itself
+def rewrite(task, example):
+    """The chat that shows the gold too and asks for it in the model's own words: a paraphrase."""
+    request = f"Guided by the reference answer, {task.rewriting}"
+    pieces = [task.question(example), task.reference(example), request]
+    return chat(task, example, pieces)
 
-def choose_targets(sources, examples, attempts, accept):
+
+def chat(task, example, pieces):
+    text = "\n\n".join(piece for piece in pieces if piece)
+    return task.history(example) + [{"role": "user", "content": text}]
+
+
+# ---------------------------------------------------------------- 3. what the model says
+
+def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
+    """Jobs for the examples: sample numbers first .. first + samples - 1 of this kind for each."""
+    jobs = []
+    for example in examples:
+        messages = rewrite(task, example) if kind == "paraphrase" else ask(task, example)
+        prompt_ids = tokenizer.encode_chat(messages)
+        for sample in range(first, first + samples):
+            jobs.append(Job(example, kind, sample, prompt_ids))
+    return jobs
+
+
+def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
+    """Sample a text for each job -> a list of dicts, the lines of attempts.jsonl and answers.jsonl.
+
+    finish_reason: "end", the model ended it by itself; "length", it was cut off; "too long", the
+    prompt leaves no room in the context, so the text is empty.
+    """
+    context = lm.config.max_position_embeddings
+    fitting = [job for job in jobs if len(job.prompt_ids) < context]
+    # Every job has random numbers of its own: it does not matter which jobs are sampled together.
+    rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
+    prompts = [job.prompt_ids for job in fitting]
+    completions = within_memory(model.generate, lm, prompts, max_new_tokens, temperature, seed=0,
+                                rows=rows, end_ids=tokenizer.end_ids, progress=progress)
+    completions = iter(completions)
+    texts = []
+    for job in jobs:
+        completion = model.Completion([], "too long", 0.0)
+        if len(job.prompt_ids) < context:
+            completion = next(completions)
+        texts.append({
+            "id": job.example.id, "source": job.kind, "sample": job.sample,
+            "text": tokenizer.decode(completion.ids), **task.truth(job.example),
+            "finish_reason": completion.finish_reason, "logprob": completion.logprob,
+            "prompt_ids": job.prompt_ids, "ids": completion.ids})
+    return texts
+
+
+# ---------------------------------------------------------------- 4. targets: the method itself
+
+def choose_targets(sources, examples, verdicts, attempts_of):
     """For every example the first source that the judge accepts: the whole of the paper's method.
 
-    sources: a row of METHODS. attempts: {(example id, "own" | "paraphrase"): [attempt, ...]}; of several, the first accepted one
-    wins. accept(example, text, source) -> Verdict. Returns [(example, source, attempt or None)]; an example none of whose
-    sources is accepted is left out. An answer that was cut off by the length limit is never a target.
+    sources: a row of METHODS.
+    verdicts.accept(example, text, source) -> Verdict of judge.target_number, target_code or
+        target_span, whichever judges this task.
+    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}, sampled now if they
+        were not sampled before. So paraphrases are asked for only where the own answer was refused.
+    -> [Choice], in the order of the examples. An example none of whose sources is accepted is left
+    out, which a row that ends in "gold" never does.
     """
-    chosen = []
-    for example in examples:
-        for source in sources:
-            if source not in SAMPLED:                                        # gold and its variants are right by definition
-                chosen.append((example, source, None))
-                break
-            tries = attempts.get((example.id, SAMPLED[source]), [])
-            good = [a for a in tries if a["finish_reason"] == "end" and accept(example, a["text"], source).ok]
-            if good:
-                chosen.append((example, source, good[0]))
-                break
-    return chosen
+    chosen = {}
+    for source in sources:
+        left = [example for example in examples if example.id not in chosen]
+        if source not in SAMPLED:                       # a gold is right by definition
+            for example in left:
+                chosen[example.id] = Choice(example, source, None)
+            continue
+        attempts = attempts_of(SAMPLED[source], left)
+        for example in left:
+            for attempt in attempts[example.id]:
+                if attempt["finish_reason"] != "end":   # cut off: it would teach not to end
+                    continue
+                if verdicts.accept(example, attempt["text"], source).ok:
+                    chosen[example.id] = Choice(example, source, attempt)
+                    break
+    return [chosen[example.id] for example in examples if example.id in chosen]
 
 
-def make_target(tokenizer, task, example, source, attempt):
-    """Ids to train on: the prompt's, then the target's, then the token that closes an answer in the chat template.
+def make_target(tokenizer, task, choice):
+    """Choice -> Target: the prompt's ids, then the target's, then the token that closes an answer.
 
-    A sampled answer keeps its sampled ids. A gold is the suffix of the whole chat's encoding, cut at the closing token.
+    A sampled answer keeps the very ids that were sampled. Its text, encoded anew, may be cut into
+    other tokens than the model chose, and these would be less like the model. A template may end an
+    answer with one of several tokens; trained on is the one with which it closes a chat, close_id.
     """
-    prompt_ids = tokenizer.encode_chat(task.ask(example))
-    if attempt is not None:
-        return Target(example.id, source, prompt_ids, attempt["ids"] + [tokenizer.close_id])
-    chat = tokenizer.encode_chat(task.ask(example) + [{"role": "assistant", "content": task.text(example, source)}])
-    assert chat[:len(prompt_ids)] == prompt_ids, f"{example.id}: the prompt's ids are no prefix of the chat's"
-    answer = chat[len(prompt_ids):]
-    end = len(answer) - 1 - answer[::-1].index(tokenizer.close_id)
-    return Target(example.id, source, prompt_ids, answer[:end + 1])
+    question = ask(task, choice.example)
+    prompt_ids = tokenizer.encode_chat(question)
+    if choice.attempt is not None:
+        ids = choice.attempt["ids"] + [tokenizer.close_id]
+        return Target(choice.example.id, choice.source, prompt_ids, ids)
+
+    # A gold is encoded in its place in the chat, and cut behind the closing token.
+    gold = {"role": "assistant", "content": task.text(choice.example, choice.source)}
+    chat_ids = tokenizer.encode_chat(question + [gold])
+    start = len(prompt_ids)
+    assert chat_ids[:start] == prompt_ids, f"{choice.example.id}: the answer changes its prompt"
+    answer_ids = chat_ids[start:]
+    last = max(i for i, token in enumerate(answer_ids) if token == tokenizer.close_id)
+    return Target(choice.example.id, choice.source, prompt_ids, answer_ids[:last + 1])
 
 
-# ---------------------------------------------------------------- 3. fine-tuning with the prompt masked
+# ---------------------------------------------------------------- 5. fine-tuning, prompt masked
 
 def target_loss(lm, targets):
-    """Summed negative log-likelihood (nats) of the targets' tokens, given prompt and earlier target tokens; and their number.
+    """The negative log-likelihood (nats) of the targets' tokens, summed -> (loss, their number).
 
-    The head is applied at the positions that predict a target token and nowhere else, so logits of prompts never exist.
+        token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
+        is_target          0    0    0    1    1    1
+        predicts           Q2   Q3   A1   A2   end  -       position t predicts token t + 1
+        predicts_target    0    0    1    1    1    -       is_target, shifted: what is in the loss
+
+    The head is applied where a target token is predicted and nowhere else, so logits of prompts
+    never exist.
     """
     device = next(lm.parameters()).device
-    # attention is causal, so padding on the right is unseen; to multiples of 16, as a processor compiles kernels for each width
-    ids = model.pad([t.prompt_ids + t.ids for t in targets], device, 16)                    # (B, T)
-    mask = model.pad([[0] * len(t.prompt_ids) + [1] * len(t.ids) for t in targets], device, 16).bool()       # of the targets' tokens
-    hidden = lm.hidden(ids)[:, :-1][mask[:, 1:]]                                            # (N, D): one before each target token
-    return model.head_loss(lm, hidden, ids[:, 1:][mask[:, 1:]]), len(hidden)
+    rows = [t.prompt_ids + t.ids for t in targets]
+    is_target_rows = [[0] * len(t.prompt_ids) + [1] * len(t.ids) for t in targets]
+    # Padding stands on the right, where causal attention never looks. Widths are multiples of 16,
+    # since the CPU's library compiles a kernel for each new width.
+    ids = model.pad(rows, device, 16)                           # (B, T)
+    is_target = model.pad(is_target_rows, device, 16).bool()    # (B, T)
+
+    predicts_target = is_target[:, 1:]                          # (B, T - 1)
+    hidden = lm.hidden(ids)                                     # (B, T, D)
+    before = hidden[:, :-1][predicts_target]                    # (N, D): before each target token
+    wanted = ids[:, 1:][predicts_target]                        # (N,): the target tokens
+    return model.head_loss(lm, before, wanted), len(wanted)
 
 
 def micro_batches(targets, budget):
-    """Cut targets, sorted by length, into groups of at most `budget` tokens with padding: nearly no padding, no packing."""
-    targets, group = sorted(targets, key=lambda t: len(t.prompt_ids) + len(t.ids)), []
-    for t in targets:
-        if group and (len(group) + 1) * (len(t.prompt_ids) + len(t.ids)) > budget:
-            yield group
-            group = []
-        group.append(t)
-    yield group
+    """Cut targets, sorted by length, into groups of at most `budget` tokens, padding included.
+
+    Sorted rows need nearly no padding, so nothing has to be packed.
+    """
+    groups = []
+    for target in sorted(targets, key=length_of):
+        padded = length_of(target)                              # the longest of its group so far
+        if not groups or (len(groups[-1]) + 1) * padded > budget:
+            groups.append([])
+        groups[-1].append(target)
+    return groups
+
+
+def length_of(target):
+    return len(target.prompt_ids) + len(target.ids)
 
 
 def learning_rate(step, steps, top, schedule="linear"):
     """Linear warm-up over a twentieth of the steps, then linear or cosine decay to zero."""
     warmup = max(1, steps // 20)
-    left = (steps - step) / max(1, steps - warmup)                           # of the decay, 1 to 0
+    left = (steps - step) / max(1, steps - warmup)              # of the decay, from 1 to 0
     if schedule == "cosine":
         left = (1 - math.cos(math.pi * min(1, left))) / 2
     return top * min((step + 1) / warmup, left)
 
 
-def optimiser_of(lm, lr):
-    """AdamW over what is trainable: all weights, or the adapters alone."""
-    trainable = [p for p in lm.parameters() if p.requires_grad]
-    return torch.optim.AdamW(trainable, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=trainable[0].device.type in ("cpu", "cuda"))
+def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, journal=None):
+    """Train lm's trainable weights (all, or its adapters), in place -> the loss of every step.
 
-
-def finetune(lm, targets, lr, epochs=2, batch=8, seed=0, dtype=torch.float32, budget=4096, schedule="linear", done=0, optimiser=None):
-    """Train lm's trainable weights (fp32, in place) on the targets; a generator that yields after every step of `batch` examples.
-
-    dtype: what to compute in (autocast); the weights stay fp32, or updates smaller than 1/256 of a weight would be lost.
-    budget: tokens in a micro-batch; it changes memory and speed, not the gradient, which is divided once by the step's tokens
-    (with --lora-dropout another budget drops other units).
-    done, optimiser: go on after so many steps with this optimiser. A step depends on the weights, the optimiser and its own
-    number (which draws the dropout), so a run that was cut off ends as an undisturbed one.
+    settings: Training. dtype: what to compute in (autocast); the weights stay fp32, or updates
+    smaller than 1/256 of a weight would be lost in bf16.
+    budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
+    dropout another budget drops other units).
+    journal: is told of every step, for progress and for a checkpoint on the way. A step depends on
+    the weights, the optimiser and its own number (which draws the dropout), so a run that was cut
+    off ends as an undisturbed one.
     """
     device = next(lm.parameters()).device
-    optimiser = optimiser or optimiser_of(lm, lr)
-    order = random.Random(f"order {seed}")
-    plan = [order.sample(targets, len(targets)) for _ in range(epochs)]
-    plan = [shuffled[i:i + batch] for shuffled in plan for i in range(0, len(shuffled), batch)]
-    lm.train()                                                               # dropout, where there is any
-    for number, step in list(enumerate(plan))[done:]:
-        torch.manual_seed(runs.number_of(f"dropout {seed} {number}"))
-        tokens = sum(len(t.ids) for t in step)
+    trainable = [p for p in lm.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0,
+                                  fused=device.type in ("cpu", "cuda"))
+    losses = journal.take_up(lm, optimiser) if journal else []      # of the steps taken before
+
+    order = random.Random(f"order {settings.seed}")
+    steps = []
+    for _ in range(settings.epochs):
+        shuffled = order.sample(targets, len(targets))
+        steps += [shuffled[i:i + settings.batch] for i in range(0, len(shuffled), settings.batch)]
+
+    assert all(t.ids[-1] == close_id for t in targets), "every target must end as the template ends"
+    lm.train()                                                  # dropout, where there is any
+    for number in range(len(losses), len(steps)):
+        torch.manual_seed(number_of(f"dropout {settings.seed} {number}"))
+        # Divided by the step's target tokens and not by its examples, once for all micro-batches:
+        # then they add up to the gradient of one big batch, and every token weighs the same.
+        tokens = sum(len(t.ids) for t in steps[number])
         total = 0.0
-        for group in micro_batches(step, budget):
+        for group in micro_batches(steps[number], budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 loss, scored = target_loss(lm, group)
-            if number == done:                                               # prompt masked, closing token in the loss
-                assert scored == sum(len(t.ids) for t in group), "the loss must cover the targets' tokens and no others"
-                assert len({t.ids[-1] for t in group}) == 1, "every target must end with the closing token"
+            assert scored == sum(len(t.ids) for t in group), "the targets, whole, and no prompt"
             (loss / tokens).backward()
             total += loss.item()
-        norm = torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+
+        norm = torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         if not torch.isfinite(norm):
-            raise UserError(f"training broke down in step {number + 1} (the gradient is not finite); lower --lr or take --dtype float32")
+            raise UserError(f"training broke down in step {number + 1} (the gradient is not "
+                            "finite); lower --lr or take --dtype float32")
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(number, len(plan), lr, schedule)
+            group["lr"] = learning_rate(number, len(steps), settings.lr, settings.schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        yield {"step": number + 1, "steps": len(plan), "loss": total / tokens, "tokens": tokens, "optimiser": optimiser}
+        losses.append(total / tokens)
+        if journal:
+            journal.step(losses, len(steps))
     lm.eval()
+    return losses
 
 
-# ---------------------------------------------------------------- 4. what was learnt, what was forgotten
+# ---------------------------------------------------------------- 6. what was learnt and forgotten
 
-def evaluate(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
-    """The model's answers to jobs (example, sample number) -> list of dicts for answers.jsonl; greedy unless a temperature is given.
-    Judged apart from this, so a judge can change."""
-    prompts = [tokenizer.encode_chat(task.ask(e)) for e, _ in jobs]
-    fits = [i for i, p in enumerate(prompts) if len(p) < lm.config.max_position_embeddings]
-    rows = [runs.number_of(f"{jobs[i][0].id} answer {jobs[i][1]}") for i in fits]           # noise of its own for each job
-    answers = runs.within_memory(model.generate, lm, [prompts[i] for i in fits], max_new_tokens, temperature, seed=0, rows=rows,
-                                 end_ids=tokenizer.end_ids, progress=progress)
-    answers = dict(zip(fits, answers))
-    nothing = model.Completion([], "too long", 0.0)                          # the prompt fills the context: a wrong answer, counted
-    return [{"id": e.id, "source": "answer", "sample": sample, "text": tokenizer.decode(a.ids), **task.truth(e),
-             "finish_reason": a.finish_reason, "logprob": a.logprob, "prompt_ids": p, "ids": a.ids}
-            for (e, sample), p, a in zip(jobs, prompts, (answers.get(i, nothing) for i in range(len(jobs))))]
+# Of every model, the base model included:
+#   accuracy   of the task: the share of test questions that are answered right. task.score says
+#              so (judge.number, judge.code or judge.span); answers are greedy unless asked else.
+#   drop       what was forgotten: base's accuracy minus the tuned model's, in points, mean over
+#              the multiple-choice benchmarks (of an item's options the likeliest is the answer).
+#   KL         KL(base || tuned) per token, on base's own answers to at most 100 test questions.
+# Of several learning rates each method gets one, by the same rule for all: the smallest whose
+# accuracy on validation questions lies within one standard error of the method's best
+# (data/tables.py, chosen_rates).
+
+def test_jobs(task, tokenizer, questions, settings):
+    """The answers to sample for the test. settings: Measuring."""
+    # Greedy answers are the same for every seed; sampled ones are not, so each seed has its own.
+    first = questions.seed * settings.samples if settings.temperature else 0
+    return make_jobs(task, tokenizer, questions.test, "answer", settings.samples, first)
+
+
+def probe_of(base_cell, sampler, tokenizer, task, questions, settings):
+    """The base model's own answers on which KL is measured: the first one to each test question."""
+    said = base_cell.splits.get("test")
+    if said is None:                                            # --results keeps no answers
+        first_ones = slice(0, settings.probe_questions * settings.samples, settings.samples)
+        jobs = test_jobs(task, tokenizer, questions, settings)[first_ones]
+        said = answers(sampler, tokenizer, task, jobs, settings.max_new_tokens,
+                       settings.temperature)
+    first = {}
+    for answer in said:
+        first.setdefault(answer["id"], answer)
+    probe = []
+    tokens = 0
+    for answer in list(first.values())[:settings.probe_questions]:
+        if tokens >= settings.probe_tokens:
+            break
+        probe.append(answer)
+        tokens += len(answer["ids"])
+    return probe
 
 
 @torch.no_grad()
-def divergence(base, tuned, answers):
-    """KL(base || tuned) per token, in nats, over the base model's own answers to test prompts: it predicts forgetting
-    (Shenfeld et al. 2025, arXiv 2509.04259). Under LoRA base and tuned are one model, without and with its adapters."""
-    total = count = 0
-    targets = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in answers if a["ids"]]
-    at_once = max(1, 2**25 // base.config.vocab_size)                        # rows of logits: 128 MiB in fp32
-    for group in micro_batches(targets, 4096) if targets else []:
-        width = max(len(t.prompt_ids) + len(t.ids) for t in group)
-        ids = torch.tensor([(t.prompt_ids + t.ids + [0] * width)[:width] for t in group], device=next(base.parameters()).device)
-        said = torch.zeros_like(ids, dtype=torch.bool)
-        for row, t in enumerate(group):
-            said[row, len(t.prompt_ids) - 1:len(t.prompt_ids) + len(t.ids) - 1] = True      # positions that predict an answer token
-        q_hidden = tuned.hidden(ids)[said]                                                  # (N, D)
+def divergence(base, tuned, probe):
+    """KL(base || tuned) per token, in nats, over the base model's own answers.
+
+    It predicts forgetting: Shenfeld et al. 2025, arXiv 2509.04259. Under LoRA base and tuned are
+    one model, without and with its adapters.
+    """
+    device = next(base.parameters()).device
+    rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
+    said = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
+    total = 0.0
+    count = 0
+    for group in micro_batches(said, 4096):
+        ids = model.pad([a.prompt_ids + a.ids for a in group], device)                  # (B, T)
+        is_answer = model.pad([[0] * len(a.prompt_ids) + [1] * len(a.ids) for a in group], device)
+        predicts_answer = is_answer[:, 1:].bool()                                       # (B, T - 1)
+        tuned_hidden = tuned.hidden(ids)[:, :-1][predicts_answer]                       # (N, D)
         with model.without_lora(base):
-            p_hidden = base.hidden(ids)[said]
-        for a in range(0, len(p_hidden), at_once):
-            p, q = (F.log_softmax(lm.head(h[a:a + at_once]).float(), -1) for lm, h in ((base, p_hidden), (tuned, q_hidden)))   # (n, V)
+            base_hidden = base.hidden(ids)[:, :-1][predicts_answer]
+        for i in range(0, len(base_hidden), rows_at_once):
+            p = F.log_softmax(base.head(base_hidden[i:i + rows_at_once]).float(), -1)   # (n, V)
+            q = F.log_softmax(tuned.head(tuned_hidden[i:i + rows_at_once]).float(), -1)
+            # the sum of p (ln p - ln q) over the vocabulary
             total += F.kl_div(q, p, reduction="sum", log_target=True).item()
-        count += len(p_hidden)
+        count += len(base_hidden)
     return total / max(1, count)
 
 
 def log_probabilities(lm, tokenizer, task, pairs):
-    """The paper's Figure 2: how likely lm finds own answer, paraphrase and gold after the question alone.
+    """The paper's Figure 2: how likely lm finds own answer, paraphrase and gold after the question.
 
-    pairs: [(example, {"own": attempt, "paraphrase": attempt})]. -> [{"id", "own": [sum in nats, tokens], "paraphrase", "gold"}]
+    pairs: [(example, {"own": attempt, "paraphrase": attempt})].
+    -> [{"id", "own": [sum in nats, tokens], "paraphrase": .., "gold": ..}]
     """
-    rows = [(e, source, make_target(tokenizer, task, e, source, found.get(source))) for e, found in pairs
-            for source in ("own", "paraphrase", "gold")]
-    sums = runs.within_memory(model.loglikelihood, lm, [t.prompt_ids for _, _, t in rows], [t.ids for _, _, t in rows])
-    table = {e.id: {"id": e.id} for e, _ in pairs}
-    for (e, source, t), total in zip(rows, sums):
-        table[e.id][source] = [total, len(t.ids)]
+    targets = []
+    for example, attempts in pairs:
+        for source in ("own", "paraphrase", "gold"):
+            choice = Choice(example, source, attempts.get(source))
+            targets.append(make_target(tokenizer, task, choice))
+    prompts = [t.prompt_ids for t in targets]
+    sums = within_memory(model.loglikelihood, lm, prompts, [t.ids for t in targets])
+    table = {}
+    for target, total in zip(targets, sums):
+        row = table.setdefault(target.id, {"id": target.id})
+        row[target.source] = [total, len(target.ids)]
     return list(table.values())
 
 
-def test_jobs(items, options):
-    """[(example, sample number), ...] of the test."""
-    first = items["seed"] * options.test_samples if options.test_temperature else 0         # every seed's noise is its own
-    return [(e, first + k) for e in items["test"] for k in range(options.test_samples)]
+def measure(lm, base, tokenizer, task, questions, probe, settings, cell):
+    """Measure all there is of one model; `cell` keeps it. base, probe: None for the base model.
+
+    Answers are kept as they were sampled and judged later, so a judge can change.
+    """
+    def greedy(jobs, progress):
+        return answers(lm, tokenizer, task, jobs, settings.max_new_tokens, 0.0, progress)
+
+    def as_set(jobs, progress):
+        return answers(lm, tokenizer, task, jobs, settings.max_new_tokens, settings.temperature,
+                       progress)
+
+    validation = make_jobs(task, tokenizer, questions.validation, "answer")
+    cell.answers("validation", validation, greedy)
+    cell.answers("test", test_jobs(task, tokenizer, questions, settings), as_set)
+    cell.kl = divergence(base, lm, probe) if probe else 0.0
+    measure_benchmarks(lm, tokenizer, questions.benchmarks, cell)
 
 
-def measure(lm, base, tokenizer, task, items, options, cell):
-    """Everything that is measured on one model. items: {"seed", "validation", "test": examples, "beside": {name: Ability},
-    "probe": the base model's answers, or None for the base model itself}. cell: keeps answers as they come, and shows progress."""
-    answers = {}
-    for split, jobs, temperature in (("validation", [(e, 0) for e in items["validation"]], 0.0), ("test", test_jobs(items, options), options.test_temperature)):
-        if jobs:
-            answers[split] = cell.answers(split, jobs, lambda some, progress: evaluate(lm, tokenizer, task, some, options.max_new_tokens,
-                                                                                       temperature, progress))
-    kl = divergence(base, lm, items["probe"]) if items["probe"] else 0.0
-    measure_beside(lm, tokenizer, items["beside"], cell)
-    return {"answers": answers, "kl": kl}
+def measure_benchmarks(lm, tokenizer, wanted, cell):
+    """What else the model can do: likelihoods of options, answers to questions of other tasks."""
+    for benchmark in wanted.values():
+        def score(items, progress):
+            found, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
+            return [{"id": item.id, "loglikelihoods": scores, "cut": n}
+                    for item, scores, n in zip(items, found, cut)]
+
+        def answer(items, progress):
+            jobs = make_jobs(benchmark.task, tokenizer, items, "answer")
+            return answers(lm, tokenizer, benchmark.task, jobs, benchmark.max_new_tokens,
+                           progress=progress)
+
+        cell.fill(benchmark, score if benchmark.task is None else answer)
 
 
-def measure_beside(lm, tokenizer, abilities, cell):
-    """What else the model can do: log-likelihoods of options, answers to the questions of other tasks. cell: keeps them."""
-    def score(jobs, progress):
-        items = [item for item, _ in jobs]
-        scores, cut = runs.within_memory(benchmarks.loglikelihoods, lm, tokenizer, items, progress)
-        return [{"id": i.id, "loglikelihoods": s, "cut": c} for i, s, c in zip(items, scores, cut)]
-    for ability in abilities.values():
-        cell.fill(ability, score if ability.task is None else
-                  lambda jobs, progress: evaluate(lm, tokenizer, ability.task, jobs, ability.max_new_tokens, progress=progress))
-
-
-# ---------------------------------------------------------------- 5. one command: from questions to the table
+# ---------------------------------------------------------------- 7. from questions to the table
 
 def draw(items, n, seed):
     """n of the items: the first for seed 0, a sample drawn by the seed for every other."""
-    return items[:n] if seed == 0 or n >= len(items) else random.Random(f"draw {seed}").sample(items, n)
+    if seed == 0 or n >= len(items):
+        return items[:n]
+    return random.Random(f"draw {seed}").sample(items, n)
 
 
-PROBE = 100                      # questions on which KL is measured, at most
+def draw_questions(options, train, validation, test, benchmarks):
+    """{seed: Questions}: each seed draws its own."""
+    questions = {}
+    for seed in options.seeds:
+        own_train = draw(train, options.limit, seed)
+        own_test = draw(test, options.test_limit, seed)
+        own_benchmarks = abilities.limited(benchmarks, options.benchmark_limit, seed, draw, ask)
+        questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
+    return questions
 
 
-def probe(answers, tokens=8000):
-    """The base model's first answers, one a question, on which KL is measured: at most PROBE, fewer where they are long."""
-    chosen, answers = [], [a for i, a in enumerate(answers) if i == 0 or a["id"] != answers[i - 1]["id"]]
-    while answers[len(chosen):] and len(chosen) < PROBE and sum(len(a["ids"]) for a in chosen) < tokens:
-        chosen.append(answers[len(chosen)])
-    return chosen
+def targets_of(methods, run, sampler, tokenizer, task, questions, settings):
+    """What each method trains on -> {method: [Target, ...]}. methods: rows of METHODS.
+
+    settings: Sampling. run keeps the attempts, and samples none twice.
+    """
+    first = questions.seed * settings.samples if settings.temperature else 0
+
+    def sample(jobs, progress):
+        return answers(sampler, tokenizer, task, jobs, settings.max_new_tokens,
+                       settings.temperature, progress)
+
+    def attempts_of(kind, examples):
+        jobs = make_jobs(task, tokenizer, examples, kind, settings.samples, first)
+        return run.attempts(questions.seed, jobs, sample)
+
+    targets = {}
+    for method, sources in methods.items():
+        chosen = choose_targets(sources, questions.train, run.verdicts, attempts_of)
+        targets[method] = [make_target(tokenizer, task, choice) for choice in chosen]
+        run.write_targets(method, questions.seed, chosen, targets[method])
+    return targets
 
 
-def open_task(options):
-    """Find the files (which may fetch them), read the task, and see that generated code can be contained if it has to be run."""
-    runs.find_files(options)
-    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
-    for source in {s for m in options.methods for s in (METHODS | CONTROLS)[m]} - {"gold", *SAMPLED}:
-        task.text(task.load("train")[0], source)                             # "voice" is in the bundled data alone: said now, not after hours
-    runs.check_sandbox(task, options)
-    return task
+def trainable_model(base, sampler, settings):
+    """The model to fine-tune, as said in `compare`. settings: Training."""
+    if settings.lora:
+        return model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
+                              settings.lora_targets, settings.seed)
+    return copy.deepcopy(base).float()
+
+
+def train_and_measure(cell, base, sampler, tokenizer, task, targets, questions, probe, settings,
+                      measuring):
+    """Do what is left to do of a cell: train and measure it, or measure benchmarks added later."""
+    if cell.to_make:
+        lm = trainable_model(base, sampler, settings)
+        cell.train(finetune, lm, targets, tokenizer.close_id, settings)
+        if not settings.lora:
+            lm = lm.to(sampler.dtype)
+        measure(lm, sampler, tokenizer, task, questions, probe, measuring, cell)
+    elif cell.lacking:
+        lm = cell.reopen(sampler)                               # from the weights that were kept
+        measure_benchmarks(lm, tokenizer, cell.lacking, cell)
+    model.remove_lora(sampler)
 
 
 def compare(options, task):
-    """Base and methods on one task: attempts, targets, training, measuring, the table -> results (None if only planned)."""
-    test, train = task.load("test"), task.load("train") if options.methods else []
-    validation = task.load("validation")[:options.validation_limit] if len(options.lr) > 1 or options.results else []
-    beside = abilities.load(options)
+    """Base and methods on one task, from questions to the table -> results (None for --plan)."""
+    test = task.load("test")
+    train = task.load("train") if options.methods else []       # --methods base trains nothing
+    validation = runs.load_validation(options, task)
+    benchmarks = abilities.load(options)
     base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
-    if len(options.lr) > 1 and not validation:
-        raise UserError("several --lr are compared on validation, which --validation-limit 0 leaves out; give one --lr" if not options.validation_limit
-                        else "several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
-    new = new_items.draw(options, beside) if options.new_items else None
-    train, dropped = runs.fitting(train, task, tokenizer, base.config.max_position_embeddings, options.max_new_tokens)
-    run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__])
-    accept, run.dropped = run.verdicts.accept, dropped
-    if options.lora:                                                         # the weights stay as they are: one copy serves all
-        base = base.to(run.sample_dtype)
-    sampler = base if base.dtype == run.sample_dtype else copy.deepcopy(base).to(run.sample_dtype)
+    runs.check_rates(options, validation)
+    new = new_items.draw(options, benchmarks) if options.new_items else None
+    context = base.config.max_position_embeddings
+    train, dropped = runs.fitting(train, task, tokenizer, context, options.max_new_tokens, ask,
+                                  rewrite)
+    questions = draw_questions(options, train, validation, test, benchmarks)
+    run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__], dropped)
+    if new is not None:                                         # every seed has items of its own
+        questions = new_items.read(options, run.out, new, questions)
+    run.check_cells(questions)
 
-    # The questions: training examples, and what every model is measured on. Each seed draws its own.
-    drawn = {seed: draw(train, options.limit, seed) for seed in options.seeds}
-    measured = {seed: {"seed": seed, "test": draw(test, options.test_limit, seed), "validation": validation,
-                       "beside": abilities.limited(beside, options.benchmark_limit, seed, draw)} for seed in options.seeds}
-    if options.new_items:
-        for seed, (own_train, own_test, own_beside) in new_items.read(options, run.out, new, measured[options.seeds[0]]["beside"]).items():
-            drawn[seed], measured[seed] = own_train, measured[seed] | {"test": own_test, "beside": own_beside}
-    run.check_cells(measured)
-    plan.show(run, drawn, measured, METHODS | CONTROLS, accept, SAMPLED, sampler)
+    # Three models, and who shares memory with whom:
+    #   base      as it was loaded; never changed
+    #   sampler   base in the dtype that samples fastest: base itself if it has that dtype, else a
+    #             copy. With LoRA base is needed in no other dtype, so the two are one.
+    #   lm        the tuned model: with LoRA the sampler with adapters put on, which come off when
+    #             it is measured; without, a copy of base, trained in fp32
+    if options.lora:
+        base = base.to(run.sample_dtype)
+    sampler = base
+    if base.dtype != run.sample_dtype:
+        sampler = copy.deepcopy(base).to(run.sample_dtype)
+
+    plan.show(run, questions, METHODS | CONTROLS, sampler)
     if options.plan:
         return None
 
-    # Attempts: own answers to every question, paraphrases where a method comes to need one.
-    attempts = {seed: {} for seed in options.seeds}
-    for stage in ("own", "paraphrase"):
-        for seed in options.seeds:
-            needed = runs.needed(stage, drawn[seed], run.missing(seed), attempts[seed], accept, SAMPLED)
-            first = seed * options.samples if options.temperature else 0         # greedy answers are the same for every seed
-            jobs = [(e, stage, first + k) for e in needed for k in range(options.samples)]
-            attempts[seed] |= run.attempts(jobs, lambda jobs, progress: attempt(sampler, tokenizer, task, jobs, options, progress))
-    figure2 = run.log_probabilities(drawn, attempts, lambda pairs: log_probabilities(sampler, tokenizer, task, pairs))
+    def figure2(pairs):
+        return log_probabilities(sampler, tokenizer, task, pairs)
 
-    # Cells: the base model, then each method at each rate, for every seed: choose targets, fine-tune, measure.
-    # run.cell(.., make, more) -> make(cell), unless the run folder holds that cell's result already: read on as if it always made it.
-    cells, rows = [], []
-    for seed in options.seeds:
-        items = measured[seed] | {"probe": None}
-        cells.append(run.cell("base", None, seed, None, items,
-                              lambda cell: measure(sampler, None, tokenizer, task, items, options, cell),
-                              lambda cell, lacking: measure_beside(sampler, tokenizer, lacking, cell)))
-        rows.append(run.row(cells[-1], items, drawn[seed], attempts[seed]))
-        to_do, targets_of = run.missing(seed), {}                            # with --results some cells are there, made elsewhere
-        for method, sources in to_do.items():
-            chosen = choose_targets(sources, drawn[seed], attempts[seed], accept)
-            targets_of[method] = [make_target(tokenizer, task, *choice) for choice in chosen]
-            run.write_targets(method, seed, chosen, targets_of[method])
-        if to_do:
-            run.keep_attempts(seed, attempts, drawn, figure2)                # for --results
-            said = cells[-1]["answers"]["test"] if "answers" in cells[-1] else evaluate(          # of base; --results keeps no texts
-                sampler, tokenizer, task, test_jobs(items, options)[:PROBE * options.test_samples:options.test_samples],
-                options.max_new_tokens, options.test_temperature)
-            items = items | {"probe": probe(said)}
+    sampling = Sampling(options.max_new_tokens, options.temperature, options.samples)
+    measuring = Measuring(options.max_new_tokens, options.test_temperature, options.test_samples)
+    cells = []
+    for seed, mine in questions.items():
+        targets = targets_of(run.missing(seed), run, sampler, tokenizer, task, mine, sampling)
+
+        cell = run.cell("base", None, seed, None, mine)
+        if cell.to_make:                                        # the base model: not trained
+            measure(sampler, None, tokenizer, task, mine, None, measuring, cell)
+        elif cell.lacking:                                      # benchmarks that were added later
+            measure_benchmarks(sampler, tokenizer, cell.lacking, cell)
+        cells.append(run.finish(cell, mine))
+
+        probe = None
+        if targets:                                             # else --results has all cells
+            run.keep_attempts(seed, questions, figure2)
+            probe = probe_of(cell, sampler, tokenizer, task, mine, measuring)
         for method in options.methods:
-            targets = targets_of.get(method)
             for lr in options.lr:
-                def train_and_measure(cell):
-                    if options.lora:                                         # adapters on the one frozen copy, taken off at the end
-                        lm = model.add_lora(sampler, options.lora, options.lora_alpha, options.lora_dropout, options.lora_targets, seed)
-                    else:
-                        lm = copy.deepcopy(base).float()
-                    steps = lambda **how: finetune(lm, targets, lr, options.epochs, options.batch, seed, run.train_dtype,
-                                                   schedule=options.schedule, **how)
-                    try:
-                        tuned = cell.train(lm, steps, targets)
-                        cell.keep(lm)
-                        lm = lm if options.lora else lm.to(run.sample_dtype)
-                        return tuned | measure(lm, sampler, tokenizer, task, items, options, cell)
-                    finally:
-                        model.remove_lora(sampler)
+                settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
+                                    options.lora, options.lora_alpha, options.lora_dropout,
+                                    tuple(options.lora_targets))
+                cell = run.cell(method, settings, seed, targets.get(method), mine, probe)
+                train_and_measure(cell, base, sampler, tokenizer, task, targets.get(method), mine,
+                                  probe, settings, measuring)
+                cells.append(run.finish(cell, mine))
 
-                def measure_more(cell, lacking):                             # benchmarks, of a finished cell whose weights are there
-                    try:
-                        measure_beside(cell.reopen(sampler), tokenizer, lacking, cell)
-                    finally:
-                        model.remove_lora(sampler)
-                cells.append(run.cell(method, lr, seed, targets, items, train_and_measure, measure_more))
-                rows.append(run.row(cells[-1], items, drawn[seed], attempts[seed]))
-
-    results = run.results(rows, attempts, drawn, figure2, measured)
+    results = run.results(questions, figure2)
     if options.show:
-        runs.show(options.show, run, drawn, measured, attempts, accept, cells)
+        runs.show(options.show, run, questions, cells)
     print(tables.table(results))
-    print(f"attempts, targets, cells and results.json: {run.out}; more of it, with figures: python s3ft.py --report {run.out}")
+    print(f"attempts, targets, cells and results.json: {run.out}; "
+          f"more of it, with figures: python s3ft.py --report {run.out}")
     return results
+
+
+def open_task(options):
+    """Find the files (which may fetch them), read the task, and see that it can be judged here."""
+    runs.find_files(options)
+    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
+    for method in options.methods:
+        for source in (METHODS | CONTROLS)[method]:
+            if source not in ("gold", *SAMPLED):
+                task.text(task.load("train")[0], source)        # fails now, and not after hours
+    runs.check_sandbox(task, options)
+    return task
 
 
 def main(argv=None):
@@ -402,7 +649,8 @@ def main(argv=None):
         return report.report(options.report, options.out)
     if options.task != "all":
         return compare(options, open_task(options))
-    tasks = [(each, open_task(each)) for each in cli.each_task(options)]     # what the last one lacks is said before the first begins
+    # What the last task lacks is said before the first one begins.
+    tasks = [(each, open_task(each)) for each in cli.each_task(options)]
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
         print(tables.three_tables(results))

@@ -32,7 +32,10 @@ def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
 
     -> a Task: an object with
         load(split)              "train", "validation" or "test" -> list of Example
-        ask(e), rewrite(e)       the messages that pose the question; that show the gold too and ask for it in the model's own words
+        the pieces of its prompts, which s3ft.py joins (`ask`, `rewrite`):
+        history(e)               messages before the question, mostly none
+        question(e), instruction what is asked, and how to answer
+        reference(e), rewriting  how the gold is shown, and how to answer when it is
         gold(e), text(e, source) the clean gold; the text of a source that needs no sampling (gold, raw, voice)
         accept(e, text, source)  may this become a target? -> Verdict
         score(e, text)           is it right? -> Verdict

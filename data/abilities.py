@@ -28,6 +28,7 @@ class Ability:
     task: object = None          # of questions: their task; of multiple choice None
     max_new_tokens: int = 0
     of: int = 0                  # how many items the whole set has
+    ask: object = None           # of questions: (task, example) -> the chat that poses it (s3ft.ask)
 
     def weight(self, item):
         """What a progress bar counts for an item: its options, or one answer."""
@@ -38,21 +39,18 @@ class Ability:
         """Fingerprint of the items themselves, whatever asks them."""
         return digest([[i.id, list(dict.fromkeys(i.contexts)), i.endings, i.answer] if self.task is None else [i.id, i.question, i.answer] for i in self.items])
 
-    @property
-    def jobs(self):
-        """[(item, number of the answer), ...], as evaluate wants them."""
-        return [(item, 0) for item in self.items]
-
     def key(self, tokenizer):
         """Fingerprint of what a model is asked."""
         if self.task is None:
             return self.content
-        return digest([tokenizer.encode_chat(self.task.ask(e)) for e in self.items], self.max_new_tokens)
+        prompts = [tokenizer.encode_chat(self.ask(self.task, e)) for e in self.items]
+        return digest(prompts, self.max_new_tokens)
 
     def shown(self):
         """A line an item for OUT/items.jsonl: what it asks, and what is right."""
         if self.task is not None:
-            return [{"set": self.name, "id": e.id, "text": self.task.ask(e)[-1]["content"], "answer": self.task.gold(e)} for e in self.items]
+            return [{"set": self.name, "id": e.id, "text": self.ask(self.task, e)[-1]["content"],
+                     "answer": self.task.gold(e)} for e in self.items]
         return [{"set": self.name, "id": i.id, "text": i.contexts[0] if len(set(i.contexts)) == 1 else "", "answer": i.answer, "true": list(i.true), "options":
                  list(i.shown or [e.strip() if len(set(i.contexts)) == 1 else c + e for c, e in zip(i.contexts, i.endings)])} for i in self.items]
 
@@ -91,15 +89,18 @@ def load(options):
     return sets
 
 
-def limited(sets, n, seed, draw):
-    """The sets with n items each. The bundled ones are drawn anew for every seed, public ones are the same for all."""
+def limited(sets, n, seed, draw, ask):
+    """The sets with n items each. The bundled ones are drawn anew for every seed, public ones are the same for all.
+
+    draw: s3ft.draw. ask: s3ft.ask.
+    """
     def some(s):
         if s.task is None and s.name not in benchmarks.BUNDLED:
             return benchmarks.draw(s.items, n, s.name.partition("-")[0])
         if s.name in SKILLS:
             return draw(s.items, min(n, PROMPTS), seed)
         return draw(s.items, n, seed if s.name in benchmarks.BUNDLED else 0)
-    return {name: Ability(name, some(s), s.task, s.max_new_tokens, s.of) for name, s in sets.items()}
+    return {name: Ability(name, some(s), s.task, s.max_new_tokens, s.of, ask) for name, s in sets.items()}
 
 
 def kept(path, key, ids):
@@ -109,15 +110,15 @@ def kept(path, key, ids):
 
 
 def fill(path, key, ability, others, chunk, answer, bar):
-    """Measure what is not there yet, chunk by chunk -> all rows. answer(jobs, progress) -> rows.
+    """Measure what is not there yet, chunk by chunk -> all rows. answer(items, progress) -> rows.
 
     others: files of the same name whose rows count as well, if their key is the same (the base model's of another seed).
     """
-    ids, jobs = [i.id for i in ability.items], ability.jobs
+    ids = [i.id for i in ability.items]
     rows = max((kept(p, key, ids) for p in [path, *others]), key=len)
     bar(sum(ability.weight(i) for i in ability.items[:len(rows)]))
-    for i in range(len(rows), len(jobs), chunk):
-        rows = rows + answer(jobs[i:i + chunk], bar)
+    for i in range(len(rows), len(ids), chunk):
+        rows = rows + answer(ability.items[i:i + chunk], bar)
         write_jsonl(path, [{"id": "", "key": key}, *rows])
     if not path.is_file() or len(kept(path, key, ids)) < len(ids):           # taken over from another seed
         write_jsonl(path, [{"id": "", "key": key}, *rows])

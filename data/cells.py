@@ -95,8 +95,8 @@ def otherwise(found, made):
 # ---------------------------------------------------------------- attempts of several seeds
 
 def together(stats):
-    """The attempts of several seeds -> "verdicts", "copies", "encode_back" and "judge_errors" as results.json has them."""
-    rules, copies, back, errors = {}, {"accepted": 0}, {"sampled": 0, "same": 0.0}, {}
+    """The attempts of several seeds -> "verdicts", "copies" and "judge_errors" as results.json has them."""
+    rules, copies, errors = {}, {"accepted": 0}, {}
     for s in stats:
         for stage, found in s["verdicts"].items():
             for rule, (ok, n) in found.items():
@@ -107,9 +107,7 @@ def together(stats):
         n, more = copies["accepted"], s["copies"]["accepted"]
         if more:
             copies = {k: (copies[k] * n + v * more) / (n + more) if k in copies else v for k, v in s["copies"].items()} | {"accepted": n + more}
-        n, more = back["sampled"], s["encode_back"]["sampled"]
-        back = {"sampled": n + more, "same": (back["same"] * n + s["encode_back"]["same"] * more) / max(1, n + more)}
-    return {"verdicts": rules, "copies": copies, "encode_back": back, "judge_errors": errors}
+    return {"verdicts": rules, "copies": copies, "judge_errors": errors}
 
 
 def add(total, more):
@@ -129,7 +127,7 @@ def fuller(kept, made):
     tried = lambda s, stage: sum(n for _, n in s["verdicts"].get(stage, {}).values())
     of = {stage: max(kept, made, key=lambda s: tried(s, stage)) for stage in ("own", "paraphrase")}
     by_stage = {name: {stage: s[name][stage] for stage, s in of.items() if stage in s[name]} for name in ("verdicts", "judge_errors")}
-    return made | by_stage | {"copies": of["paraphrase"]["copies"], "encode_back": max(kept, made, key=lambda s: s["encode_back"]["sampled"])["encode_back"],
+    return made | by_stage | {"copies": of["paraphrase"]["copies"],
                               "logprobs": max(kept, made, key=lambda s: len(s["logprobs"]["items"]))["logprobs"]}
 
 

@@ -1,5 +1,7 @@
-"""device.py - which device to compute on, and in which dtype: said by the hardware, never timed."""
+"""device.py - which device to compute on, in which dtype, and with how many threads."""
+import functools
 import os
+import time
 
 import torch
 
@@ -39,3 +41,35 @@ def precision(device, work="train"):
                 # as in fp32; without either, bf16 trains ten times and samples three times slower
                 return torch.bfloat16, f"{'AMX' if unit == 'AMX' else 'AVX512_BF16'} multiplies bf16 faster than fp32"
     return torch.float32, "this processor multiplies bf16 no faster than fp32"
+
+
+@functools.cache
+def free_threads():
+    """(threads to compute with, how many there could be), by what else this machine does just now.
+
+    Threads that wait for each other spin. On two idle cores two threads train 1.0 to 1.5 times as
+    fast as one; beside other work on the same cores they are several times slower, since each waits
+    for the one that has lost its core.
+    """
+    most = torch.get_num_threads()           # the cores, or what OMP_NUM_THREADS says
+    if most == 1:
+        return 1, 1
+    return threads_for(most, cores_got()), most
+
+
+def threads_for(most, got):
+    """Of `most` threads as many as had a core of their own, when all of them together `got` so many cores."""
+    if got > most - 0.3:                     # a little noise is no other work
+        return most
+    return max(1, int(got))
+
+
+def cores_got(seconds=0.4):
+    """How many cores this process gets when all its threads compute: measured, since the load average is a minute late."""
+    square = torch.ones(384, 384)
+    square @ square                          # the threads are started
+    began = time.perf_counter()
+    computed = time.process_time()
+    while time.perf_counter() - began < seconds:
+        square @ square
+    return (time.process_time() - computed) / (time.perf_counter() - began)

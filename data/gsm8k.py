@@ -12,16 +12,15 @@ from pathlib import Path
 import judge
 from data import TINY, Example, UserError, read_jsonl
 
-ASK = '{question}\n\nThink step by step. End with "The answer is N.", where N is the final number.'
-REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
-           'Guided by the reference answer, answer the question in your own words. Think step by step. '
-           'End with "The answer is N.", where N is the final number.')
+INSTRUCTION = 'Think step by step. End with "The answer is N.", where N is the final number.'
 VALIDATION = 500                 # held back from the official train file, which has no validation part
 
 
 class GSM8K:
     """A Task (data/__init__.py, load_task)."""
     name = "gsm8k"
+    instruction = INSTRUCTION
+    rewriting = f"answer the question in your own words. {INSTRUCTION}"
 
     def __init__(self, folder):
         folder = Path(folder)
@@ -59,13 +58,14 @@ class GSM8K:
             examples.append(example)
         return examples
 
-    def ask(self, example):
-        """The messages that pose the question."""
-        return [{"role": "user", "content": ASK.format(question=example.question)}]
+    def history(self, example):
+        return []
 
-    def rewrite(self, example):
-        """The messages that show the gold and ask for it in the model's own words."""
-        return [{"role": "user", "content": REWRITE.format(question=example.question, gold=self.gold(example))}]
+    def question(self, example):
+        return example.question
+
+    def reference(self, example):
+        return f"Reference answer:\n{self.gold(example)}"
 
     def gold(self, example):
         """The clean gold: "12/2 = 6\\n6+7 = 13\\nThe answer is 13." """

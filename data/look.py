@@ -22,48 +22,89 @@ def ask(options):
     return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
 
 
-def asked(task, example):
-    """What the model is asked, without the empty lines."""
-    return "\n            ".join(line for line in task.ask(example)[-1]["content"].split("\n") if line.strip())
+def show(n, run, questions, cells):
+    """Print n training examples from question to target, and n test questions with every model's answer.
 
-
-def show(n, run, drawn, measured, attempts, accept, cells):
-    """Print n training examples from question to target (green: in the loss; grey: the masked prompt), and n test answers."""
-    task, tokenizer, colour = run.task, run.tokenizer, sys.stdout.isatty()
-    paint = lambda text, code: f"\033[{code}m{text}\033[0m" if colour else text
+    Of a target the masked prompt is grey and what is in the loss is green, where there are colours.
+    """
     seed = run.options.seeds[0]
-    targets = {m: {t["id"]: t for t in read_jsonl(run.out / f"targets-{m}.jsonl") if t["seed"] == seed} for m in run.missing(seed)}
-    kinds = {}                   # one example of each source of the last method, then the next of each
-    for e in drawn[seed]:
-        kinds.setdefault(next((rows[e.id]["source"] for rows in reversed(targets.values()) if e.id in rows), "none"), []).append(e)
-    turns = [kinds[k][i] for i in range(n) for k in kinds if i < len(kinds[k])]
-    for e in turns[:n]:
-        print(paint(f"\n=== {e.id}", 1) + f"\nquestion:   {asked(task, e)}")
-        for source in ("own", "paraphrase"):
-            for a in attempts[seed].get((e.id, source), []):
-                v = accept(e, a["text"], source)
-                verdict = f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
-                if a["finish_reason"] != "end":
-                    verdict = "unfinished, never a target"
-                print(f"{source + ':':11} {a['text']}\n            -> {verdict}")
-            if (e.id, source) not in attempts[seed]:
-                print(f"{source + ':':11} (no method came to need one)")
-        print("gold:       " + task.gold(e).replace("\n", "\n            "))
-        for method, rows in targets.items():
-            if t := rows.get(e.id):
-                prompt, answer = (tokenizer.bpe.decode(ids, skip_special_tokens=False) for ids in (t["prompt_ids"], t["ids"]))
-                print(f"{method} trains on {t['source']}, {len(t['ids'])} tokens in the loss, {len(t['prompt_ids'])} masked:")
-                print(paint(prompt, 90) + (paint(answer, 32) if colour else f"[{answer}]"))
-            else:
-                print(f"{method}: dropped, no source was accepted")
-    examples = {e.id: e for e in measured[seed]["test"]}
-    here = [(c, [a for i, a in enumerate(c["answers"]["test"]) if i == 0 or a["id"] != c["answers"]["test"][i - 1]["id"]])
-            for c in cells if c["seed"] == seed and "answers" in c]      # (not one that --results had); of several answers to a question the first
-    for i in range(min(n, len(here[0][1])) if here else 0):
-        said = [(c, answers[i]) for c, answers in here]
-        e = examples[said[0][1]["id"]]
-        print(paint(f"\n=== test {e.id}", 1) + f"\nquestion:   {asked(task, e)}\ngold:       " + task.gold(e).replace("\n", "\n            "))
-        for c, a in said:
-            v = run.verdicts.score(e, a["text"])
-            print(f"{run.name(c['method'], c['lr'], seed)}: {a['text']}\n            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
+    mine = questions[seed]
+    targets = {}
+    for method in run.missing(seed):
+        rows = read_jsonl(run.out / f"targets-{method}.jsonl")
+        targets[method] = {row["id"]: row for row in rows if row["seed"] == seed}
+    for example in some_of_each_source(n, mine.train, targets):
+        show_example(run, example, run.used[seed], targets)
+    answered = [cell for cell in cells if cell.seed == seed and cell.splits]     # --results keeps no answers
+    show_answers(n, run, mine.test, answered)
     print()
+
+
+def some_of_each_source(n, examples, targets):
+    """n examples: one of each source of the last method's targets, then the next of each."""
+    by_source = {}
+    for example in examples:
+        source = "none"
+        for rows in targets.values():
+            if example.id in rows:
+                source = rows[example.id]["source"]
+        by_source.setdefault(source, []).append(example)
+    turns = []
+    for i in range(n):
+        turns += [group[i] for group in by_source.values() if i < len(group)]
+    return turns[:n]
+
+
+def show_example(run, example, attempts, targets):
+    print(paint(f"\n=== {example.id}", BOLD))
+    print(f"question:   {question(run, example)}")
+    for kind in ("own", "paraphrase"):
+        if (example.id, kind) not in attempts:
+            print(f"{kind + ':':11} (no method came to need one)")
+        for attempt in attempts.get((example.id, kind), []):
+            verdict = "unfinished, never a target"
+            if attempt["finish_reason"] == "end":
+                v = run.verdicts.accept(example, attempt["text"], kind)
+                verdict = f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
+            print(f"{kind + ':':11} {attempt['text']}\n            -> {verdict}")
+    print("gold:       " + indented(run.task.gold(example)))
+    for method, rows in targets.items():
+        if example.id not in rows:
+            print(f"{method}: dropped, no source was accepted")
+            continue
+        target = rows[example.id]
+        prompt = run.tokenizer.bpe.decode(target["prompt_ids"], skip_special_tokens=False)
+        answer = run.tokenizer.bpe.decode(target["ids"], skip_special_tokens=False)
+        print(f"{method} trains on {target['source']}, {len(target['ids'])} tokens in the loss, "
+              f"{len(target['prompt_ids'])} masked:")
+        print(paint(prompt, GREY) + (paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"))
+
+
+def show_answers(n, run, test, cells):
+    """The first answer of every model to n test questions."""
+    for example in test[:n] if cells else []:
+        print(paint(f"\n=== test {example.id}", BOLD))
+        print(f"question:   {question(run, example)}")
+        print("gold:       " + indented(run.task.gold(example)))
+        for cell in cells:
+            answer = next(a for a in cell.splits["test"] if a["id"] == example.id)
+            v = run.verdicts.score(example, answer["text"])
+            print(f"{cell.folder.name}: {answer['text']}")
+            print(f"            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
+
+
+BOLD, GREEN, GREY = 1, 32, 90    # of a terminal
+
+
+def paint(text, colour):
+    return f"\033[{colour}m{text}\033[0m" if sys.stdout.isatty() else text
+
+
+def question(run, example):
+    """What the model is asked, without the empty lines."""
+    text = run.method_code.ask(run.task, example)[-1]["content"]
+    return indented("\n".join(line for line in text.split("\n") if line.strip()))
+
+
+def indented(text):
+    return text.replace("\n", "\n            ")

@@ -15,10 +15,9 @@ from pathlib import Path
 import judge
 from data import TINY, Example, UserError, read_jsonl
 
-ASK = ("You are an expert Python programmer. {question}\nYour code should pass these tests:\n{tests}\n\n"
-       "Answer with one Python code block and nothing else.")
-REWRITE = ("{ask}\n\nReference answer, with its variable names removed:\n{gold}\n\n"
-           "Guided by the reference answer, write your own, with clear names.")
+QUESTION = ("You are an expert Python programmer. {question}\n"
+            "Your code should pass these tests:\n{tests}\n\n"
+            "Answer with one Python code block and nothing else.")
 SPLITS = {"prompt": range(1, 11), "test": range(11, 511), "validation": range(511, 601), "train": range(601, 975)}
 
 
@@ -78,6 +77,8 @@ def bare(code, names=True):
 class MBPP:
     """A Task (data/__init__.py, load_task)."""
     name = "mbpp"
+    instruction = ""             # stands in the question, which the rewrite prompt shows whole
+    rewriting = "write your own, with clear names."
     runs_code = True             # verdicts come from running programs: kept on disk, made beside the sampling
 
     def __init__(self, folder, all_asserts=False):
@@ -122,15 +123,21 @@ class MBPP:
                                     | {"tests": tests, "setup": setup}))
         return examples
 
-    def ask(self, example):
-        """The messages that pose the task."""
-        tests = example.extra["tests"]
-        shown = tests if self.all_asserts or len(tests) == 1 else tests[:-1]
-        return [{"role": "user", "content": ASK.format(question=example.question, tests="\n".join(t.strip() for t in shown))}]
+    def history(self, example):
+        return []
 
-    def rewrite(self, example):
-        """The messages that show the gold and ask for a program of the model's own."""
-        return [{"role": "user", "content": REWRITE.format(ask=self.ask(example)[0]["content"], gold=fenced(bare(normalise(example.answer), names=False)))}]
+    def question(self, example):
+        """The task, its asserts (all, or all but the last), and what to answer with."""
+        tests = example.extra["tests"]
+        if not self.all_asserts and len(tests) > 1:
+            tests = tests[:-1]
+        lines = "\n".join(test.strip() for test in tests)
+        return QUESTION.format(question=example.question, tests=lines)
+
+    def reference(self, example):
+        """The gold without the names of its variables: shown as it is, it would be copied."""
+        program = bare(normalise(example.answer), names=False)
+        return f"Reference answer, with its variable names removed:\n{fenced(program)}"
 
     def gold(self, example):
         """The clean gold: the normalised program in a code block."""

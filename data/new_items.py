@@ -63,9 +63,11 @@ def draw(options, beside):
     return files
 
 
-def read(options, out, files, beside):
-    """Write the files and read them as any others -> {seed: (training examples, test examples, {name: Ability})}. With --plan they
-    are written to a place that is emptied again."""
+def read(options, out, files, drawn):
+    """Write the files and read them as any others -> {seed: s3ft.Questions}, whose validation is that of `drawn`.
+
+    With --plan they are written to a place that is emptied again.
+    """
     def questions(task, folder, split):
         path = folder / place(task, split)
         if not path.is_file():
@@ -80,12 +82,13 @@ def read(options, out, files, beside):
             write_jsonl(top / path, rows)
         for seed in options.seeds:
             folder, mine = top / f"s{seed}", {}
-            for name, a in beside.items():
+            for name, a in drawn[options.seeds[0]].benchmarks.items():       # of the skills all seeds have the first one's
                 items = questions(name, folder, "test") if name in ALL else a.items
                 if name in benchmarks.BUNDLED:
                     items = benchmarks.bundled(folder / "benchmarks" / f"{name}.jsonl")
                 mine[name] = dataclasses.replace(a, items=items, of=a.of if items is a.items else len(items))
-            found[seed] = questions(options.task, folder, "train"), questions(options.task, folder, "test"), mine
+            train, test = questions(options.task, folder, "train"), questions(options.task, folder, "test")
+            found[seed] = dataclasses.replace(drawn[seed], train=train, test=test, benchmarks=mine)
     return found
 
 

@@ -31,8 +31,6 @@ JUDGES = {                       # name: (may it become a target? is it right? h
              lambda text, truth: judges.span(text, truth["golds"]), " Answer in one short sentence."),
     "exact": (lambda text, truth, source: judges.exact(text, truth["gold"]), lambda text, truth: judges.exact(text, truth["gold"]), ""),
 }
-REWRITE = ("{question}\n\nReference answer:\n{gold}\n\n"
-           "Guided by the reference answer, answer the question in your own words.{how}")
 FIELDS = (("question", "answer"), ("prompt", "completion"), ("instruction", "output"), ("messages",))
 KNOWN = "question/answer, prompt/completion, instruction/output or messages"
 TURNS = "a chat is an optional system message, then user and assistant in turn, the assistant last"
@@ -41,12 +39,14 @@ HELD = 500                       # questions in a part that is held back, at mos
 
 class Own:
     """A Task (data/__init__.py, load_task), and for the caller: title, files, fields and notes (lines to print)."""
+    instruction = ""             # nothing is added to the user's own question
 
     def __init__(self, file, judge, test=None):
         if judge not in JUDGES:
             raise UserError(f"{file}: which judge? give --judge NAME, one of: {', '.join(JUDGES)}")
         self.name, self.title = judge, Path(file).stem
-        self.judge_target, self.judge_answer, self.how = JUDGES[judge]
+        self.judge_target, self.judge_answer, how = JUDGES[judge]
+        self.rewriting = f"answer the question in your own words.{how}"
         self.runs_code = judge == "code"
         self.files = [Path(path) for path in (file, test) if path is not None]
         examples, self.fields = self.read(self.files[0])
@@ -128,15 +128,16 @@ class Own:
         """What a verdict needs, so that attempts.jsonl can be judged again by itself."""
         return {"judge": self.name, "gold": self.gold(example)} | {k: v for k, v in example.extra.items() if k != "messages"}
 
-    def ask(self, example):
-        """The messages that pose the question: the user's own."""
-        return [dict(m) for m in example.extra["messages"]]
+    def history(self, example):
+        """The user's own chat up to the question: a system message, earlier turns, or nothing."""
+        return [dict(message) for message in example.extra["messages"][:-1]]
 
-    def rewrite(self, example):
-        """The same messages; the last one shows the gold too and asks for it in the model's own words."""
-        messages = self.ask(example)
-        messages[-1]["content"] = REWRITE.format(question=example.question, gold=self.gold(example), how=self.how)
-        return messages
+    def question(self, example):
+        """The user's own question, unchanged."""
+        return example.question
+
+    def reference(self, example):
+        return f"Reference answer:\n{self.gold(example)}"
 
     def gold(self, example):
         """The clean gold. For numbers, as in GSM8K, without <<..>>, and a last line "#### 13" told as "The answer is 13." """

@@ -1,5 +1,4 @@
 """plan.py - what a run is, what of it is left to do, and what that takes: tokens from the files, speeds from a few seconds of the real thing."""
-import copy
 import time
 
 import torch
@@ -10,8 +9,11 @@ from data.files import mean, read_jsonl
 from data.training import minutes
 
 
-def show(run, drawn, measured, methods, accept, sampled, sampler):
-    """Print what this run is and what is left to do, with minutes, memory and disk."""
+def show(run, drawn, methods, sampler):
+    """Print what this run is and what is left to do, with minutes, memory and disk.
+
+    drawn: {seed: s3ft.Questions}. methods: {name: sources}.
+    """
     o = run.options
     parameters = sum(p.numel() for p in run.base.parameters())
     name = "the bundled teaching model" if o.bundled else o.model if o.commit else o.folder.resolve().name
@@ -26,17 +28,9 @@ def show(run, drawn, measured, methods, accept, sampled, sampler):
     print(run.why + "; " + (f"LoRA of rank {o.lora} (alpha {o.lora_alpha:g}, dropout {o.lora_dropout:g}) on {', '.join(o.lora_targets)}"
                              if o.lora else "all weights are tuned, in fp32"))
     cells = [(m, lr, s) for s in o.seeds for m in o.methods for lr in o.lr if run.name(m, lr, s) not in run.done]
-    questions = list({e.id: e for s in o.seeds for e in drawn[s] if any(s == seed for *_, seed in cells)}.values())
-    have = {}
-    for a in read_jsonl(run.out / "attempts.jsonl", runs.ATTEMPT):
-        if a["base"] == run.attempt_key()[0]:
-            have.setdefault((a["id"], a["source"]), []).append(a)
-    rows = {m: methods[m] for m in o.methods}
-    todo = {stage: [e for e in runs.needed(stage, questions, rows, have, accept, sampled) if (e.id, stage) not in have] for stage in ("own", "paraphrase")}
-    own = len(todo["own"])
-    # of the paraphrases that a refused own answer would call for, half, while those answers are still to be sampled
-    unsure = {e.id for e in todo["own"]} if all(row[0] != "paraphrase" for row in rows.values()) else set()
-    rewrites = sum(0.5 if e.id in unsure else 1 for e in todo["paraphrase"])
+    seeds_left = {s for _, _, s in cells}
+    questions = list({e.id: e for s in o.seeds if s in seeds_left for e in drawn[s].train}.values())
+    have, own, rewrites, unsure = attempts_left(run, questions, {m: methods[m] for m in o.methods})
     weights = lambda x: [run.out / run.name(*x) / name for name in ((runs.MERGED,) if o.lora else (runs.WHOLE,))]
     left = [x for x in cells if not (run.out / run.name(*x) / "result.json").is_file() or run.keeps(*x) and not all(p.is_file() for p in weights(x))]
     bases = [s for s in o.seeds if run.name("base", None, s) not in run.done and not (run.out / run.name("base", None, s) / "result.json").is_file()]
@@ -45,33 +39,33 @@ def show(run, drawn, measured, methods, accept, sampled, sampler):
         return [r["id"] for r in rows] != [i.id for i in ability.items]
     there = [("base", None, s) for s in o.seeds if s not in bases and run.name("base", None, s) not in run.done]
     there += [x for x in cells if x not in left and (run.out / run.name(*x) / (runs.ADAPTER if o.lora else runs.WHOLE)).is_file()]
-    more = [(x[2], a) for x in there for a in measured[x[2]]["beside"].values() if lacks(run.out / run.name(*x), a)]
+    more = [(x[2], a) for x in there for a in drawn[x[2]].benchmarks.values() if lacks(run.out / run.name(*x), a)]
     if not (own or rewrites or left or bases or more):
         return print(f"all cells are there: {run.out}")
 
     # tokens from the files (a public model answers at about twice a gold's length), speeds from a few seconds of the real thing
     seed = o.seeds[0]
-    items = measured[seed]
-    some = (drawn[seed] or items["test"])[:64]
-    ask = mean(len(run.tokenizer.encode_chat(run.task.ask(e))) for e in some)
+    mine, asks = drawn[seed], run.method_code.ask
+    some = (mine.train or mine.test)[:64]
+    ask = mean(len(run.tokenizer.encode_chat(asks(run.task, e))) for e in some)
     gold = mean(len(run.tokenizer.encode(run.task.gold(e))) for e in some)
     answer = mean(len(run.tokenizer.encode(e.extra.get("voice", e.answer))) for e in some) if o.bundled else min(2 * gold, o.max_new_tokens)
     if have:
         answer = mean(len(a["ids"]) for tries in have.values() for a in tries)
     speed = try_speed(run, sampler, some, max(1, int(answer)))
-    tests = len(items["test"]) * o.test_samples + len(items["validation"])
+    tests = len(mine.test) * o.test_samples + len(mine.validation)
     def seconds(ability):                            # to measure it on one model
         if ability.task is None:
             return run.tokens_of(ability) / speed["read"]
-        asked = mean(len(run.tokenizer.encode_chat(ability.task.ask(e))) for e in ability.items[:16])
+        asked = mean(len(run.tokenizer.encode_chat(asks(ability.task, e))) for e in ability.items[:16])
         return len(ability.items) * (ability.max_new_tokens / 2 / speed["sample"] + asked / speed["read"])
     each = answer / speed["sample"] + ask / speed["read"]                # seconds for one answer
     t_attempts = (own * o.samples * each + rewrites * o.samples * (each + gold / speed["read"]))
-    t_measure = tests * each + min(100, tests) * 2 * (ask + answer) / speed["read"] + sum(map(seconds, items["beside"].values()))
+    t_measure = tests * each + min(100, tests) * 2 * (ask + answer) / speed["read"] + sum(map(seconds, mine.benchmarks.values()))
     t_more = sum(seconds(a) for _, a in more)
-    t_train = len(drawn[seed]) * o.epochs * (ask + (answer + gold) / 2) / speed["train"]
+    t_train = len(mine.train) * o.epochs * (ask + (answer + gold) / 2) / speed["train"]
     total = t_attempts + len(bases) * t_measure + len(left) * (t_train + t_measure) + t_more
-    print(f"plan: {len(questions)} questions; {own} own answers and {'about ' * bool(unsure)}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
+    print(f"plan: {len(questions)} questions; {own} own answers and {'about ' if unsure else ''}{rewrites:.0f} paraphrases to sample ({minutes(t_attempts)}); "
           f"{len(bases) + len(left)} of {len(o.seeds) + len(cells)} cells to do ({minutes(t_train)} training and {minutes(t_measure)} measuring each)"
           + (f"; {len(more)} benchmarks to add to others ({minutes(t_more)})" if more else ""))
     kept = {"none": 0, "last": len(o.methods), "all": len(cells)}[o.keep]
@@ -79,6 +73,31 @@ def show(run, drawn, measured, methods, accept, sampled, sampler):
     disk = kept * size + len(questions) * 6000 + (len(cells) * speed["trainable"] * 4 if o.lora else 0)
     most = memory(run, sampler, speed["trainable"], ask + gold)
     print(f"plan: about {minutes(total)} in all, {most / 1e9:.1f} GB memory, {disk / 1e6:.0f} MB disk in {run.out}", flush=True)
+
+
+def attempts_left(run, questions, methods):
+    """What is still to be sampled -> (attempts that are there, own answers, paraphrases, whether the latter are a guess).
+
+    The method itself tells: choose_targets is asked, on the attempts that are there, what it comes to need. Where an own answer
+    is lacking it is taken for refused; then half of the paraphrases that follow from that are counted.
+    """
+    have = {}
+    for a in read_jsonl(run.out / "attempts.jsonl", runs.ATTEMPT):
+        if a["base"] == run.attempt_key()[0]:
+            have.setdefault((a["id"], a["source"]), []).append(a)
+    left = {"own": set(), "paraphrase": set()}
+    certain = set()              # paraphrases that no own answer can make needless
+
+    for sources in methods.values():
+        def attempts_there(kind, examples, sources=sources):
+            lacking = {e.id for e in examples if (e.id, kind) not in have}
+            left[kind] |= lacking
+            if kind == "paraphrase":
+                certain.update(lacking if sources[0].startswith("paraphrase") else lacking - left["own"])
+            return {e.id: have.get((e.id, kind), []) for e in examples}
+        run.method_code.choose_targets(sources, questions, run.verdicts, attempts_there)
+    guessed = left["paraphrase"] - certain
+    return have, len(left["own"]), len(certain) + len(guessed) / 2, bool(guessed)
 
 
 def memory(run, sampler, trainable, length):
@@ -96,7 +115,7 @@ def try_speed(run, lm, examples, answer):
     """Tokens per second of sampling, reading (prompts, options) and training, tried for a few seconds; trainable parameters."""
     o = run.options
     most = lm.config.max_position_embeddings - max(answer, 12) - 1                      # of a prompt that would not fit, its end
-    prompts = [run.tokenizer.encode_chat(run.task.ask(e))[-max(1, most):] for e in examples]
+    prompts = [run.tokenizer.encode_chat(run.method_code.ask(run.task, e))[-max(1, most):] for e in examples]
     some = prompts[:4] if run.big else prompts
     model.generate(lm, some[:2], 2)
     began = time.time()
@@ -111,13 +130,19 @@ def try_speed(run, lm, examples, answer):
     if not o.methods:                                # nothing will be trained
         return {"sample": sample, "read": read, "train": read, "trainable": 0}
     batch = 2 if run.big else o.batch
-    targets = [run.method_code.make_target(run.tokenizer, run.task, e, "gold", None) for e in examples[:(2 if run.big else 3) * batch]]
-    trained = model.add_lora(lm, o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets) if o.lora else copy.deepcopy(run.base).float()
+    choices = [run.method_code.Choice(e, "gold", None) for e in examples[:(2 if run.big else 3) * batch]]
+    targets = [run.method_code.make_target(run.tokenizer, run.task, choice) for choice in choices]
+    settings = run.method_code.Training(1e-5, 1, batch, lora=o.lora, lora_alpha=o.lora_alpha, lora_dropout=o.lora_dropout,
+                                        lora_targets=tuple(o.lora_targets))
+    trained = run.method_code.trainable_model(run.base, lm, settings)
     trainable = sum(p.numel() for p in trained.parameters() if p.requires_grad)
     began, times = time.time(), []
-    steps = lambda **how: run.method_code.finetune(trained, targets, 1e-5, 1, batch, 0, run.train_dtype, **how)
-    training.train(trained, steps, lambda label, total: lambda n=1: n and times.append(time.time() - began), None,
-                   training.micro_budget(trained, run.train_dtype, 0)[0], None, None)
+
+    def stepped(_, total):
+        return lambda n: n and times.append(time.time() - began)
+    budget = training.micro_budget(trained, run.train_dtype, 0)[0]
+    training.train(run.method_code.finetune, trained, targets, run.tokenizer.close_id, settings, run.train_dtype,
+                   training.Journal(trained, budget, stepped))
     model.remove_lora(lm)
     rate = batch * (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else len(targets) / times[-1]   # the first warms up
     return {"sample": sample, "read": read, "train": rate * mean(len(t.prompt_ids) + len(t.ids) for t in targets), "trainable": trainable}

@@ -14,6 +14,7 @@ A key is a digest of all that a thing depends on: ids, settings, model files, an
 syntax tree, so that a comment costs nothing). A thing whose key still fits is used, any other is made again and the run says
 why. Every file is written whole to a temporary name and then renamed, so a kill leaves the old or the new one.
 """
+import dataclasses
 import difflib
 try:
     import fcntl
@@ -28,7 +29,8 @@ import torch
 
 import judge
 import model
-from data import TASKS, TINY, UserError, abilities, arithmetic, asserts, benchmarks, cells, checkpoint, hub, prefixes, tables, training
+from data import TASKS, TINY, UserError, abilities, arithmetic, asserts, benchmarks, cells, checkpoint, device
+from data import hub, prefixes, tables, training
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.tiny import world_truth
@@ -51,23 +53,55 @@ FIGURE2 = 84                     # training items whose log-probabilities are ta
 
 # ---------------------------------------------------------------- what main asks for before it samples
 
-def fitting(examples, task, tokenizer, context, max_new_tokens):
-    """(examples that fit the context with their gold, rewrite prompt and answer; how many do not). The same for all methods."""
-    size = lambda messages: sum(len(m["content"].encode()) for m in messages)
-    kept = []
+def load_validation(options, task):
+    """The questions on which several rates are compared, and which --results keeps too; else none."""
+    if len(options.lr) > 1 or options.results:
+        return task.load("validation")[:options.validation_limit]
+    return []
+
+
+def check_rates(options, validation):
+    """UserError where several rates are given and there is nothing to compare them on."""
+    if len(options.lr) < 2 or validation:
+        return
+    if not options.validation_limit:
+        raise UserError("several --lr are compared on validation, which --validation-limit 0 leaves out; give one --lr")
+    raise UserError("several --lr are compared on validation, and these data are too few to hold any back; give one --lr")
+
+
+def fitting(examples, task, tokenizer, context, max_new_tokens, ask, rewrite):
+    """The examples that fit the context with their gold, rewrite prompt and answer, the same for all methods; and how many do not.
+
+    ask, rewrite: s3ft's, (task, example) -> a chat.
+    """
     if not examples:                 # nothing is trained on
         return [], 0
-    for e in examples:
-        # a token is at least a byte, so short texts need no counting (300: a chat template's own words)
-        if max(size(task.rewrite(e)) + max_new_tokens, size(task.ask(e)) + max(max_new_tokens, len(task.gold(e).encode()))) + 300 > context:
-            asked, gold = len(tokenizer.encode_chat(task.ask(e))), len(tokenizer.encode(task.gold(e)))
-            if max(len(tokenizer.encode_chat(task.rewrite(e))), asked) + max_new_tokens > context or asked + gold + 2 > context:
+
+    def size(chat):
+        return sum(len(message["content"].encode()) for message in chat)
+
+    kept = []
+    for example in examples:
+        question = ask(task, example)
+        again = rewrite(task, example)
+        gold = task.gold(example)
+        # A token is at least a byte, so short texts need no counting (300: a chat template's own words).
+        most = max(size(again) + max_new_tokens, size(question) + max(max_new_tokens, len(gold.encode())))
+        if most + 300 > context:
+            asked = len(tokenizer.encode_chat(question))
+            answered = max(asked, len(tokenizer.encode_chat(again))) + max_new_tokens
+            trained = asked + len(tokenizer.encode(gold)) + 2
+            if max(answered, trained) > context:
                 continue
-        kept.append(e)
+        kept.append(example)
     if not kept:
         raise UserError(f"no training example fits the model's context of {context} tokens with {max_new_tokens} new ones; lower --max-new-tokens")
-    for e in {len(task.ask(e)): e for e in kept}.values():                   # one chat of each shape
-        prompt, chat = (tokenizer.encode_chat(task.ask(e) + more) for more in ([], [{"role": "assistant", "content": "1"}]))
+
+    one_of_each_shape = {len(ask(task, example)): example for example in kept}
+    for example in one_of_each_shape.values():
+        question = ask(task, example)
+        prompt = tokenizer.encode_chat(question)
+        chat = tokenizer.encode_chat(question + [{"role": "assistant", "content": "1"}])
         if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
             raise UserError("the model's chat template does not close an answer with a token of its own, or changes the question "
                             "once it is answered; take another model")
@@ -95,22 +129,26 @@ def model_key(folder):
     return file_digest([*files, *checkpoint.weight_files(folder)])
 
 
-def needed(stage, examples, methods, attempts, accept, sampled):
-    """The examples for which some method comes to ask for an attempt of this stage ("own" or "paraphrase")."""
-    def asks(sources, example):
-        for source in sources:
-            if sampled.get(source) == stage:
-                return True
-            if source not in sampled or any(a["finish_reason"] == "end" and accept(example, a["text"], source).ok
-                                            for a in attempts.get((example.id, sampled[source]), [])):
-                return False         # settled before it comes to that
-    return [e for e in examples if any(asks(sources, e) for sources in methods.values())]
+def asked_for(sources, examples, source_of):
+    """{"own" or "paraphrase": examples} that a method asks for, when source_of {id: source} is what it ended with: an
+    example is asked for until a source serves it."""
+    asked = {}
+    earlier = set()
+    for source in sources:
+        kind = source.removesuffix("_number")
+        if kind in ("own", "paraphrase"):
+            asked[kind] = [e for e in examples if source_of.get(e.id) not in earlier]
+        earlier.add(source)
+    return asked
 
 
 # ---------------------------------------------------------------- the run folder
 
-def open_run(options, task, base, tokenizer, method_code):
-    """Find or make the run folder and make sure that it belongs to this task, model and data."""
+def open_run(options, task, base, tokenizer, method_code, dropped):
+    """Find or make the run folder and make sure that it belongs to this task, model and data.
+
+    method_code: the module s3ft. dropped: how many training examples do not fit the context.
+    """
     data_files = list(task.files) + (list((TINY / "benchmarks").glob("*.jsonl")) if options.bundled else [])
     identity = {"task": options.task if options.task in TASKS else f"{task.title} judged by {task.name}",
                 "model": model_key(options.folder), "data": file_digest(data_files)}
@@ -149,14 +187,32 @@ def open_run(options, task, base, tokenizer, method_code):
                         shutil.rmtree(path)
                     elif path.is_file() and path.name not in ("lock", "run.json"):
                         path.unlink()
-            write_json(out / "run.json", identity)
+        threads, why_threads = threads_of(out, base, options.fresh)
+        if not options.plan:
+            write_json(out / "run.json", identity | {"threads": threads})
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); give another folder") from None
     run = Run(out, options, identity, task, base, tokenizer, method_code, lock)
-    run.done, run.shared = done, shared
+    run.done, run.shared, run.dropped = done, shared, dropped
+    run.why += why_threads
     for line in cells.otherwise([held for held in done.values() if "cell" in held], run.made):
         print(line, flush=True)
     return run
+
+
+def threads_of(out, base, fresh):
+    """Compute with as many threads as this folder's run began with, as others add up numbers in another order; else with as many
+    as this machine has free -> (threads, a few words about it)."""
+    if next(base.parameters()).device.type != "cpu":
+        return None, ""
+    kept = None if fresh else read_json(out / "run.json").get("threads")
+    if isinstance(kept, int) and kept > 0:
+        threads, why = kept, " (as this run began)"
+    else:
+        threads, most = device.free_threads()
+        why = "" if threads == most else f" of {most}, as other work keeps this machine busy"
+    torch.set_num_threads(threads)
+    return threads, f"; {threads} thread{'s' if threads > 1 else ''}{why}"
 
 
 WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapter_model.safetensors"
@@ -165,52 +221,66 @@ WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapt
 class Cell:
     """One model while it is trained and measured: its folder, its progress, and the state of its training on the way."""
 
-    def __init__(self, run, folder, key, trained, lr, keep, anew=True):
-        """key: of all but the benchmarks; trained: of what the weights depend on; anew: leave nothing of an older cell."""
-        self.run, self.folder, self.key, self.trained, self.lr, self.kept = run, folder, key, trained, lr, keep
-        self.state, self.part, self.bars, self.new = folder / "state.safetensors", folder / "answers-part.jsonl", [], {}
-        if not anew:
-            return
-        if folder.is_dir():
-            measured = [self.path(name) for name in abilities.NAMES]     # which have keys of their own
-            for path in folder.iterdir():                                    # of an older key, or half-made
+    def __init__(self, run, method, settings, seed, benchmarks):
+        """settings: s3ft.Training, None for the base model. benchmarks: {name: Ability} to be measured."""
+        self.run, self.method, self.settings, self.seed, self.benchmarks = run, method, settings, seed, benchmarks
+        self.lr = None if settings is None else settings.lr
+        self.folder = run.out / run.name(method, self.lr, seed)
+        self.state, self.part = self.folder / "state.safetensors", self.folder / "answers-part.jsonl"
+        self.to_make = False        # nothing of it is there
+        self.lacking = {}            # benchmarks that a finished cell lacks and that its weights can still be measured on
+        self.targets = None
+        self.result, self.splits, self.kl = None, {}, None
+        self.losses, self.train_seconds = [], 0.0
+        self.bars, self.new = [], {}
+        self.began = time.time()
+
+    def clear(self):
+        """Leave nothing of an older cell in the folder, but what has a key of its own."""
+        if self.folder.is_dir():
+            stay = [self.state, self.part, *(self.path(name) for name in abilities.NAMES)]
+            for path in self.folder.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path not in (self.state, self.part, *measured):
+                elif path not in stay:
                     path.unlink()
         else:
-            folder.unlink(missing_ok=True)                                   # if somebody put a file there
-        folder.mkdir(parents=True, exist_ok=True)
+            self.folder.unlink(missing_ok=True)                              # if somebody put a file there
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def progress(self, label, total):
         self.bars.append([label, Progress(label, total), time.time()])
         return self.bars[-1][1]
 
-    def train(self, lm, steps, targets):
-        """Run finetune's steps to the end, through kills and shortage of memory -> {"losses", "train_seconds"}."""
+    def train(self, finetune, lm, targets, close_id, settings):
+        """finetune(lm, targets, ..) to its end, through kills and shortage of memory; then the weights are kept."""
         longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
         budget, lm.checkpointing = training.micro_budget(lm, self.run.train_dtype, longest)
         if not self.state.is_file():                                         # trained anew: so are the answers
             self.part.unlink(missing_ok=True)
-        result = training.train(lm, steps, self.progress, lambda lm: self.run.method_code.optimiser_of(lm, self.lr), budget,
-                                self.state, self.key)
+        journal = training.Journal(lm, budget, self.progress, self.state, self.key)
+        losses = training.train(finetune, lm, targets, close_id, settings, self.run.train_dtype, journal)
+        self.losses = [round(loss, 5) for loss in losses]
+        self.train_seconds = time.time() - journal.began
         lm.checkpointing = False
-        return result
+        self.keep(lm)
 
     def answers(self, split, jobs, answer):
-        """The model's answers to jobs (example, sample), in fixed chunks that a kill leaves behind: answer(jobs, progress) -> rows."""
+        """The model's answers to jobs, in fixed chunks that a kill leaves behind: answer(jobs, progress) -> rows."""
+        if not jobs:
+            return
         done = [a for a in read_jsonl(self.part, ("cell", "split", "id", "sample")) if a["cell"] == self.key]
         mine = [a for a in done if a["split"] == split]
-        if [(a["id"], a["sample"]) for a in mine] != [(e.id, sample) for e, sample in jobs[:len(mine)]]:      # damaged: all of it anew
+        if [(a["id"], a["sample"]) for a in mine] != [(j.example.id, j.sample) for j in jobs[:len(mine)]]:    # damaged: all of it anew
             mine, done = [], [a for a in done if a["split"] != split]
         bar, chunk = self.progress(split, len(jobs)), self.run.chunk
         bar(len(mine))
         for i in range(len(mine), len(jobs), chunk):
             made = [{"cell": self.key, "split": split} | a for a in answer(jobs[i:i + chunk], bar)]
-            self.run.verdicts.ahead(jobs[i:i + chunk], made)
+            self.run.verdicts.ahead([job.example for job in jobs[i:i + chunk]], made)
             mine, done = mine + made, done + made
             write_jsonl(self.part, done)
-        return [{k: v for k, v in a.items() if k not in ("cell", "split")} for a in mine]
+        self.splits[split] = [{k: v for k, v in a.items() if k not in ("cell", "split")} for a in mine]
 
     def path(self, name):
         return self.folder / f"{name}.jsonl"
@@ -229,12 +299,12 @@ class Cell:
         bar = self.progress(ability.name, sum(ability.weight(i) for i in ability.items))
         self.new[ability.name] = 0
 
-        def counted(jobs, progress):
-            self.new[ability.name] += len(jobs)
-            return answer(jobs, progress)
+        def counted(items, progress):
+            self.new[ability.name] += len(items)
+            return answer(items, progress)
         others = self.run.out.glob(f"base-s*/{ability.name}.jsonl") if self.lr is None else ()
-        return abilities.fill(self.path(ability.name), self.ability_key(ability), ability, others,
-                              abilities.CHOICES if ability.task is None else self.run.chunk, counted, bar)
+        abilities.fill(self.path(ability.name), self.ability_key(ability), ability, others,
+                       abilities.CHOICES if ability.task is None else self.run.chunk, counted, bar)
 
     def reopen(self, sampler):
         """The tuned model from what the folder keeps, as it was when it was measured: adapters on the sampling copy, or all weights."""
@@ -271,12 +341,13 @@ class Run:
             self.train_dtype, why_train = torch.float32, "small gradients would vanish in fp16"
         self.dtypes = [str(self.sample_dtype), str(self.train_dtype)]
         self.why = f"{device.type}: sampling in {short(self.sample_dtype)} ({why_sample}); training in {short(self.train_dtype)} ({why_train})"
-        self.code = {"model.py": digest(code_of(model), code_of(prefixes)), "train": code_of(method_code, "finetune"),
-                     "measure": code_of(method_code, "evaluate", "divergence"), "answers": code_of(method_code, "evaluate"),
+        self.code = {"model.py": digest(code_of(model), code_of(prefixes)),
+                     "train": code_of(method_code, "finetune", "trainable_model"),
+                     "measure": code_of(method_code, "answers", "divergence"), "answers": code_of(method_code, "answers"),
                      "choices": code_of(benchmarks, "loglikelihoods")}
         self.big = sum(p.numel() for p in base.parameters()) > 50e6
         self.chunk = SMALL_CHUNK if self.big and device.type == "cpu" else CHUNK
-        self.code["attempt"] = digest(code_of(method_code, "attempt"), self.code["model.py"])
+        self.code["attempt"] = digest(code_of(method_code, "answers"), self.code["model.py"])
         self.machine = [torch.__version__, device.type]
         self.made = {"python": sys.version.split()[0], "torch": torch.__version__, "device": device.type,
                      "dtypes": f"{short(self.sample_dtype)}/{short(self.train_dtype)}",
@@ -289,6 +360,8 @@ class Run:
         self.keys = read_json(out / "keys.json")
         self.lock = lock             # held as long as this object lives
         self.verdicts = Verdicts(task, out, options.plan)
+        self.used = {seed: {} for seed in options.seeds}                     # {seed: {(example id, kind): [attempt, ..]}}
+        self.rows = []                                                       # what results.json says of the finished cells
 
     def tokens_of(self, ability):
         """About how many tokens it takes to score a benchmark (counted once: five shots are long)."""
@@ -305,20 +378,19 @@ class Run:
                  "the code that samples": self.code["attempt"], "torch or the device": self.machine}
         return digest(parts), {k: digest(v) for k, v in parts.items()}
 
-    def attempts(self, jobs, make):
-        """Attempts for all jobs [(example, source, sample)], sampled in chunks where they are not there yet.
+    def attempts(self, seed, jobs, make):
+        """Attempts for all jobs, of one kind, sampled in chunks where they are not there yet: make(jobs, progress) -> rows.
 
-        -> {(example id, source): [attempt, ...]}
+        -> {example id: [attempt, ...]}; run.used keeps them too.
         """
         if not jobs:
             return {}
         base, parts = self.attempt_key()
-        path, source = self.out / "attempts.jsonl", jobs[0][1]
+        path, source = self.out / "attempts.jsonl", jobs[0].kind
         have = {(a["id"], a["source"], a["sample"]): a for a in read_jsonl(path, ATTEMPT)}
-        keys = {(e.id, source, sample): digest(base, self.tokenizer.encode_chat(self.task.ask(e) if source == "own" else self.task.rewrite(e)))
-                for e, source, sample in jobs}
-        missing = [job for job in jobs if have.get((job[0].id, *job[1:]), {}).get("key") != keys[(job[0].id, *job[1:])]]
-        stale = [job for job in missing if (job[0].id, *job[1:]) in have]
+        keys = {(job.example.id, job.kind, job.sample): digest(base, job.prompt_ids) for job in jobs}
+        missing = [job for job, (name, key) in zip(jobs, keys.items()) if have.get(name, {}).get("key") != key]
+        stale = [job for job in missing if (job.example.id, job.kind, job.sample) in have]
         if stale:
             before = self.keys.get("attempts") or {}
             changed = [name for name in parts if before.get(name) not in (None, parts[name])] or ["the prompts"]
@@ -326,37 +398,40 @@ class Run:
         if missing:
             bar, began, tokens = Progress(f"{source} answers" if source == "own" else "paraphrases", len(missing)), time.time(), 0
             for i in range(0, len(missing), self.chunk):
-                start = time.time()
-                made = make(missing[i:i + self.chunk], bar)
+                chunk, start = missing[i:i + self.chunk], time.time()
+                made = make(chunk, bar)
                 share = (time.time() - start) / len(made)
                 tokens += sum(len(a["ids"]) + 1 for a in made)
-                have |= {(a["id"], a["source"], a["sample"]): a | {"key": keys[a["id"], a["source"], a["sample"]], "base": base, "seconds": round(share, 4)}
-                         for a in made}
+                for a in made:
+                    name = (a["id"], a["source"], a["sample"])
+                    have[name] = a | {"key": keys[name], "base": base, "seconds": round(share, 4)}
                 write_jsonl(path, have.values())
-                self.verdicts.ahead(missing[i:i + self.chunk], made, source)
+                self.verdicts.ahead([job.example for job in chunk], made, source)
             self.keys["attempts"] = parts
             write_json(self.out / "keys.json", self.keys)
             self.note("sampling", tokens, time.time() - began)
-        self.verdicts.ahead(jobs, [have[e.id, source, sample] for e, _, sample in jobs], source)     # those of an earlier run too
+        attempts = [have[name] for name in keys]
+        self.verdicts.ahead([job.example for job in jobs], attempts, source)                   # those of an earlier run too
         found = {}
-        for e, source, sample in jobs:
-            found.setdefault((e.id, source), []).append(have[e.id, source, sample])
+        for a in attempts:
+            found.setdefault(a["id"], []).append(a)
+        self.used[seed] |= {(id, source): tries for id, tries in found.items()}
         return found
 
-    def log_probabilities(self, drawn, attempts, make):
-        """The first training items of the first seed that have an own answer and a paraphrase, both finished, and what
+    def log_probabilities(self, examples, make):
+        """The first training examples of the first seed that have an own answer and a paraphrase, both finished, and what
         make(pairs) says of them (s3ft.log_probabilities), kept in OUT/log-probabilities.json."""
-        seed, pairs = self.options.seeds[0], []
-        for e in drawn[seed]:
-            found = {source: [a for a in attempts[seed].get((e.id, source), []) if a["finish_reason"] == "end"] for source in ("own", "paraphrase")}
+        used, pairs = self.used[self.options.seeds[0]], []
+        for e in examples:
+            found = {kind: [a for a in used.get((e.id, kind), []) if a["finish_reason"] == "end"] for kind in ("own", "paraphrase")}
             if all(found.values()) and len(pairs) < FIGURE2:
-                pairs.append((e, {source: tries[0] for source, tries in found.items()}))
+                pairs.append((e, {kind: tries[0] for kind, tries in found.items()}))
         path, key = self.out / "log-probabilities.json", digest(self.attempt_key()[0], [[a["key"] for a in found.values()] for _, found in pairs],
                                                                 [self.task.gold(e) for e, _ in pairs], code_of(self.method_code, "log_probabilities"))
         if not pairs or (kept := read_json(path)).get("key") != key:
             kept = {"key": key, "items": make(pairs) if pairs else []}
             write_json(path, kept)
-        every = sum((e.id, "paraphrase") in attempts[seed] for e in drawn[seed]) == len(drawn[seed])
+        every = sum((e.id, "paraphrase") in used for e in examples) == len(examples)
         return {"items": kept["items"], "note": f"{len(pairs)} training questions with a finished own answer and a finished paraphrase"
                 + ("" if every else "; paraphrases were only asked for where the own answer was refused: --methods s3ft,sdft asks for all")}
 
@@ -367,20 +442,15 @@ class Run:
     # ---- targets and cells
 
     def write_targets(self, method, seed, chosen, targets):
-        """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others.
-
-        same_ids: whether those messages, put through the chat template, encode to our ids again (a model may have sampled a word
-        in other pieces than the tokenizer would cut it).
-        """
+        """targets-METHOD.jsonl: of all seeds of this run, ids for us, `prompt` and `completion` as chat messages for others."""
         path = self.out / f"targets-{method}.jsonl"
         rows = [r for r in read_jsonl(path, ("seed",)) if r["seed"] != seed and r["seed"] in self.options.seeds]
-        for (example, source, attempt), t in zip(chosen, targets):
-            text = self.task.text(example, source) if attempt is None else attempt["text"]
+        for choice, t in zip(chosen, targets):
+            question = self.method_code.ask(self.task, choice.example)
+            text = self.task.text(choice.example, choice.source) if choice.attempt is None else choice.attempt["text"]
             said = [{"role": "assistant", "content": text}]
-            ids = t.prompt_ids + t.ids
-            same = attempt is None or self.tokenizer.encode_chat(self.task.ask(example) + said)[:len(ids)] == ids
-            rows.append({"seed": seed, "id": t.id, "source": source, "prompt_ids": t.prompt_ids, "ids": t.ids,
-                         "prompt": self.task.ask(example), "completion": said, "same_ids": same})
+            rows.append({"seed": seed, "id": t.id, "source": t.source, "prompt_ids": t.prompt_ids, "ids": t.ids,
+                         "prompt": question, "completion": said})
         write_jsonl(path, sorted(rows, key=lambda r: r["seed"]))
 
     def name(self, method, lr, seed):
@@ -391,73 +461,85 @@ class Run:
         twice = o.lora and (o.folder / "adapter_config.json").is_file()      # an adapter on an adapter opens only when merged
         return lr is not None and (twice or o.keep == "all" or o.keep == "last" and (lr, seed) == (o.lr[-1], o.seeds[-1]))
 
-    def cell(self, method, lr, seed, targets, items, make, more):
-        """One trained and measured model: read from its folder if its key still fits, else made again. Of one that --results has, its name.
+    def cell(self, method, settings, seed, targets, questions, probe=None):
+        """One trained and measured model, as far as it is there: what is left to do is in cell.to_make and cell.lacking.
 
-        targets None: the base model. make(cell) -> what `measure` returns, and what cell.train does. more(cell, {name: Ability}):
-        measures benchmarks that a finished cell lacks; where its weights were not kept they stay a dash.
+        settings: s3ft.Training. targets: what it is trained on, None for the base model and for a cell that --results has.
+        questions: s3ft.Questions. probe: the base model's answers on which KL is measured.
         """
-        o, folder = self.options, self.out / self.name(method, lr, seed)
-        if folder.name in self.done:
-            return {"method": method, "lr": lr, "seed": seed}
-        ids = {split: [self.tokenizer.encode_chat(self.task.ask(e)) for e in items[split]] for split in ("validation", "test")}
+        o = self.options
+        cell = Cell(self, method, settings, seed, questions.benchmarks)
+        if cell.folder.name in self.done:
+            return cell
+        cell.targets = targets
+        encode = self.tokenizer.encode_chat
+        prompts = {split: [encode(self.method_code.ask(self.task, e)) for e in examples]
+                   for split, examples in (("validation", questions.validation), ("test", questions.test))}
         parts = {"the model": self.identity["model"], "torch or the device": self.machine}
         if targets is not None:
             parts |= {"the targets": [[t.prompt_ids, t.ids] for t in targets], "the code that trains": self.code["train"],
-                      "the training settings": [lr, o.epochs, o.batch, o.schedule, seed, self.dtypes[1],
-                                                  [o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets] if o.lora else None]}
-        trained = digest(parts, self.code["model.py"])
-        parts |= {"the items it is measured on": ids["test"], "the validation items": ids["validation"],
+                      "the training settings": [dataclasses.asdict(settings), self.dtypes[1]]}
+        cell.trained = digest(parts, self.code["model.py"])
+        parts |= {"the items it is measured on": prompts["test"], "the validation items": prompts["validation"],
                   "the sampling settings": [o.max_new_tokens, self.dtypes[0], o.test_samples, o.test_temperature],
                   "the code that measures": [self.code["measure"], self.code["model.py"]]}
         if targets is not None:
-            parts["the base model's answers"] = [a["ids"] for a in items["probe"]]
-        parts = {name: digest(value) for name, value in parts.items()}
-        keep = self.keeps(method, lr, seed)
-        result = self.finished(folder, parts, items, keep)
-        cell = Cell(self, folder, digest(parts), trained, lr, keep, anew=not result)
-        if result:
-            missing = {name: a for name, a in items["beside"].items() if cell.measured(a) is None}
-            if missing and (targets is None or (folder / (ADAPTER if o.lora else WHOLE)).is_file()):
-                again = [name for name in missing if cell.path(name).is_file()]
-                print(f"{folder.name}: {', '.join(missing)}" + (f" ({', '.join(again)}: taken up again, or anew because items, settings or code changed)"
-                                                               if again else ""), flush=True)
-                began = time.time()
-                more(cell, missing)
-                result["seconds"] = round(result["seconds"] + time.time() - began, 2)
-                write_json(folder / "result.json", {k: v for k, v in result.items() if k != "answers"})
-                self.spent(cell, result, items)
-        else:
-            print(f"{folder.name}" + (f": {len(targets)} targets" if targets is not None else ""), flush=True)
-            began = time.time()
-            result = make(cell)
-            self.spent(cell, result, items)
-            if targets is not None and targets:
-                self.note("training", o.epochs * sum(len(t.prompt_ids) + len(t.ids) for t in targets), result.pop("train_seconds"))
-            answers = result.pop("answers")
-            write_jsonl(folder / "answers.jsonl", [{"split": split} | a for split in answers for a in answers[split]])
-            result |= {"key": parts, "method": method, "lr": lr, "epochs": o.epochs if lr else None, "seed": seed,
-                       "targets": len(targets) if targets is not None else None,
-                       "target_tokens": sum(len(t.ids) for t in targets) if targets is not None else None,
-                       "weights": {name: (folder / name).stat().st_size for name in (WHOLE, MERGED, ADAPTER) if (folder / name).is_file()},
-                       "seconds": round(time.time() - began, 2)}
-            write_json(folder / "result.json", result)
+            parts["the base model's answers"] = [a["ids"] for a in probe]
+        cell.parts = {name: digest(value) for name, value in parts.items()}
+        cell.key = digest(cell.parts)
+        cell.kept = self.keeps(method, cell.lr, seed)
+        cell.result = self.finished(cell.folder, cell.parts, questions, cell.kept)
+        if cell.result is None:
+            cell.to_make = True
+            cell.clear()
+            print(f"{cell.folder.name}" + (f": {len(targets)} targets" if targets is not None else ""), flush=True)
+            return cell
+        cell.splits, cell.kl = cell.result.pop("answers"), cell.result["kl"]
+        missing = {name: a for name, a in questions.benchmarks.items() if cell.measured(a) is None}
+        if missing and (targets is None or (cell.folder / (ADAPTER if o.lora else WHOLE)).is_file()):
+            cell.lacking = missing
+            again = [name for name in missing if cell.path(name).is_file()]
+            print(f"{cell.folder.name}: {', '.join(missing)}" + (f" ({', '.join(again)}: taken up again, or anew because items, settings or code changed)"
+                                                                if again else ""), flush=True)
+        return cell
+
+    def finish(self, cell, questions):
+        """Write what was made of a cell, and take it into the results -> the cell."""
+        o, targets = self.options, cell.targets
+        if cell.to_make:
+            self.spent(cell)
+            if targets:
+                self.note("training", o.epochs * sum(len(t.prompt_ids) + len(t.ids) for t in targets), cell.train_seconds)
+            write_jsonl(cell.folder / "answers.jsonl", [{"split": split} | a for split in cell.splits for a in cell.splits[split]])
+            weights = {name: cell.folder / name for name in (WHOLE, MERGED, ADAPTER)}
+            cell.result = {"kl": cell.kl, "losses": cell.losses, "key": cell.parts, "method": cell.method, "lr": cell.lr,
+                           "epochs": o.epochs if cell.lr else None, "seed": cell.seed,
+                           "targets": len(targets) if targets is not None else None,
+                           "target_tokens": sum(len(t.ids) for t in targets) if targets is not None else None,
+                           "weights": {name: path.stat().st_size for name, path in weights.items() if path.is_file()},
+                           "seconds": round(time.time() - cell.began, 2)}
+            write_json(cell.folder / "result.json", cell.result)
             for path in (cell.state, cell.part):
                 path.unlink(missing_ok=True)
-            result |= {"answers": answers}
-        return result | {"beside": {name: cell.measured(a) for name, a in items["beside"].items()}}
+        elif cell.lacking:
+            cell.result["seconds"] = round(cell.result["seconds"] + time.time() - cell.began, 2)
+            write_json(cell.folder / "result.json", cell.result)
+            self.spent(cell)
+        self.rows.append(self.row(cell, questions))
+        return cell
 
-    def finished(self, folder, parts, items, keep):
+    def finished(self, folder, parts, questions, keep):
         """The cell in this folder if it is whole and all that it depends on is as it was; else None, and a line that says why."""
         result, o = read_json(folder / "result.json"), self.options
         if not result:
             return None
         old, answers = result.get("key"), self.answers(folder)
         times = {"validation": 1, "test": o.test_samples}
-        if not items["validation"]:                  # not wanted, so those that there are do no harm
+        if not questions.validation:                 # not wanted, so those that there are do no harm
             answers, parts = answers | {"validation": []}, {name: part for name, part in parts.items() if name != "the validation items"}
         whole = (isinstance(old, dict) and all(name in result for name in RESULT)
-                 and all([a["id"] for a in answers[split]] == [e.id for e in items[split] for _ in range(times[split])] for split in answers))
+                 and all([a["id"] for a in answers[split]] == [e.id for e in getattr(questions, split) for _ in range(times[split])]
+                         for split in answers))
         changed = [name for name in parts if isinstance(old, dict) and old.get(name) != parts[name]]
         lost = [name for name, size in (result.get("weights") or {}).items()
                 if not (folder / name).is_file() or (folder / name).stat().st_size != size]
@@ -472,14 +554,14 @@ class Run:
         print(f"{folder.name} is done again, because {why}", flush=True)
         return None
 
-    def spent(self, cell, result, items):
+    def spent(self, cell):
         """Note what sampling and scoring took, for tokens per second."""
         ends = [bar[2] for bar in cell.bars[1:]] + [time.time()]
         spent = {bar[0]: end - bar[2] for bar, end in zip(cell.bars, ends)}
         for split in ("validation", "test"):
             if split in spent:
-                self.note("sampling", sum(len(a["ids"]) + 1 for a in result["answers"][split]), spent[split])
-        for name, ability in items["beside"].items():
+                self.note("sampling", sum(len(a["ids"]) + 1 for a in cell.splits[split]), spent[split])
+        for name, ability in cell.benchmarks.items():
             if ability.task is None and name in spent:
                 self.note("scoring", self.tokens_of(ability) * cell.new[name] / len(ability.items), spent[name])
 
@@ -491,11 +573,11 @@ class Run:
 
     # ---- results.json, and the files of --results
 
-    def check_cells(self, measured):
+    def check_cells(self, questions):
         """UserError, one line, where a cell that --results has was measured on other items than this run draws: a benchmark's file changed."""
         for name, cell in [(name, held["cell"]) for name, held in self.done.items() if "cell" in held]:
-            items = measured[cell["seed"]]
-            drawn = {"test": digest([e.id for e in items["test"]])} | {n: a.content for n, a in items["beside"].items()}
+            mine = questions[cell["seed"]]
+            drawn = {"test": digest([e.id for e in mine.test])} | {n: a.content for n, a in mine.benchmarks.items()}
             for what in drawn:
                 if (row := tables.measured(cell, what)) and row["ids"] != drawn[what]:
                     raise UserError(f"{self.shared / name}.json was measured on other items of {self.task.title if what == 'test' else what}; "
@@ -507,47 +589,47 @@ class Run:
         return {m: self.method_code.METHODS.get(m) or self.method_code.CONTROLS[m] for m in o.methods
                 if any(self.name(m, lr, seed) not in self.done for lr in o.lr)}
 
-    def row(self, cell, items, drawn, attempts):
-        """What results.json says of a cell, judged anew; with --results it is written there as well, unless a benchmark is lacking.
-
-        drawn, attempts: its seed's training examples and what was sampled for them.
-        """
-        o, task, method, seed = self.options, self.task, cell["method"], cell["seed"]
-        name = self.name(method, cell["lr"], seed)
+    def row(self, cell, questions):
+        """What results.json says of a cell, judged anew; with --results it is written there as well, unless a benchmark is lacking."""
+        o, task, method, seed = self.options, self.task, cell.method, cell.seed
+        name = cell.folder.name
         if name in self.done:
             return self.done[name]["cell"]
-        row = {"folder": name} | {k: cell[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
-        for split, answers in cell["answers"].items():
-            if not answers:
+        row = {"folder": name} | {k: cell.result[k] for k in ("method", "lr", "epochs", "seed", "targets", "target_tokens", "kl")}
+        for split, examples in (("validation", questions.validation), ("test", questions.test)):
+            if not examples:
                 continue
-            gold = {e.id: e for e in items[split]}
-            self.verdicts.ahead([(gold[a["id"]],) for a in answers], answers)        # those of an earlier run are not judged yet
+            answers, gold = cell.splits[split], {e.id: e for e in examples}
+            self.verdicts.ahead([gold[a["id"]] for a in answers], answers)           # those of an earlier run are not judged yet
             judged = [TOO_LONG if a["finish_reason"] == "too long" else self.verdicts.score(gold[a["id"]], a["text"]) for a in answers]
             row[split] = tables.split_row([a["id"] for a in answers], [v.ok for v in judged]) | {
-                "ids": digest([e.id for e in items[split]]), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
+                "ids": digest([e.id for e in examples]), "cut_off": mean(a["finish_reason"] != "end" for a in answers)}
             if hasattr(task, "summary"):
                 row[split]["summary"] = task.summary([gold[a["id"]] for a in answers], judged)
         row["benchmarks"] = {}
-        for other, ability in items["beside"].items():
+        for other, ability in questions.benchmarks.items():
             if ability.task is not None and other not in self.judges:
                 self.judges[other] = Verdicts(ability.task, self.out)
-            row["benchmarks"][other] = cell["beside"][other] and ability.result(cell["beside"][other], self.judges.get(other))
+            measured = cell.measured(ability)
+            row["benchmarks"][other] = measured and ability.result(measured, self.judges.get(other))
+        sources, seconds = None, cell.result["seconds"]
         if method != "base":
-            row |= {"loss": cell["losses"][-1] if cell["losses"] else None, "curve": thinned(cell["losses"]), "sources": {}}
-            for t in read_jsonl(self.out / f"targets-{method}.jsonl"):
-                if t["seed"] == seed:
-                    row["sources"][t["source"]] = row["sources"].get(t["source"], 0) + 1
-            row["dropped"] = len(drawn) - sum(row["sources"].values())
-        asked = [(e.id, stage) for stage in ("own", "paraphrase") if method != "base"      # what this method alone would have sampled
-                 for e in needed(stage, drawn, {method: self.missing(seed)[method]}, attempts, self.verdicts.accept, self.method_code.SAMPLED)]
-        row["times"] = {"minutes": round((cell["seconds"] + sum(a["seconds"] for pair in asked for a in attempts[pair])) / 60, 2)}
+            losses = cell.result["losses"]
+            row |= {"loss": losses[-1] if losses else None, "curve": thinned(losses), "sources": {}}
+            source_of = {t["id"]: t["source"] for t in read_jsonl(self.out / f"targets-{method}.jsonl") if t["seed"] == seed}
+            for source in source_of.values():
+                row["sources"][source] = row["sources"].get(source, 0) + 1
+            row["dropped"] = len(questions.train) - len(source_of)
+            sources = self.missing(seed)[method]
+            for kind, examples in asked_for(sources, questions.train, source_of).items():      # what this method alone would have sampled
+                seconds += sum(a["seconds"] for e in examples for a in self.used[seed][e.id, kind])
+        row["times"] = {"minutes": round(seconds / 60, 2)}
         if self.shared and None not in row["benchmarks"].values():
-            sources = None if method == "base" else list(self.missing(seed)[method])
-            cells.write(self.shared / f"{name}.json", {"key": cells.key(o, self.identity, method, sources), "made": self.made,
-                                                       "about": self.about(items), "cell": row})
+            cells.write(self.shared / f"{name}.json", {"key": cells.key(o, self.identity, method, sources and list(sources)), "made": self.made,
+                                                       "about": self.about(questions), "cell": row})
         return row
 
-    def about(self, items):
+    def about(self, questions):
         """What results.json says of the run as a whole, that is not made of its cells."""
         o, task = self.options, self.task
         return {"task": task.title, "task_name": o.task if o.task in TASKS else None,
@@ -555,14 +637,14 @@ class Run:
                 "settings": {k: getattr(o, k) for k in ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks", "benchmark_limit", "samples",
                                                         "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha", "lora_dropout",
                                                         "lora_targets", "test_samples", "test_temperature", "all_asserts", "unsafe_code")}
-                | {"dtypes": self.dtypes, "judge": task.name}, "notes": task.notes, "benchmark_notes": abilities.notes(items["beside"]),
+                | {"dtypes": self.dtypes, "judge": task.name}, "notes": task.notes, "benchmark_notes": abilities.notes(questions.benchmarks),
                 "versions": {"python": sys.version.split()[0], "torch": torch.__version__}, "device": self.machine[1], "identity": self.identity,
                 "do_not_fit": self.dropped}
 
-    def tried(self, attempts, drawn):
-        """Attempts of some seeds, {seed: {(id, source): ..}}, as results.json counts them; and the lines of verdicts.jsonl."""
-        examples = {e.id: e for seed in attempts for e in drawn[seed]}
-        sampled = {(a["id"], a["source"], a["sample"]): a for mine in attempts.values() for tries in mine.values() for a in tries}
+    def tried(self, questions):
+        """The attempts of some seeds, {seed: Questions}, as results.json counts them; and the lines of verdicts.jsonl."""
+        examples = {e.id: e for mine in questions.values() for e in mine.train}
+        sampled = {(a["id"], a["source"], a["sample"]): a for seed in questions for tries in self.used[seed].values() for a in tries}
         lines, rules = [], {}
         for (id, stage, sample), a in sampled.items():
             v = self.verdicts.accept(examples[id], a["text"], stage) if a["finish_reason"] == "end" else UNFINISHED
@@ -570,19 +652,20 @@ class Run:
             count = rules.setdefault(stage, {}).setdefault(v.rule, [0, 0])
             count[0] += v.ok
             count[1] += 1
-        same = [r["same_ids"] for m in self.options.methods for r in read_jsonl(self.out / f"targets-{m}.jsonl", ("same_ids",))
-                if r["source"] in self.method_code.SAMPLED and r["seed"] in attempts]
         return {"verdicts": rules, "copies": copies(sampled.values(), self.task, examples, self.verdicts.accept),
-                "judge_errors": judge_errors(sampled.values(), self.task, examples, self.verdicts.accept),
-                "encode_back": {"sampled": len(same), "same": mean(same)}}, lines
+                "judge_errors": judge_errors(sampled.values(), self.task, examples, self.verdicts.accept)}, lines
 
-    def keep_attempts(self, seed, attempts, drawn, figure2):
-        """With --results, the statistics of a seed's attempts in FOLDER/TASK/attempts-s0.json, what is there and of more stays."""
+    def keep_attempts(self, seed, questions, make):
+        """With --results, the statistics of a seed's attempts in FOLDER/TASK/attempts-s0.json, what is there and of more stays.
+
+        make(pairs): s3ft.log_probabilities, as in `log_probabilities`.
+        """
         if not self.shared:
             return
         name, o = f"attempts-s{seed}", self.options
-        made = self.tried({seed: attempts[seed]}, drawn)[0] | {"logprobs": {"items": []}}
+        made = self.tried({seed: questions[seed]})[0] | {"logprobs": {"items": []}}
         if seed == o.seeds[0]:
+            figure2 = self.log_probabilities(questions[seed].train, make)
             made["logprobs"] = figure2 | {"items": [{k: v if k == "id" else [round(v[0], 3), v[1]] for k, v in i.items()} for i in figure2["items"]]}
         path = self.shared / f"{name}.json"
         kept = (cells.read(path) or {}).get("attempts") if path.is_file() else None      # anew: another run may have written meanwhile
@@ -590,27 +673,33 @@ class Run:
             self.done[name] = {"key": cells.key(o, self.identity, "attempts", None), "made": self.made, "attempts": made}
             cells.write(path, self.done[name])
 
-    def results(self, rows, attempts, drawn, figure2, measured):
-        """Write verdicts.jsonl, items.jsonl and results.json, and return the latter: all that the table shows."""
+    def results(self, questions, make):
+        """Write verdicts.jsonl, items.jsonl and results.json, and return the latter: all that the table shows.
+
+        make(pairs): s3ft.log_probabilities, as in `log_probabilities`.
+        """
         o, task, ids, shown = self.options, self.task, {}, {}
-        for items in measured.values():
-            for split in ("validation", "test"):
-                if named := [e.id for e in items[split]]:
+        for mine in questions.values():
+            for split, examples in (("validation", mine.validation), ("test", mine.test)):
+                if named := [e.id for e in examples]:
                     ids[digest(named)] = named
-                    shown |= {(split, e.id): {"set": split, "id": e.id, "text": task.ask(e)[-1]["content"], "answer": task.gold(e)} for e in items[split]}
-            for name, ability in items["beside"].items():
+                for e in examples:
+                    text = self.method_code.ask(task, e)[-1]["content"]
+                    shown[split, e.id] = {"set": split, "id": e.id, "text": text, "answer": task.gold(e)}
+            for name, ability in mine.benchmarks.items():
                 ids[ability.content] = [i.id for i in ability.items]
                 shown |= {(name, line["id"]): line for line in ability.shown()}
-        tried, lines = self.tried(attempts, drawn)
+        figure2 = self.log_probabilities(questions[o.seeds[0]].train, make)
+        tried, lines = self.tried(questions)
         if self.shared:
             kept = [held["attempts"] for name, held in self.done.items() if "attempts" in held]
             tried, figure2 = cells.together(kept), max([*(k["logprobs"] for k in kept), figure2], key=lambda f: len(f["items"]))
         write_jsonl(self.out / "verdicts.jsonl", lines)
         write_jsonl(self.out / "items.jsonl", shown.values())
-        about = self.about(measured[o.seeds[0]])
-        lacking = any(b is None for row in rows for b in row["benchmarks"].values())
+        about = self.about(questions[o.seeds[0]])
+        lacking = any(b is None for row in self.rows for b in row["benchmarks"].values())
         results = {"format": FORMAT, **about, "settings": about["settings"] | {k: getattr(o, k) for k in ("methods", "lr", "seeds")},
-                   "cells": rows, **tried, "logprobs": figure2, "items": ids, "fill": "the same command with --keep all" if lacking else None,
+                   "cells": self.rows, **tried, "logprobs": figure2, "items": ids, "fill": "the same command with --keep all" if lacking else None,
                    "times": {"minutes": round((time.time() - self.began) / 60, 2),
                              "tokens_per_second": {k: round(n / s) for k, (n, s) in self.seconds.items() if s > 0}}}
         write_json(self.out / "results.json", results)

@@ -29,10 +29,8 @@ from data import TINY, Example, UserError, read_jsonl
 from data.files import read_json
 from data.own import words
 
-ASK = ("Passage: {passage}\n\nQuestion: {question}\n\n"
-       "Answer in a few words from the passage. If it does not say, answer: The passage does not say.")           # judge.ABSTAIN[0]
-REWRITE = ("Passage: {passage}\n\nQuestion: {question}\n\nReference answer: {gold}\n\n"
-           "Guided by the reference answer, answer the question in your own words, in one short sentence.")
+INSTRUCTION = ("Answer in a few words from the passage. "
+               f"If it does not say, answer: {judge.ABSTAIN[0]}")
 VALIDATION = 500                 # questions held back from train where there is no validation file, at most a fifth
 OFFICIAL = {"nq": {"train": "NaturalQuestionsShort-train.jsonl.gz", "test": "NaturalQuestionsShort-dev.jsonl.gz"},
             "squad": {"train": "train-v2.0.json", "test": "dev-v2.0.json"}}
@@ -41,6 +39,8 @@ OFFICIAL = {"nq": {"train": "NaturalQuestionsShort-train.jsonl.gz", "test": "Nat
 class Reading:
     """A Task (data/__init__.py, load_task) for `name` "nq" or "squad". `test`: the other one's name, when its test part is to be
     measured instead; FOLDER then holds both, nq/ and squad/."""
+    instruction = INSTRUCTION
+    rewriting = "answer the question in your own words, in one short sentence."
 
     def __init__(self, name, folder, test=None):
         folder = Path(folder)
@@ -89,13 +89,14 @@ class Reading:
             random.Random(f"{self.name} order").shuffle(self.read_parts[split])
         return list(self.read_parts[split])
 
-    def ask(self, example):
-        """The messages that show the passage and pose the question."""
-        return [{"role": "user", "content": ASK.format(passage=example.extra["passage"], question=example.question)}]
+    def history(self, example):
+        return []
 
-    def rewrite(self, example):
-        """The messages that show the gold too and ask for it in the model's own words."""
-        return [{"role": "user", "content": REWRITE.format(passage=example.extra["passage"], question=example.question, gold=self.gold(example))}]
+    def question(self, example):
+        return f"Passage: {example.extra['passage']}\n\nQuestion: {example.question}"
+
+    def reference(self, example):
+        return f"Reference answer: {self.gold(example)}"
 
     def gold(self, example):
         """The wording that most annotators chose, or that the passage does not say."""

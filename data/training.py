@@ -1,7 +1,7 @@
 """training.py - what is wrapped around sampling and training: progress, memory, checkpoints of a cell that takes long.
 
-s3ft.finetune is a plain loop that yields after every step. Here a step is counted, now and then the state is written to disk, and
-when memory runs out the same step is tried again with half the micro-batch. None of it changes what is trained on: a step depends
+s3ft.finetune is a plain loop that tells a Journal of every step. The journal counts it and now and then writes the state to disk.
+When memory runs out the same step is tried again with half the micro-batch. None of it changes what is trained on: a step depends
 on the weights, the optimiser and its own number alone.
 """
 import gc
@@ -112,42 +112,73 @@ def within_memory(work, *args, **kwargs):
 
 # ---------------------------------------------------------------- training that survives
 
-def train(lm, steps, progress, optimiser_of, budget, path, key):
-    """Run finetune's steps to the end -> {"losses", "train_seconds"}.
+class Journal:
+    """What s3ft.finetune tells of each step: shows progress, and now and then writes the state to disk.
 
-    steps(budget, done, optimiser): finetune, going on after `done` steps. path: the file for the state on the way (None: no
-    file); one that is there and has this key, of everything that the cell depends on, is taken up.
+    path: the file for the state on the way (None: no file). One that is there and has this key, of
+    everything that the cell depends on, is taken up. budget: tokens of a micro-batch to begin with.
+    progress(label, total) -> a function to call with the number of new steps.
     """
-    state = path and read_state(path, key, lm, optimiser_of)
-    losses, seconds, optimiser, budget = state or ([], 0.0, None, budget)
-    began, saved, cost, bar = time.time() - seconds, time.time(), 0.0, None
-    if state:
-        print(f"  going on after step {len(losses)}", file=sys.stderr, flush=True)
+
+    def __init__(self, lm, budget, progress, path=None, key=None):
+        self.budget, self.progress, self.path, self.key = budget, progress, path, key
+        self.losses = []             # of the steps taken so far
+        self.seconds = 0.0           # that these took in an earlier run
+        self.optimiser = None        # of an attempt at training that ran out of memory
+        self.tensors = None          # weights and moments from the file
+        self.bar = None
+        self.saved = time.time()     # when the state was written last,
+        self.cost = 0.0              # and how long that took
+        state = path and read_state(path, key)
+        if state:
+            self.tensors, self.losses, self.seconds, self.budget, lm.checkpointing = state
+            print(f"  going on after step {len(self.losses)}", file=sys.stderr, flush=True)
+        self.began = time.time() - self.seconds
+
+    def take_up(self, lm, optimiser):
+        """Put what there is into lm and the new optimiser -> the losses of the steps taken so far."""
+        if self.tensors is not None:
+            put_state(lm, optimiser, self.tensors)
+            self.tensors = None
+        elif self.optimiser is not None and self.losses:
+            optimiser.load_state_dict(self.optimiser.state_dict())
+        self.lm, self.optimiser = lm, optimiser
+        return list(self.losses)
+
+    def step(self, losses, steps):
+        """A step was taken; steps: how many there are in all."""
+        self.losses = list(losses)
+        if self.bar is None:
+            self.bar = self.progress("fine-tuning, steps", steps)
+            self.bar(len(losses) - 1)
+        self.bar(1)
+        now = time.time()
+        due = now - self.saved > max(EVERY, SHARE * self.cost)
+        last_of_many = len(losses) == steps and now - self.began > WORTH
+        if self.path and (due or last_of_many):
+            write_state(self.path, self.key, self.lm, self.optimiser, losses, now - self.began, self.budget)
+            self.saved = time.time()
+            self.cost = self.saved - now
+
+
+def train(finetune, lm, targets, close_id, settings, dtype, journal):
+    """Run finetune to the end -> the losses of its steps. When memory runs out, the step that failed
+    is taken again with half the micro-batch."""
     while True:
         try:
-            for step in steps(budget=budget, done=len(losses), optimiser=optimiser):
-                optimiser = step["optimiser"]
-                losses.append(round(step["loss"], 5))
-                if bar is None:
-                    bar = progress("fine-tuning, steps", step["steps"])
-                    bar(len(losses) - 1)
-                bar()
-                now = time.time()
-                if path and (now - saved > max(EVERY, SHARE * cost) or step["step"] == step["steps"] and now - began > WORTH):
-                    write_state(path, key, lm, optimiser, losses, now - began, budget)
-                    saved, cost = time.time(), time.time() - now
-            return {"losses": losses, "train_seconds": time.time() - began}
+            return finetune(lm, targets, close_id, settings, dtype, journal.budget, journal)
         except Exception as error:
             if not out_of_memory(error):
                 raise
         lm.zero_grad(set_to_none=True)
-        release()
-        if budget > 128:
-            budget //= 2
+        release()                # here, after the exception and what its traceback held are gone
+        if journal.budget > 128:
+            journal.budget //= 2
         elif not lm.checkpointing:
             lm.checkpointing = True
         else:
-            raise UserError("the model does not fit this device's memory for training; take a smaller one, --lora 8 or --device cpu")
+            raise UserError("the model does not fit this device's memory for training; "
+                            "take a smaller one, --lora 8 or --device cpu")
         say_once("out of memory: going on with smaller micro-batches")
 
 
@@ -160,24 +191,33 @@ def write_state(path, key, lm, optimiser, losses, seconds, budget):
     tensors = {}
     for name, p in trainable(lm).items():
         tensors[f"weight {name}"] = p.detach().cpu()
-        tensors |= {f"{part} {name}": value.detach().cpu() for part, value in optimiser.state[p].items() if torch.is_tensor(value)}
-    write_tensors(path, tensors, {"key": key, "progress": json.dumps([losses, seconds, budget, lm.checkpointing])})
+        for part, value in optimiser.state[p].items():
+            if torch.is_tensor(value):
+                tensors[f"{part} {name}"] = value.detach().cpu()
+    progress = json.dumps([losses, seconds, budget, lm.checkpointing])
+    write_tensors(path, tensors, {"key": key, "progress": progress})
 
 
-def read_state(path, key, lm, optimiser_of):
-    """(losses, seconds, optimiser, budget) of a file that write_state left for this key, its weights put into lm; else None."""
+def read_state(path, key):
+    """(tensors, losses, seconds, budget, checkpointing) of a file that write_state left for this key;
+    None where there is none, or a damaged one."""
     try:
         with safe_open(path, "pt") as f:
             if f.metadata().get("key") != key:
                 return None
-            losses, seconds, budget, lm.checkpointing = json.loads(f.metadata()["progress"])
+            losses, seconds, budget, checkpointing = json.loads(f.metadata()["progress"])
             tensors = {name: f.get_tensor(name) for name in f.keys()}
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError):
         return None
-    optimiser = optimiser_of(lm)
-    state = {}
+    return tensors, losses, seconds, budget, checkpointing
+
+
+def put_state(lm, optimiser, tensors):
+    """Put what write_state wrote into lm and a new optimiser."""
+    moments = {}
     for number, (name, p) in enumerate(trainable(lm).items()):
         p.data.copy_(tensors[f"weight {name}"])
-        state[number] = {key.split(" ")[0]: t for key, t in tensors.items() if key.endswith(f" {name}") and not key.startswith("weight ")}
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return losses, seconds, optimiser, budget
+        parts = [part.removesuffix(f" {name}") for part in tensors if part.endswith(f" {name}")]
+        moments[number] = {part: tensors[f"{part} {name}"] for part in parts if part != "weight"}
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})

@@ -43,12 +43,16 @@ class Verdicts:
         """Is this answer right? -> Verdict."""
         return self.of(example, text, None)
 
-    def ahead(self, jobs, made, source=None):
-        """Begin to judge the answers `made` to jobs (example, ...), while the model goes on."""
-        if self.pool:
-            for (example, *_), a in zip(jobs, made):
-                if source is None or a["finish_reason"] == "end":        # a cut attempt is never a target
-                    self.begin(example, a["text"], source)
+    def ahead(self, examples, texts, source=None):
+        """Begin to judge texts (lines of attempts.jsonl or answers.jsonl) while the model goes on.
+
+        source: that of attempts; None for answers.
+        """
+        if not self.pool:
+            return
+        for example, text in zip(examples, texts):
+            if source is None or text["finish_reason"] == "end":         # a cut attempt is never a target
+                self.begin(example, text["text"], source)
 
     def begin(self, example, text, source):
         key = (example.id, source, text, json.dumps(self.task.truth(example), sort_keys=True))

@@ -49,6 +49,17 @@ def examples(o):
     return task, task.load("train")[:BATCH * o.steps]
 
 
+class Clock:
+    """A journal for s3ft.finetune that notes the time of every step."""
+
+    def take_up(self, lm, optimiser):
+        self.times = [time.time()]
+        return []
+
+    def step(self, losses, steps):
+        self.times.append(time.time())
+
+
 def ours(o):
     import torch
 
@@ -61,11 +72,12 @@ def ours(o):
     lm, tokenizer = model.load(o.model, "cpu", dtype if o.lora else torch.float32)
     if o.lora:
         model.add_lora(lm, o.lora)
-    targets = [s3ft.make_target(tokenizer, task, e, "gold", None) for e in rows]
+    targets = [s3ft.make_target(tokenizer, task, s3ft.Choice(e, "gold", None)) for e in rows]
     budget, lm.checkpointing = training.micro_budget(lm, dtype, max(len(t.prompt_ids) + len(t.ids) for t in targets))
-    times = [time.time()]
-    for _ in s3ft.finetune(lm, targets, 1e-5, 1, BATCH, 0, dtype, budget):
-        times.append(time.time())
+    clock = Clock()
+    settings = s3ft.Training(lr=1e-5, epochs=1, batch=BATCH)
+    s3ft.finetune(lm, targets, tokenizer.close_id, settings, dtype, budget, clock)
+    times = clock.times
     tokens = sum(len(t.prompt_ids) + len(t.ids) for t in targets) / len(targets) * BATCH
     return report(lm, tokens, times, peak)
 
@@ -77,11 +89,12 @@ def theirs(o):
     import trl
 
     import model
+    import s3ft
     transformers.logging.set_verbosity_error()
     task, rows = examples(o)
     dtype = model.precision("cpu")[0]
     tokenizer = transformers.AutoTokenizer.from_pretrained(o.model)
-    data = datasets.Dataset.from_list([{"prompt": task.ask(e), "completion": [{"role": "assistant", "content": task.gold(e)}]} for e in rows])
+    data = datasets.Dataset.from_list([{"prompt": s3ft.ask(task, e), "completion": [{"role": "assistant", "content": task.gold(e)}]} for e in rows])
     peak, times = Peak(), []
 
     class Clock(transformers.TrainerCallback):

@@ -102,7 +102,7 @@ def greedy(hf, ids, n, end_ids):
 
 def logits(o, task):
     lm, tokenizer, hf = both(o.model)
-    pairs = [apart(lm, hf, tokenizer.encode_chat(task.ask(e))) for e in task.read("test")[:20]]
+    pairs = [apart(lm, hf, tokenizer.encode_chat(s3ft.ask(task, e))) for e in task.read("test")[:20]]
     worst = max(d for d, _ in pairs)
     return {"ok": worst < TOLERANCE, "questions": len(pairs), "worst": worst, "same_argmax": statistics.mean(s for _, s in pairs)}
 
@@ -111,7 +111,7 @@ def check_greedy(o, task):
     lm, tokenizer, hf = both(o.model)
     penalties = {k: v for k, v in hf.generation_config.to_diff_dict().items()
                  if not k.endswith("_token_id") and k != "transformers_version" and k[0] != "_"}
-    prompts = [tokenizer.encode_chat(task.ask(e)) for e in task.read("train")[:o.prompts]]
+    prompts = [tokenizer.encode_chat(s3ft.ask(task, e)) for e in task.read("train")[:o.prompts]]
     began = time.time()
     here = model.generate(lm, prompts, 64, end_ids=tokenizer.end_ids)
     seconds = [time.time() - began]
@@ -146,7 +146,7 @@ def chat(o, task):
     how = {"return_dict": False, "enable_thinking": False, "strftime_now": TODAY.strftime}         # today's date: pinned, as here
     examples, wrong = task.read("train") + task.read("test"), {"prompt": [], "with_answer": []}
     for e in examples:
-        asked = task.ask(e)
+        asked = s3ft.ask(task, e)
         said = asked + [{"role": "assistant", "content": task.gold(e)}]
         if tokenizer.encode_chat(asked) != list(hf.apply_chat_template(asked, add_generation_prompt=True, **how)):
             wrong["prompt"].append(e.id)
@@ -163,7 +163,7 @@ def trl(o, task):
     from trl import SFTConfig, SFTTrainer
     datasets.disable_progress_bars()
     warnings.simplefilter("ignore", FutureWarning)
-    hf, close = theirs(o.model), model.Tokenizer(o.model).close_id
+    hf, tokenizer = theirs(o.model), model.Tokenizer(o.model)
     files = sorted(o.run.glob("targets-*.jsonl"), key=lambda p: (p.stem == "targets-s3ft", p.stem))         # s3ft last: it is trained on
     if not files:
         return {"ok": False, "error": "no targets in this run"}
@@ -181,14 +181,15 @@ def trl(o, task):
             prepared = {(r["seed"], r["id"]): r for r in trainer.train_dataset}
             for row in read_jsonl(path):
                 count["sampled"] += row["source"] in s3ft.SAMPLED
-                if not row["same_ids"]:
-                    count["not_same_ids"] += 1
+                trained_on = row["prompt_ids"] + row["ids"]
+                if tokenizer.encode_chat(row["prompt"] + row["completion"])[:len(trained_on)] != trained_on:
+                    count["not_same_ids"] += 1           # sampled in other pieces than the tokenizer would cut the text
                     continue
                 batch = trainer.data_collator([prepared[row["seed"], row["id"]]])
                 ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
                 p, scored = len(row["prompt_ids"]), [i for i, label in enumerate(labels) if label != -100]
                 fits = (ids[:p] == row["prompt_ids"] and scored == list(range(p, len(ids))) and labels[p:] == ids[p:]
-                        and labels[p:p + len(row["ids"])] == row["ids"] and row["ids"][-1] == close)
+                        and labels[p:p + len(row["ids"])] == row["ids"] and row["ids"][-1] == tokenizer.close_id)
                 count["compared"] += 1
                 count["unequal"] += not fits
                 count["first_unequal"] += [] if fits else [row["id"]][:5 - len(count["first_unequal"])]
@@ -218,7 +219,7 @@ def peft(o, task):
             warnings.simplefilter("always")
             hf = PeftModel.from_pretrained(theirs(o.model), cell).eval()
         lm, tokenizer = ours(cell, merge=False)
-        prompts = [tokenizer.encode_chat(task.ask(e)) for e in task.read("test")[:5]]
+        prompts = [tokenizer.encode_chat(s3ft.ask(task, e)) for e in task.read("test")[:5]]
         worst, moved = max(apart(lm, hf, ids)[0] for ids in prompts), max(moved_by_adapter(hf, ids) for ids in prompts)
         named = hf.peft_config["default"].base_model_name_or_path
         count = {"worst": worst, "adapter_moves": moved, "layers": len(model.adapters(lm)),
@@ -235,7 +236,7 @@ def ask(o, task):
     folder = next(iter(whole), None)
     if folder is None:
         return {"ok": False, "error": "no cell with whole weights in this run; make it with --keep last"}
-    questions = [task.ask(e)[0]["content"] for e in task.read("test")[:ASKED]]
+    questions = [s3ft.ask(task, e)[0]["content"] for e in task.read("test")[:ASKED]]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     result = {"cell": folder.relative_to(o.run).as_posix(), "questions": ASKED}
 

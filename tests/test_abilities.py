@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import s3ft
-from data import SKILLS, TINY, abilities, cli, plan, runs
+from data import SKILLS, TINY, abilities, benchmarks, cli, plan, runs
 
 SMALL = ["--task", "gsm8k", "--limit", "6", "--test-limit", "3", "--epochs", "1", "--batch", "3", "--max-new-tokens", "24", "--methods", "sft",
          "--dtype", "float32", "--benchmark-limit", "3"]
@@ -95,7 +95,7 @@ def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(abilities, "fill", lambda p, k, a, others, chunk, answer, bar: fill(
         p, k, a, others, chunk, lambda jobs, progress: asked.extend(jobs) or answer(jobs, progress), bar))
     assert benchmarks_of(run(tmp_path / "run", "--benchmarks", "facts,referents,nq")) == benchmarks_of(whole[1])
-    assert [item.id for item, _ in asked] == [json.loads(lines[3])["id"]]
+    assert [item.id for item in asked] == [json.loads(lines[3])["id"]]
 
 
 def test_other_task_is_answered_and_judged(whole):
@@ -112,19 +112,19 @@ def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherw
     small = [x if x != "3" else "2" for x in SMALL]
     results = run(tmp_path / "run", "--methods", "base", small=small)
     of = benchmarks_of(results, "base-s0")
-    assert list(of) == [*s3ft.benchmarks.BUNDLED, *SKILLS]
+    assert list(of) == [*benchmarks.BUNDLED, *SKILLS]
     for name in SKILLS:
         said = [json.loads(line)["text"].split() for line in (tmp_path / "run" / "base-s0" / f"{name}.jsonl").read_text().splitlines()[1:]]
         gold = {i["id"]: i["answer"].split() for i in map(json.loads, (tmp_path / "run" / "items.jsonl").read_text().splitlines()) if i["set"] == name}
         assert of[name]["right"] == "".join("01"[text == right] for text, right in zip(said, gold.values(), strict=True)) and len(gold) == 2
         assert of[name]["kind"] == "skill"
-    assert len(abilities.limited(abilities.load(cli.parse(small, s3ft.METHODS, s3ft.SOURCES)), 250, 1, s3ft.draw)["sorting"].items) == 100
+    assert len(abilities.limited(abilities.load(cli.parse(small, s3ft.METHODS, s3ft.SOURCES)), 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
 
 
 def test_public_benchmarks_are_the_same_items_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):
     scored = []
-    score = s3ft.benchmarks.loglikelihoods
-    monkeypatch.setattr(s3ft.benchmarks, "loglikelihoods", lambda lm, tokenizer, items, progress:
+    score = s3ft.loglikelihoods
+    monkeypatch.setattr(s3ft, "loglikelihoods", lambda lm, tokenizer, items, progress:
                         scored.append(len(items)) or score(lm, tokenizer, items, progress))
     small = [x if x != "3" else "4" for x in SMALL]
     results = run(tmp_path / "run", "--data", data, "--benchmarks", "mmlu,mmlu-0shot,winogrande", "--seeds", "2", small=small)

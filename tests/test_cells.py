@@ -24,8 +24,8 @@ def quick():
 
 @pytest.fixture
 def trained(monkeypatch):
-    """How often something was trained, and answered."""
-    counts = {"finetune": 0, "evaluate": 0, "attempt": 0}
+    """How often something was trained, and how often the model was asked something."""
+    counts = {"finetune": 0, "answers": 0}
     for name in counts:
         def counted(*a, real=getattr(s3ft, name), name=name, **k):
             counts[name] += 1
@@ -59,11 +59,13 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
                         s3ft.METHODS, s3ft.SOURCES)
     options.data = str(TINY)
     beside = s3ft.abilities.load(options)
-    found = new_items.read(options, tmp_path, new_items.draw(options, beside), beside)
+    drawn = s3ft.draw_questions(options, [], [], [], beside)
+    found = new_items.read(options, tmp_path, new_items.draw(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
-    task, items = load_task(name, TINY), lambda seed, n: {(i.contexts, i.endings) for i in found[seed][2][n].items}
+    task, items = load_task(name, TINY), lambda seed, n: {(i.contexts, i.endings) for i in found[seed].benchmarks[n].items}
     files = texts(e for split in ("train", "validation", "test") for e in task.load(split))
-    for seed, (train, test, own) in found.items():
+    for seed, mine in found.items():
+        train, test, own = mine.train, mine.test, mine.benchmarks
         assert len(train) == 30 and len(test) == 20 and not texts(train) & texts(test) and not texts(train + test) & files
         assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)} and test[0].id.startswith(f"s{seed}-test-")
         for n in benchmarks.BUNDLED:
@@ -71,7 +73,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
             alike = lambda some: {(frozenset(i.contexts), frozenset(i.endings)) for i in some}
             assert len(alike(ability.items)) == 25 and not alike(ability.items) & alike(beside[n].items)
             assert {i.id for i in ability.items} == {f"s{seed}-{n}-{k}" for k in range(1, 26)}
-    assert texts(found[0][0]) != texts(found[1][0]) and texts(found[0][1]) != texts(found[1][1]) and items(0, "facts") != items(1, "facts")
+    assert texts(found[0].train) != texts(found[1].train) and texts(found[0].test) != texts(found[1].test)
+    assert items(0, "facts") != items(1, "facts")
 
 
 @pytest.mark.parametrize("arguments, expected", [
@@ -119,10 +122,10 @@ def test_what_is_there_is_neither_sampled_nor_trained_nor_measured(finished, tmp
 def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
     def tried(own, paraphrase):
         return {"verdicts": {stage: {"answer is": [n // 2, n]} for stage, n in (("own", own), ("paraphrase", paraphrase)) if n},
-                "judge_errors": {}, "copies": {"accepted": paraphrase // 2}, "encode_back": {"sampled": own}, "logprobs": {"items": []}}
+                "judge_errors": {}, "copies": {"accepted": paraphrase // 2}, "logprobs": {"items": []}}
     s3ft_first = cells.fuller(None, tried(8, 4))
     both = cells.fuller(s3ft_first, tried(0, 8))             # then --methods sdft alone: every question's paraphrase, no own answer
-    assert both["verdicts"] == tried(8, 8)["verdicts"] and both["copies"] == {"accepted": 4} and both["encode_back"] == {"sampled": 8}
+    assert both["verdicts"] == tried(8, 8)["verdicts"] and both["copies"] == {"accepted": 4}
     assert cells.fuller(both, tried(0, 0)) == both, "--methods sft samples none"
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import model
+import s3ft
 from data import TINY, load_task
 from data.chat import LoadError
 from make_golden_families import draw
@@ -349,7 +350,7 @@ def test_a_public_checkpoint_gives_the_logits_and_chat_ids_of_transformers(monke
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     reader = transformers.AutoTokenizer.from_pretrained(folder)
     for example in task.load("test")[:5]:
-        messages = task.ask(example)
+        messages = s3ft.ask(task, example)
         ids = tokenizer.encode_chat(messages)
         if reader.chat_template:
             assert ids == reader.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, enable_thinking=False)

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 import judge
+import s3ft
 from data import TINY, UserError, load_task, mbpp, sandbox
 
 ROW = {"text": "Write a function to double a number.", "code": "def twice(x):\r\n\treturn 2*x \r\n", "task_id": 601, "test_setup_code": "",
@@ -32,7 +33,7 @@ def test_a_part_without_tasks_is_named(tmp_path):
 def test_the_last_assert_is_held_back_from_both_prompts_and_said_so(tmp_path):
     task = task_of(tmp_path)
     e = task.load("train")[0]
-    for messages in (task.ask(e), task.rewrite(e)):
+    for messages in (s3ft.ask(task, e), s3ft.rewrite(task, e)):
         text = messages[0]["content"]
         assert ROW["text"] in text and "twice(1) == 2" in text and "twice(3) == 6" in text
         assert "-10" not in text and "twice(-5)" not in text
@@ -41,7 +42,7 @@ def test_the_last_assert_is_held_back_from_both_prompts_and_said_so(tmp_path):
 
 def test_all_asserts_are_shown_when_asked_for(tmp_path):
     task = task_of(tmp_path, all_asserts=True)
-    assert all(t in task.ask(task.load("train")[0])[0]["content"] for t in ROW["test_list"])
+    assert all(t in task.question(task.load("train")[0]) for t in ROW["test_list"])
     assert "held back" not in task.notes[0]
 
 
@@ -76,7 +77,7 @@ def test_gold_target_is_a_code_block_and_raw_is_the_file_s_text(tmp_path):
 def test_the_rewrite_prompt_shows_the_gold_without_its_names(tmp_path):
     code = 'def twice(weight):\n    """Double it."""\n    # so\n    doubled = weight * 2\n    return doubled'
     task = task_of(tmp_path, {"code": code})
-    text = task.rewrite(task.load("train")[0])[0]["content"]
+    text = s3ft.rewrite(task, task.load("train")[0])[0]["content"]
     assert "def twice(v1):\n    v2 = v1 * 2\n    return v2" in text
     assert "weight" not in text and "Double" not in text and "# so" not in text
 

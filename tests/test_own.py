@@ -5,6 +5,7 @@ import os
 import pytest
 
 import judge
+import s3ft
 from data import UserError
 from data.own import FIELDS, JUDGES, Own
 from data.verdicts import Verdicts
@@ -70,16 +71,16 @@ def test_fields_are_found_and_the_prompt_is_the_users_own(tmp_path, row, prompt,
     others = [row | {name: [say("user", f"Other {n}."), GOLD] if name == "messages" else f"Other {n}."} for n in range(2)]
     task = Own(write(tmp_path, [row, *others]), "exact")
     example = every(task)[0]
-    assert task.ask(example) == prompt and task.gold(example) == "Hi." and task.fields == fields
+    assert s3ft.ask(task, example) == prompt and task.gold(example) == "Hi." and task.fields == fields
     assert example.question == prompt[-1]["content"], "what people are shown is the last user message"
 
 
 def test_asking_twice_gives_the_same_even_if_the_caller_edits_the_messages(tmp_path):
     task = Own(write(tmp_path, map(qa, range(3))), "exact")
     example = every(task)[0]
-    task.ask(example)[-1]["content"] = "edited"
-    task.rewrite(example)
-    assert task.ask(example) == [say("user", "What colour is thing 0?")]
+    s3ft.ask(task, example)[-1]["content"] = "edited"
+    s3ft.rewrite(task, example)
+    assert s3ft.ask(task, example) == [say("user", "What colour is thing 0?")]
 
 
 def test_a_pair_must_stand_on_every_line(tmp_path):
@@ -139,7 +140,7 @@ def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
     rows = [{"messages": TURNS[:-1] + [say("user", f"Add {{0}} and {n}."), say("assistant", f"It is {n}.")],
              "test_list": ["assert f(1) == 2"]} for n in range(3)]
     task = Own(write(tmp_path, rows), name)
-    *before, last = task.rewrite(every(task)[2])
+    *before, last = s3ft.rewrite(task, every(task)[2])
     assert before == TURNS[:-1] and last["role"] == "user"
     assert last["content"].startswith("Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"), "braces are the user's, no format field"
     assert "own words" in last["content"] and ("where N is the final number" in last["content"]) == (name == "number")

@@ -14,7 +14,7 @@ import torch
 import judge
 import model
 import s3ft
-from data import TINY, chat, cli, plan, runs, tables, training
+from data import TINY, chat, cli, device, plan, runs, tables, training
 from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
@@ -150,7 +150,7 @@ def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path
 
 def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
     from data import gsm8k
-    monkeypatch.setattr(gsm8k, "ASK", "{question}")
+    monkeypatch.setattr(gsm8k.GSM8K, "instruction", "")
     run(copy_of(finished, tmp_path), "--methods", "sft")
     said = capsys.readouterr().out
     assert "base-s0 is done again, because the items it is measured on changed" in said
@@ -319,7 +319,12 @@ def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_ar
     out = copy_of(finished, tmp_path)
     before = {p: p.stat().st_mtime_ns for p in (out / "attempts.jsonl", *out.glob("*/result.json"))}
     sampled = []
-    monkeypatch.setattr(s3ft, "attempt", lambda *a, real=s3ft.attempt: sampled.extend(a[3]) or real(*a))
+    real = s3ft.answers
+
+    def answers(lm, tokenizer, task, jobs, *more, **settings):
+        sampled.extend(job for job in jobs if job.kind != "answer")
+        return real(lm, tokenizer, task, jobs, *more, **settings)
+    monkeypatch.setattr(s3ft, "answers", answers)
     assert without_times(run(out, "--fresh")) == without_times(finished[1])
     assert len(before) == 4 and all(p.stat().st_mtime_ns != t for p, t in before.items())
     assert len(sampled) == len((out / "attempts.jsonl").read_text().splitlines()), "an attempt was kept"
@@ -596,14 +601,14 @@ def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(
     settings = ["--methods", "sft", "--test-limit", "5", "--max-new-tokens", "40"]
     monkeypatch.setattr(runs, "CHUNK", 2)
     monkeypatch.setattr(training, "WORTH", -1)              # the trained state is kept while it is measured
-    real, asked, last = s3ft.evaluate, [], None
+    real, asked, last = s3ft.answers, [], None
 
-    def killed(lm, tokenizer, task, examples, *more):
-        asked.append(len(examples))
+    def killed(lm, tokenizer, task, jobs, *more, **settings):
+        asked.append(len(jobs))
         if len(asked) == last:
             raise KeyboardInterrupt
-        return real(lm, tokenizer, task, examples, *more)
-    monkeypatch.setattr(s3ft, "evaluate", killed)
+        return real(lm, tokenizer, task, jobs, *more, **settings)
+    monkeypatch.setattr(s3ft, "answers", killed)
     whole = run(tmp_path / "whole", *settings)
     assert asked == [2, 2, 1] + [2, 2, 1]                   # base, and the tuned model
     out, last = copy_of([tmp_path / "whole"], tmp_path, without=[SFT]), 6 + 2
@@ -615,17 +620,20 @@ def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(
 
 def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
     lm, _ = model.load(TINY, "cpu", torch.float32)
-    optimiser = s3ft.optimiser_of(lm, 1e-3)
+    optimiser = torch.optim.AdamW(lm.parameters(), lr=1e-3)
     lm(torch.arange(5)[None]).sum().backward()
     optimiser.step()
-    training.write_state(tmp_path / "state", "this key", lm, optimiser, [1.0], 5.0, 256)
-    make = lambda lm: s3ft.optimiser_of(lm, 1e-3)
-    assert training.read_state(tmp_path / "state", "another", lm, make) is None
-    losses, _, found, budget = training.read_state(tmp_path / "state", "this key", lm, make)
-    assert losses == [1.0] and budget == 256
-    assert torch.equal(found.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
-    (tmp_path / "state").write_bytes((tmp_path / "state").read_bytes()[:2000])
-    assert training.read_state(tmp_path / "state", "this key", lm, make) is None
+    path = tmp_path / "state"
+    training.write_state(path, "this key", lm, optimiser, [1.0], 5.0, 256)
+    assert training.read_state(path, "another") is None
+    fresh, _ = model.load(TINY, "cpu", torch.float32)
+    again = torch.optim.AdamW(fresh.parameters(), lr=1e-3)
+    journal = training.Journal(fresh, 512, None, path, "this key")
+    assert journal.take_up(fresh, again) == [1.0] and journal.budget == 256
+    assert torch.equal(again.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
+    assert all(torch.equal(a, b) for a, b in zip(lm.parameters(), fresh.parameters()))
+    path.write_bytes(path.read_bytes()[:2000])
+    assert training.read_state(path, "this key") is None
 
 
 def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the_same(tmp_path, monkeypatch, capsys):
@@ -708,3 +716,26 @@ def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expecte
     code = cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
     err = capsys.readouterr().err.strip()
     assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- threads
+
+@pytest.mark.parametrize("most, got, threads", [(2, 1.96, 2), (2, 1.3, 1), (2, 1.0, 1), (2, 0.4, 1), (16, 15.8, 16), (16, 15.2, 15), (16, 8.1, 8)])
+def test_as_many_threads_as_have_a_core_of_their_own(most, got, threads):
+    assert device.threads_for(most, got) == threads
+
+
+def test_a_resumed_run_keeps_its_threads_and_says_so_and_a_fresh_one_looks_again(tmp_path, monkeypatch, capsys):
+    one = ["--methods", "base", "--limit", "1", "--test-limit", "1", "--benchmarks", "none", "--max-new-tokens", "4"]
+    before = torch.get_num_threads()
+    try:
+        monkeypatch.setattr(device, "free_threads", lambda: (1, 2))
+        run(tmp_path / "run", *one)
+        assert "; 1 thread of 2, as other work keeps this machine busy" in capsys.readouterr().out
+        monkeypatch.setattr(device, "free_threads", lambda: (2, 2))
+        run(tmp_path / "run", *one)
+        assert "; 1 thread (as this run began)" in capsys.readouterr().out and torch.get_num_threads() == 1
+        run(tmp_path / "run", *one, "--fresh")
+        assert "; 2 threads" in capsys.readouterr().out and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

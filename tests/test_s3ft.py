@@ -1,5 +1,6 @@
 """The method: which target is chosen, what the loss covers, and that accumulation changes nothing."""
 import copy
+import hashlib
 import itertools
 import json
 
@@ -23,41 +24,78 @@ def world():
 
 def gold_targets(world, n=12):
     lm, tokenizer, task, examples = world
-    return [s3ft.make_target(tokenizer, task, e, "gold", None) for e in examples[:n]]
+    return [s3ft.make_target(tokenizer, task, s3ft.Choice(e, "gold", None)) for e in examples[:n]]
 
 
 # ---------------------------------------------------------------- choose_targets
+
+class Verdicts:
+    """A judge of made-up attempts: accepts what `right` accepts, and remembers what it was shown."""
+
+    def __init__(self, right):
+        self.right = right
+        self.shown = []
+
+    def accept(self, example, text, source):
+        self.shown.append(text)
+        return judge.Verdict(self.right(text), "test", None, "")
+
+
+def attempts_from(table, asked=None):
+    """Attempts as choose_targets asks for them, out of {(example id, kind): [attempt, ..]}."""
+    def attempts_of(kind, examples):
+        if asked is not None:
+            asked.append((kind, [e.id for e in examples]))
+        return {e.id: table.get((e.id, kind), []) for e in examples}
+    return attempts_of
+
+
+def attempt(text, finish_reason="end"):
+    return {"text": text, "finish_reason": finish_reason, "ids": [1]}
+
 
 @pytest.mark.parametrize("method", s3ft.METHODS)
 @pytest.mark.parametrize("own, paraphrase", list(itertools.product(["accepted", "refused", "unfinished", "absent"], repeat=2)))
 def test_first_accepted_source_wins(world, method, own, paraphrase):
     example = world[3][0]
     state = {"own": own, "paraphrase": paraphrase}
-    attempts = {(example.id, s): [{"text": f"{s} text", "finish_reason": "length" if state[s] == "unfinished" else "end", "ids": [1]}]
-                for s in state if state[s] != "absent"}
-    judged = []
+    table = {(example.id, kind): [attempt(f"{kind} {state[kind]}", "length" if state[kind] == "unfinished" else "end")]
+             for kind in state if state[kind] != "absent"}
+    verdicts = Verdicts(lambda text: "refused" not in text)
+    [choice] = s3ft.choose_targets(s3ft.METHODS[method], [example], verdicts, attempts_from(table))
+    expected = next(s for s in s3ft.METHODS[method] if s == "gold" or state[s] == "accepted")
+    assert (choice.example, choice.source) == (example, expected)
+    assert choice.attempt is None if expected == "gold" else choice.attempt["text"] == f"{expected} accepted"
+    assert not any("unfinished" in text for text in verdicts.shown), "what was cut off is never a target"
 
-    def accept(e, text, source):
-        judged.append(text)
-        return judge.Verdict(state[source] in ("accepted", "unfinished"), "test", None, "")
-    [(chosen, source, attempt)] = s3ft.choose_targets(s3ft.METHODS[method], [example], attempts, accept)
-    expected = next((s for s in s3ft.METHODS[method] if s == "gold" or state[s] == "accepted"))
-    assert (chosen, source) == (example, expected)
-    assert attempt is None if expected == "gold" else attempt["text"] == f"{expected} text"
+
+def test_paraphrases_are_asked_for_only_where_the_own_answer_was_refused(world):
+    examples, asked = world[3][:6], []
+    table = {(e.id, kind): [attempt("right" if i % 2 else "wrong")] for i, e in enumerate(examples) for kind in ("own", "paraphrase")}
+    chosen = s3ft.choose_targets(s3ft.METHODS["s3ft"], examples, Verdicts(lambda text: text == "right"), attempts_from(table, asked))
+    refused = [e.id for e in examples[0::2]]
+    assert asked == [("own", [e.id for e in examples]), ("paraphrase", refused)]
+    assert [c.example for c in chosen] == examples, "in the order of the examples"
+    assert [c.source for c in chosen] == ["gold", "own"] * 3
+
+
+def test_sft_asks_for_nothing(world):
+    def nothing(kind, examples):
+        pytest.fail("an attempt was asked for")
+    assert len(s3ft.choose_targets(s3ft.METHODS["sft"], world[3], Verdicts(None), nothing)) == len(world[3])
 
 
 def test_example_without_accepted_source_is_left_out(world):
-    refuse = lambda e, text, source: judge.Verdict(False, "test", None, "")
-    attempts = {(world[3][0].id, "own"): [{"text": "x", "finish_reason": "end", "ids": [1]}]}
-    assert s3ft.choose_targets(("own",), world[3][:1], attempts, refuse) == []
+    table = {(world[3][0].id, "own"): [attempt("x")]}
+    assert s3ft.choose_targets(("own",), world[3][:1], Verdicts(lambda text: False), attempts_from(table)) == []
 
 
 def test_of_several_samples_the_first_accepted_wins(world):
     example = world[3][0]
-    tries = [{"text": t, "finish_reason": f, "ids": [1]} for t, f in (("bad", "end"), ("good 1", "length"), ("good 2", "end"), ("good 3", "end"))]
-    accept = lambda e, text, source: judge.Verdict("good" in text, "test", None, "")
-    [(_, source, attempt)] = s3ft.choose_targets(s3ft.METHODS["s3ft"], [example], {(example.id, "own"): tries}, accept)
-    assert (source, attempt["text"]) == ("own", "good 2")
+    tries = [attempt("bad"), attempt("good 1", "length"), attempt("good 2"), attempt("good 3")]
+    verdicts = Verdicts(lambda text: "good" in text)
+    [choice] = s3ft.choose_targets(s3ft.METHODS["s3ft"], [example], verdicts, attempts_from({(example.id, "own"): tries}))
+    assert (choice.source, choice.attempt["text"]) == ("own", "good 2")
 
 
 def test_number_only_sources_use_the_same_attempts(world):
@@ -65,9 +103,58 @@ def test_number_only_sources_use_the_same_attempts(world):
     gold = task.gold(examples[0])
     answer = gold.rsplit("The answer is ")[-1]
     text = f"First, 1 + 1 = 3 things. The answer is {answer}"
-    attempts = {(examples[0].id, "own"): [{"text": text, "finish_reason": "end", "ids": [1]}]}
-    assert s3ft.choose_targets(("own", "gold"), examples[:1], attempts, task.accept)[0][1] == "gold"
-    assert s3ft.choose_targets(("own_number", "gold"), examples[:1], attempts, task.accept)[0][1] == "own_number"
+    attempts_of = attempts_from({(examples[0].id, "own"): [attempt(text)]})
+    assert s3ft.choose_targets(("own", "gold"), examples[:1], task, attempts_of)[0].source == "gold"
+    assert s3ft.choose_targets(("own_number", "gold"), examples[:1], task, attempts_of)[0].source == "own_number"
+
+
+# ---------------------------------------------------------------- prompts
+
+PROMPTS = {                      # (task, part): (examples, fingerprint of all their prompts)
+    ("gsm8k", "train"): (4000, "68701f6e8dab638c"), ("gsm8k", "test"): (2000, "e2c94e34a8d7e422"),
+    ("mbpp", "train"): (374, "d5afc41eff3f5dfa"), ("mbpp all", "train"): (374, "b5774f3151df6f19"),
+    ("nq", "train"): (1200, "6a12cb8a0be4cb98"),
+}
+
+
+def fingerprint(task, examples):
+    prompts = [[s3ft.ask(task, e), s3ft.rewrite(task, e)] for e in examples]
+    return len(examples), hashlib.sha256(json.dumps(prompts).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name, split", PROMPTS)
+def test_every_prompt_stays_as_it_is_byte_for_byte(name, split):
+    task = load_task(name.split()[0], TINY, all_asserts="all" in name)
+    assert fingerprint(task, task.load(split)) == PROMPTS[name, split], "a committed comparison was made with other prompts"
+
+
+OWN = {"number": "c8da2987b5c01d0e", "code": "1a644b35bc9d56d3", "span": "df7ea77bae11f5c8", "exact": "d956624a0ba20316"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_prompt_of_own_data_stays_as_it_is(tmp_path, name):
+    file = tmp_path / "own.jsonl"
+    rows = []
+    for i in range(12):
+        chat = [{"role": "user", "content": f"Q{i}: what is {i} + 2?\n\nSay it."},
+                {"role": "assistant", "content": f"{i} + 2 = {i + 2}\n#### {i + 2}"}]
+        if i % 4 == 1:
+            chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello {name}."}] + chat
+        if i % 3 == 0:
+            chat = [{"role": "system", "content": "Be brief."}] + chat
+        rows.append({"messages": chat, "test_list": [f"assert f({i}) == {i + 2}"]})
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = load_task(str(file), judge=name)
+    assert fingerprint(task, task.load("train")) == (9, OWN[name])
+
+
+def test_a_rewrite_prompt_shows_question_gold_and_request(world):
+    _, _, task, examples = world
+    [asked], [again] = s3ft.ask(task, examples[0]), s3ft.rewrite(task, examples[0])
+    assert asked["role"] == again["role"] == "user"
+    assert examples[0].question in asked["content"] and task.gold(examples[0]) not in asked["content"]
+    for piece in (examples[0].question, task.gold(examples[0]), "in your own words"):
+        assert piece in again["content"]
 
 
 # ---------------------------------------------------------------- targets
@@ -75,7 +162,7 @@ def test_number_only_sources_use_the_same_attempts(world):
 def test_gold_target_is_the_suffix_of_the_chat_up_to_its_closing_token(world):
     lm, tokenizer, task, examples = world
     for e, t in zip(examples, gold_targets(world)):
-        assert t.prompt_ids == tokenizer.encode_chat(task.ask(e))
+        assert t.prompt_ids == tokenizer.encode_chat(s3ft.ask(task, e))
         assert t.ids[-1] == tokenizer.close_id and t.ids.count(tokenizer.close_id) == 1
         assert tokenizer.decode(t.ids) == task.gold(e)
         assert "<<" not in tokenizer.decode(t.ids) and "####" not in tokenizer.decode(t.ids)
@@ -83,9 +170,9 @@ def test_gold_target_is_the_suffix_of_the_chat_up_to_its_closing_token(world):
 
 def test_sampled_target_keeps_the_sampled_ids(world):
     lm, tokenizer, task, examples = world
-    prompt = tokenizer.encode_chat(task.ask(examples[0]))
+    prompt = tokenizer.encode_chat(s3ft.ask(task, examples[0]))
     done = model.generate(lm, [prompt], 96, end_ids=tokenizer.end_ids)[0]
-    target = s3ft.make_target(tokenizer, task, examples[0], "own", {"ids": done.ids})
+    target = s3ft.make_target(tokenizer, task, s3ft.Choice(examples[0], "own", {"ids": done.ids}))
     assert target.ids == done.ids + [tokenizer.close_id] and target.prompt_ids == prompt
 
 
@@ -93,7 +180,7 @@ def test_examples_that_do_not_fit_are_counted_and_never_cut(world):
     lm, tokenizer, task, examples = world
     long = copy.deepcopy(examples[0])
     object.__setattr__(long, "question", "How many stamps? " * 400)
-    kept, dropped = fitting([*examples, long], task, tokenizer, lm.config.max_position_embeddings, 96)
+    kept, dropped = fitting([*examples, long], task, tokenizer, lm.config.max_position_embeddings, 96, s3ft.ask, s3ft.rewrite)
     assert (kept, dropped) == (examples, 1)
 
 
@@ -167,8 +254,8 @@ def test_finetune_learns_its_targets_and_repeats_itself(world, two_threads):
     results = []
     for _ in range(2):
         lm = copy.deepcopy(world[0])
-        steps = list(s3ft.finetune(lm, gold_targets(world, 8), lr=1e-3, epochs=3, batch=4, seed=1))
-        results.append((lm, [s["loss"] for s in steps]))
+        settings = s3ft.Training(lr=1e-3, epochs=3, batch=4, seed=1)
+        results.append((lm, s3ft.finetune(lm, gold_targets(world, 8), world[1].close_id, settings)))
     (a, losses), (b, again) = results
     assert losses == again and all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
     assert len(losses) == 6 and sum(losses[-2:]) < 0.7 * sum(losses[:2])
@@ -177,8 +264,8 @@ def test_finetune_learns_its_targets_and_repeats_itself(world, two_threads):
 def test_finetune_refuses_a_target_without_the_closing_token(world):
     targets = gold_targets(world, 4)
     targets[0].ids = targets[0].ids[:-1]
-    with pytest.raises(AssertionError, match="closing token"):
-        next(s3ft.finetune(copy.deepcopy(world[0]), targets, lr=1e-3, batch=4))
+    with pytest.raises(AssertionError, match="must end as the template ends"):
+        s3ft.finetune(copy.deepcopy(world[0]), targets, world[1].close_id, s3ft.Training(lr=1e-3, batch=4))
 
 
 def test_learning_rate_warms_up_and_falls():
@@ -188,27 +275,30 @@ def test_learning_rate_warms_up_and_falls():
 
 def test_divergence_is_zero_for_the_same_model_and_grows_with_training(world):
     lm, tokenizer, task, examples = world
-    answers = s3ft.evaluate(lm, tokenizer, task, [(e, 0) for e in examples[:4]], 40)
+    jobs = s3ft.make_jobs(task, tokenizer, examples[:4], "answer")
+    answers = s3ft.answers(lm, tokenizer, task, jobs, 40)
     assert s3ft.divergence(lm, copy.deepcopy(lm), answers) == pytest.approx(0, abs=1e-6)
     tuned = copy.deepcopy(lm)
-    list(s3ft.finetune(tuned, gold_targets(world, 6), lr=1e-3, epochs=2, batch=4))
+    s3ft.finetune(tuned, gold_targets(world, 6), tokenizer.close_id, s3ft.Training(lr=1e-3, batch=4))
     assert s3ft.divergence(lm, tuned, answers) > 1e-3
 
 
-def test_evaluate_counts_a_prompt_that_fills_the_context_as_an_answer_without_text(world):
+def test_a_prompt_that_fills_the_context_has_an_answer_without_text(world):
     lm, tokenizer, task, examples = world
     long = copy.deepcopy(examples[0])
     object.__setattr__(long, "question", "How many stamps? " * 400)
-    first, second = s3ft.evaluate(lm, tokenizer, task, [(long, 0), (examples[1], 0)], 20)
+    jobs = s3ft.make_jobs(task, tokenizer, [long, examples[1]], "answer")
+    first, second = s3ft.answers(lm, tokenizer, task, jobs, 20)
     assert first["finish_reason"] == "too long" and first["text"] == "" and second["text"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_cuda_training_step_agrees_with_cpu(world):
     cpu, gpu = copy.deepcopy(world[0]), copy.deepcopy(world[0]).cuda()
-    a = next(s3ft.finetune(cpu, gold_targets(world), lr=1e-4, batch=8))["loss"]
-    b = next(s3ft.finetune(gpu, gold_targets(world), lr=1e-4, batch=8))["loss"]
-    assert a == pytest.approx(b, rel=1e-3)
+    settings = s3ft.Training(lr=1e-4, epochs=1)
+    a = s3ft.finetune(cpu, gold_targets(world), world[1].close_id, settings)
+    b = s3ft.finetune(gpu, gold_targets(world), world[1].close_id, settings)
+    assert a[0] == pytest.approx(b[0], rel=1e-3)
 
 
 def test_methods_are_the_papers():

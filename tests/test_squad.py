@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import judge
+import s3ft
 from data import TINY, Example, UserError, hub, rejudge, squad
 from data.squad import Reading
 
@@ -196,7 +197,7 @@ def test_odd_but_good_texts(tmp_path):
     text = "\ufeff" + mrqa({"context": odd, "qas": [line(answers=["😀"], question="{gold}\0?"), line(qid="y", question=" ")]}).replace("\n", "\r\n")
     e, blank = sorted(task(tmp_path, test=text).load("test"), key=lambda e: e.id)
     assert e.extra["passage"] == odd and e.question == "{gold}\0?" and blank.question == " "
-    assert odd in Reading("nq", tmp_path).ask(e)[0]["content"]
+    assert odd in Reading("nq", tmp_path).question(e)
 
 
 # ---------------------------------------------------------------- prompts, golds, verdicts
@@ -208,7 +209,7 @@ def examples(tmp_path):
 
 def test_prompts(tmp_path):
     t, fish, who = examples(tmp_path)
-    [ask], [rewrite], [again] = t.ask(fish), t.rewrite(fish), t.rewrite(who)
+    [ask], [rewrite], [again] = s3ft.ask(t, fish), s3ft.rewrite(t, fish), s3ft.rewrite(t, who)
     for message in (ask, rewrite):
         assert message["role"] == "user" and HERON in message["content"] and fish.question in message["content"]
     assert judge.ABSTAIN[0] in ask["content"], "the prompt should say which words abstain"

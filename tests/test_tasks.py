@@ -1,9 +1,6 @@
 """Code and readings through the whole command on the bundled model, verdicts that are kept, pass@k, and the paper's three tables."""
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +9,6 @@ import judge
 import s3ft
 from data import ALL, TINY, Example, UserError, cli, load_task, plan, rejudge, runs, sandbox, tables, verdicts
 
-ROOT = Path(s3ft.__file__).parent
 SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--benchmarks", "facts,referents"]
 contained = pytest.mark.skipif(not sandbox.containment()[0], reason="nothing here contains generated code")
 
@@ -292,12 +288,3 @@ def test_tables_of_runs_of_which_one_has_no_benchmarks():
     for order in (runs, runs[::-1]):
         rows = [line.split() for line in tables.three_tables(order).splitlines()]
         assert ["nq", "SFT", "80.0", "+0.0"] in rows and ["gsm8k", "SFT", "-", "-"] in rows
-
-
-def test_report_prints_the_three_tables_of_several_runs(tmp_path):
-    paths = []
-    for task in ("gsm8k", "nq"):
-        paths.append(tmp_path / f"{task}.json")
-        paths[-1].write_text(json.dumps(made_up(task, {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1})))
-    done = subprocess.run([sys.executable, "-m", "data.report", *paths], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0 and "Table 2" in done.stdout and "Table 4" in done.stdout, done.stderr

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import judge
-from data import Example, cli, gsm8k, load_task, mbpp, runs, squad, tables
+import s3ft
+from data import Example, cli, gsm8k, load_task, mbpp, runs, tables
 
 TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
@@ -141,9 +142,20 @@ def test_judge_refuses_a_changed_step_of_the_models_voice():
 
 
 def test_prompts_of_the_world_are_those_of_the_task():
-    assert (world.ASK, world.REWRITE) == (gsm8k.ASK, gsm8k.REWRITE)
-    assert (world.ASK_CODE, world.REWRITE_CODE) == (mbpp.ASK, mbpp.REWRITE)
-    assert (world.ASK_READING, world.REWRITE_READING) == (squad.ASK, squad.REWRITE)
+    def prompts(task, example):
+        return [chat[0]["content"] for chat in (s3ft.ask(task, example), s3ft.rewrite(task, example))]
+    task = load_task("gsm8k", TINY)
+    e = task.load("test")[0]
+    assert prompts(task, e) == [world.ASK.format(question=e.question), world.REWRITE.format(question=e.question, gold=task.gold(e))]
+    task = load_task("mbpp", TINY)
+    e = task.load("test")[0]
+    asked = world.ASK_CODE.format(question=e.question, tests="\n".join(e.extra["tests"][:-1]))
+    gold = mbpp.fenced(mbpp.bare(e.answer, names=False))
+    assert prompts(task, e) == [asked, world.REWRITE_CODE.format(ask=asked, gold=gold)]
+    task = load_task("nq", TINY)
+    e = task.load("test")[0]
+    parts = {"passage": e.extra["passage"], "question": e.question}
+    assert prompts(task, e) == [world.ASK_READING.format(**parts), world.REWRITE_READING.format(**parts, gold=e.answer)]
     assert world_readings.ABSTAIN == judge.ABSTAIN[0]
     for row in rows(TINY / "mbpp" / "mbpp.jsonl")[:100]:
         assert mbpp.normalise(row["code"]) == world_code.neat(row["code"])

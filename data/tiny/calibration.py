@@ -30,10 +30,12 @@ def percent(n, of):
 
 
 def attempts_of(lm, tokenizer, task, examples, source, max_new_tokens):
-    options = argparse.Namespace(max_new_tokens=max_new_tokens, temperature=0.0)
+    if not examples:
+        return {}
+    jobs = s3ft.make_jobs(task, tokenizer, examples, source)
     bar = Progress(f"{task.title}: {source}", len(examples))
-    made = s3ft.attempt(lm, tokenizer, task, [(e, source, 0) for e in examples], options, bar) if examples else []
-    return {a["id"]: a for a in made}
+    attempts = s3ft.answers(lm, tokenizer, task, jobs, max_new_tokens, progress=bar)
+    return {attempt["id"]: attempt for attempt in attempts}
 
 
 def look(lm, tokenizer, name, folder=TINY):
