@@ -1,358 +1,474 @@
-"""Judges: is an answer right, and may it become a training target?
+"""judge.py - is an answer right, and may it become a training target?
 
-S3FT trains on the model's own answer wherever that is right, so something has to say what "right" is. Here that
-is plain code and no second model. Its two errors are not alike: a wrong answer accepted becomes a
-wrong training target; a right answer refused is replaced by the gold, and S3FT quietly turns into SFT. So every
-judge returns a Verdict that says which rule decided and what was extracted, and runs write both to disk.
+S3FT trains on the model's own answer wherever that answer is right, so something has to say what
+"right" is. Here that is plain code and no second model. It can err in two ways:
 
-    python judge.py --table           the cases that fix what counts as right (they are also the tests)
-    python judge.py attempts.jsonl    judge the attempts of a run again, without sampling (--unsafe-code: as for s3ft.py)
+    it accepts a wrong answer      then a wrong text becomes a training target
+    it refuses a right answer      then the gold takes its place, and S3FT quietly turns into SFT
 
-A maths answer is read twice: for its final number (here), and for the equations that it states (data/arithmetic.py),
-because a small model likes to copy the final number under steps that do not lead to it ("4 * 9 = 13"). A program is run
-against its tests, as hostile until shown otherwise (data/sandbox.py), and what the tests expect stays here (data/asserts.py).
+So every judge returns a Verdict, which names the rule that decided and what was read, and a run
+writes both to disk. There is a judge for each kind of answer:
+
+    number    a maths problem: the final number, and if asked for the steps to it    Part 1
+    exact     a text that has to be equal                                            Part 1
+    span      a few words from a passage                                             Part 2
+    code      a program, run against its tests                                       Part 3
+    target_number, target_span, target_code    may it become a training target?      Part 4
+
+    python judge.py --table           the cases that fix what counts as right (also run as tests)
+    python judge.py attempts.jsonl    judge a run's attempts again, without sampling them again
+                                      (--unsafe-code: as for s3ft.py)
 """
 import re
-import string
 import sys
-import textwrap
-from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
 
 from data import arithmetic, sandbox
 from data.arithmetic import VALUE, fraction, plain
-from data.asserts import check_tests, modules
+from data.asserts import check_tests, shown, test_holds, wanted_values
+from data.judging.code_blocks import LONGEST_ANSWER, extract_code
+from data.judging.spans import ABSTAIN        # not used here: prompts and golds take it from judge
+from data.judging.spans import abstention, em, f1, normal, recall, stands_in
 
 
 @dataclass(frozen=True)
 class Verdict:
-    ok: bool
-    rule: str                     # what decided: "answer is", "wrong step", "pass", "timeout", "contained", ...; each judge names its own
+    """What a judge says of a text. `rule` names what decided:
+
+    number      hash, boxed, answer is          where the final number stood, be it right or wrong
+                last number, none               it is the last one in the text; there is none
+                wrong step                      the number is right, but a stated step is wrong
+    exact       exact                           equal, or not
+    span        exact, contained                a gold itself; a gold stands in it
+                no gold                         no gold stands in it
+                abstained                       rightly says that the passage does not say
+                abstained though answerable     but the passage does say
+                answered an unanswerable        the passage does not say, and yet it answers
+    code        pass, fail                      its tests
+                error, timeout, memory          raised or left; ran too long; grew too big
+                no code, unclosed, no function  no program to run (data/judging/code_blocks.py)
+                bad test, harness               a test, or a machine, that cannot be used
+    target_..   gold                            right by definition
+                leak                            a paraphrase that talks about its prompt
+                no step                         a paraphrase without a step to the final number
+                empty                           a span that says nothing
+    several     too long                        longer than any answer
+    """
+    ok: bool                      # right; of a target: accepted
+    rule: str
     extracted: str | None         # what the judge took for the answer, as the text has it
     reason: str                   # one line for the reader
     scores: dict = field(default_factory=dict)
 
 
-# ---- Part 1: the final number ------------------------------------------------------------------------------------
+# ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
 
-LONGEST_ANSWER = 20_000  # characters; what is longer is no answer and would only cost time
-RUN_ON = re.compile(r"\n[ \t]{0,3}#{0,6}[ \t]{0,3}(?:Question|Q|Problem|Human|User|Instruction)(?: [0-9]{1,4})?[ \t]?:")
-
-
-def cut(text):
-    """The text up to where the model ran on and posed itself a next question (once it has said a number)."""
-    said = re.search("[0-9]", text)
-    run_on = RUN_ON.search(text, said.end()) if said else None
-    return text[:run_on.start()] if run_on else text
+# Where the model ran on and posed itself a next question.
+#   accepted   a line "Question: .."      "Q 2: .."      "### Problem 3: .."
+#   refused    "The question: .."         "Questions: .."
+RUN_ON = re.compile(r"""
+    \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
+    (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
+    re.VERBOSE)
 
 
-AMOUNT = rf"(?:[-+] ?)?(?:[$€£] ?)?[-+]?{VALUE}"                                             # -5  $18  -$18  $-18
-ONE_NUMBER = re.compile(rf"({AMOUNT}) ?[$€£¢%]? ?[a-z/'-]*(?: [a-z/'-]+){{0,3}} ?[.!]?")     # 18 dollars per day.
-BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,60}\}){1,100})\}")                    # balanced
-ANSWER_IS = re.compile(r"answer(?: is| was| would be| will be| =| ?:)[ :$*]{0,6}(?:\n\s{0,3}(?:[-*•] )?(?![0-9]{1,2}[.)] ))?"
-                       rf"(?:(?:about|approximately|exactly|only) )?({AMOUNT})", re.IGNORECASE)
-GOES_ON = re.compile(r"[$€£¢%]?(?: ?[a-z]+(?: [a-z]+){0,2})? ?[-+*/x^:] ?[$€£(]?[0-9]|[,.e][0-9]| and [0-9]+/| (?:or|to) [0-9]"   # 6 * 3
-                     r"|% of [$€£]?[0-9]| times [0-9]| [0-9]{3}(?![0-9])"                     # 20% of 50, 18 000
-                     rf"| (?:{'|'.join(sorted(arithmetic.LARGER))})(?:,? and|,)? [0-9]+ [a-z]")      # 3 hours and 20 minutes
-# In running text a number is no part of a word (x2), a time (3:30), a power (10^2), an ordinal (2nd), a date or 1e5,
-# and a minus is a sign only if nothing stands before it to subtract from.
-IN_TEXT = re.compile(r"(?:(?<![\w)%])-(?=[$€£.0-9]))?[$€£]?(?<![^\W_])(?<![0-9][.:/])(?<!\^)"
-                     rf"{VALUE}(?!:[0-9]|\^|/[0-9]|e[-+]?[0-9]|(?:st|nd|rd|th)\b)")
+class Prepared(str):
+    """A text that went through prepare(). All of Part 1 relies on it."""
+
+
+def prepare(text):
+    """The text made plain (one minus sign, * and /, no bold type, ..), and cut where it runs on.
+
+    This happens once, at the door: number, steps and final_number begin with it, and a text that is
+    Prepared already comes back as it is. What stands before the first number is no run-on: some
+    models repeat the question before they answer.
+    """
+    if isinstance(text, Prepared):
+        return text
+    text = plain(text)
+    first_digit = re.search("[0-9]", text)
+    run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
+    if run_on:
+        text = text[:run_on.start()]
+    return Prepared(text)
+
+
+# A number with sign and currency.
+#   accepted   -5      $18      -$18      $-18      1,234.50      1 1/2
+#   refused    five    (5)
+AMOUNT = rf"(?:[-+][ ]?)?(?:[$€£][ ]?)?[-+]?{VALUE}"
+STARTS_WITH_AMOUNT = re.compile(AMOUNT)
+
+# One number and nothing else, but for a few words of what it counts.
+#   accepted   18       $18.              18 dollars per day
+#   refused    5 + 3 = 8      Step 1: add 30      2. Add them up
+ONE_NUMBER = re.compile(rf"""
+    ( {AMOUNT} ) [ ]? [$€£¢%]? [ ]? [a-z/'-]* (?: [ ][a-z/'-]+ ){{0,3}} [ ]? [.!]?""", re.VERBOSE)
+
+
+class FinalNumber(NamedTuple):
+    """The final number of a text."""
+    rule: str                     # the rule that found it
+    written: str | None           # as the text has it, "$1,234"; None: no clear number
+    value: Fraction | None        # 1234; None also for "7/0"
+
+
+# Each of the next four rules returns a FinalNumber, or None if it does not apply and the next rule
+# is to be asked. Of several matches the last one counts: people correct themselves.
+
+def hash_line(text):
+    """The number after ####, as GSM8K's golds end. A line on which more stands is passed over.
+
+    accepted   "so it is 17. #### 18 dollars per day"      18
+    refused    "#### Step 1: add 30"
+    """
+    for line in reversed(re.findall(r"####[ \t]*([^\n#]{1,200})", text)):
+        match = ONE_NUMBER.fullmatch(line.strip())
+        if match:
+            return FinalNumber("hash", match[1], fraction(match[1]))
+    return None
+
+
+# \boxed{..}, with at most one level of braces inside.
+#   accepted   \boxed{x = 5}      \boxed{\sqrt{9} = 3}
+#   refused    \boxed{5           (never closed)
+BOXED = re.compile(r"\\boxed[ ]?\{ ( (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}", re.VERBOSE)
+
+
+def boxed(text):
+    r"""The number in a box, right of its last `=`.
+
+    accepted   "so \boxed{x = 5 apples} in 2 days"      5
+    refused    "so \boxed{5 and then 7}"
+    """
+    for inside in reversed(BOXED.findall(text)):
+        match = ONE_NUMBER.fullmatch(inside.split("=")[-1].strip())
+        if match:
+            return FinalNumber("boxed", match[1], fraction(match[1]))
+    return None
+
+
+# "The answer is" and the number behind it, perhaps on the next line.
+#   accepted   The answer is about $18      Answer:\n- 18 apples
+#   refused    The answer is in the box     Answer:\n1. Buy 3.  (a list)
+ANSWER_IS = re.compile(rf"""
+    answer (?: [ ]is | [ ]was | [ ]would[ ]be | [ ]will[ ]be | [ ]= | [ ]?: )
+    [ :$*]{{0,6}}
+    (?: \n \s{{0,3}} (?: [-*•][ ] )? (?! [0-9]{{1,2}} [.)][ ] ) )?     # the next line; no list
+    (?: (?: about | approximately | exactly | only )[ ] )?
+    ( {AMOUNT} )""", re.VERBOSE | re.IGNORECASE)
+
+# What follows that number and shows that it is only a part of what is meant.
+#   accepted   the answer is 6 * 3      13 or 14      2 and 1/2      3:30      1e5
+#   refused    the answer is 12 apples (3 boxes of 4)      20% of the total
+GOES_ON = re.compile(rf"""
+      [$€£¢%]? (?: [ ]? [a-z]+ (?: [ ][a-z]+ ){{0,2}} )?
+          [ ]? [-+*/x^:] [ ]? [$€£(]? [0-9]                   # 6 * 3, $6 per hour * 3, 10-15, 3:30
+    | [,.e] [0-9]                                             # 1e5
+    | [ ]and[ ] [0-9]+ /                                      # 2 and 1/2
+    | [ ](?:or|to)[ ] [0-9]                                   # 13 or 14
+    | %[ ]of[ ] [$€£]? [0-9]                                  # 20% of 50
+    | [ ]times[ ] [0-9]                                       # 6 times 3
+    | [ ] [0-9]{{3}} (?! [0-9] )                              # 18 000
+    | [ ] (?: {'|'.join(sorted(arithmetic.LARGER))} )
+          (?: ,?[ ]and | , )? [ ] [0-9]+ [ ][a-z]             # 3 hours and 20 minutes
+    """, re.VERBOSE)
+
+
+def answer_is(text):
+    """The number after "the answer is"; if a sum stands there, the number right of its `=`.
+
+    Where it applies this rule decides: if the answer is unclear, no other number is looked for.
+
+    accepted   "The answer is 6 * 3 = 18."           18
+    accepted   "The answer is 18. He has 5 left."    18
+    refused    "18 in all. The answer is 6 * 3."
+    refused    "The answer is 13 or 14."
+    """
+    matches = list(ANSWER_IS.finditer(text))
+    if not matches:
+        return None
+    written = matches[-1][1]
+    end = matches[-1].end()
+    rest_of_line = text[end:end + 200].split("\n")[0]
+    while GOES_ON.match(rest_of_line):
+        right_side = rest_of_line.partition("=")[2].lstrip()
+        result = STARTS_WITH_AMOUNT.match(right_side)
+        if not result:
+            return FinalNumber("answer is", None, None)
+        written = result[0]
+        rest_of_line = right_side[result.end():]
+    return FinalNumber("answer is", written, fraction(written))
+
+
+# A number in running text.
+#   accepted   It fell to -8 degrees      50-8 (8: behind a number a minus subtracts)      18kg
+#   refused    model X5      3:30      12/25/2020      10^2      1e5      the 2nd day
+IN_TEXT = re.compile(rf"""
+    (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?                   # a minus that does not subtract
+    (?<! [^\W_] ) (?<! [0-9][.:/] ) (?<! \^ )                      # not the end of X5, 3:30, 10^2
+    {VALUE}
+    (?! :[0-9] | \^ | /[0-9] | e[-+]?[0-9] | (?:st|nd|rd|th)\b )   # nor the beginning of such
+    """, re.VERBOSE)
+
+
+def last_number(text):
+    """The last number that stands in the text.
+
+    accepted   "He needs 3 boxes on the 2nd day"      3
+    refused    "The model X5 has the power 10^2"
+    """
+    matches = list(IN_TEXT.finditer(text))
+    if not matches:
+        return None
+    written = matches[-1][0]
+    return FinalNumber("last number", written, fraction(written))
 
 
 def final_number(text):
-    """(rule, number as written, its Fraction) of a plain, cut text. Rules in order of trust; of each the last match."""
-    for line in reversed(re.findall(r"####[ \t]*([^\n#]{1,200})", text)):
-        if match := ONE_NUMBER.fullmatch(line.strip()):                # "#### Step 1: add" is a heading, no answer
-            return "hash", match[1], fraction(match[1])
-    for inside in reversed(BOXED.findall(text)):
-        if match := ONE_NUMBER.fullmatch(inside.split("=")[-1].strip()):
-            return "boxed", match[1], fraction(match[1])
-    for match in reversed(list(ANSWER_IS.finditer(text))):
-        rest = text[match.end():match.end() + 200].split("\n")[0]
-        while match and GOES_ON.match(rest):                           # "The answer is 6 * 3 = 18."
-            rest = rest.partition("=")[2].lstrip()
-            match = re.match(f"({AMOUNT})", rest)
-            rest = rest[match.end():] if match else ""
-        return ("answer is", match[1], fraction(match[1])) if match else ("answer is", None, None)
-    match = None
-    for match in IN_TEXT.finditer(text):
-        pass
-    return ("last number", match[0], fraction(match[0])) if match else ("none", None, None)
+    """The final number of a text -> FinalNumber(rule, written, value). Rules in order of trust."""
+    text = prepare(text)
+    return (hash_line(text)
+            or boxed(text)
+            or answer_is(text)
+            or last_number(text)
+            or FinalNumber("none", None, None))
 
-
-# ---- Part 2: numbers and texts: right, and fit to train on -------------------------------------------------------
 
 def steps(text):
-    """Every equation that the text surely states: Step(expression, stated, right, values); see data/arithmetic.py."""
-    return arithmetic.steps(cut(plain(text))[:LONGEST_ANSWER])
+    """The steps that a text surely states -> [Step(expression, stated, right, values), ..].
+
+    The check of steps reads every `expression = result` on a line ("12 / 2 = 6 stamps"), computes
+    the expression in exact fractions and compares it with the result, to the digits shown. It
+    ignores what it cannot read with certainty, such as unknowns, mixed units ("2 hours + 30
+    minutes") or words that compute ("half of 12 + 4"), since people write loosely, and a right
+    answer refused is a target lost. One step that is surely wrong refuses a whole answer, since a
+    small model likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
+    """
+    return list(arithmetic.steps(prepare(text)[:LONGEST_ANSWER]))
 
 
 def number(text, gold, check_steps=False):
-    """Is the final number of `text` that of `gold` (a number, or a text that ends in one), exactly? With check_steps a
-    step that the text states wrong refuses it as well. ValueError if the gold has no number."""
-    _, _, truth = final_number(cut(plain(str(gold))))
-    if truth is None:
+    """Is the final number of `text` exactly that of `gold`, a number or a text that ends in one?
+
+    check_steps: a stated step that is wrong refuses the text too. ValueError: gold has no number.
+    """
+    wanted = final_number(str(gold)).value
+    if wanted is None:
         raise ValueError(f"this gold has no number: {str(gold)[:60]!r}")
-    text = cut(plain(text))
+    text = prepare(text)
     if len(text) > LONGEST_ANSWER:
         return Verdict(False, "too long", None, f"over {LONGEST_ANSWER} characters")
-    rule, extracted, value = final_number(text)
-    if value != truth:
-        return Verdict(False, rule, extracted, f"{extracted} is not {truth}" if extracted else "no number found")
+    rule, written, value = final_number(text)
+    if value != wanted:
+        reason = f"{written} is not {wanted}" if written else "no number found"
+        return Verdict(False, rule, written, reason)
     if not check_steps:
-        return Verdict(True, rule, extracted, "the final number is right")
-    found = list(steps(text))
-    wrong = [step for step in found if not step.right]
-    scores = {"steps": len(found), "wrong_steps": len(wrong)}
+        return Verdict(True, rule, written, "the final number is right")
+
+    stated = steps(text)
+    wrong = [step for step in stated if not step.right]
+    scores = {"steps": len(stated), "wrong_steps": len(wrong)}
     if wrong:
-        return Verdict(False, "wrong step", extracted, f"wrong step: {wrong[0].expression} = {wrong[0].stated}", scores)
-    return Verdict(True, rule, extracted, f"the final number is right, and so are {len(found)} steps", scores)
+        reason = f"wrong step: {wrong[0].expression} = {wrong[0].stated}"
+        return Verdict(False, "wrong step", written, reason, scores)
+    reason = f"the final number is right, and so are {len(stated)} steps"
+    return Verdict(True, rule, written, reason, scores)
 
 
 def exact(text, gold):
-    """Equal but for white space."""
-    said, want = " ".join(text.split()), " ".join(gold.split())
-    return Verdict(said == want, "exact", said[:200], "equal" if said == want else f"not {want[:60]!r}")
+    """Is `text` equal to `gold`, but for white space?"""
+    answer = " ".join(text.split())
+    wanted = " ".join(gold.split())
+    if answer == wanted:
+        return Verdict(True, "exact", answer[:200], "equal")
+    return Verdict(False, "exact", answer[:200], f"not {wanted[:60]!r}")
 
 
-GOLDS = ("gold", "raw", "voice")                    # sources that are right by definition
-LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response", "rewrit", "own words")
+# ---- Part 2: an answer from a passage ------------------------------------------------------------
 
-
-def settled(source, finished):
-    """The verdict on a target that nobody need read: cut off, or right by definition. None for those to be judged."""
-    if not finished:
-        return Verdict(False, "unfinished", None, "cut off at the length limit")
-    if source in GOLDS:
-        return Verdict(True, "gold", None, "the gold itself")
-    if source not in ("own", "paraphrase", "own_number", "paraphrase_number"):
-        raise ValueError(f"unknown source {source!r}; known: own, paraphrase, own_number, paraphrase_number, {', '.join(GOLDS)}")
-
-
-def leaked(text):
-    """The phrase by which a text talks about its prompt, or None."""
-    return next((leak for leak in LEAKS if leak in text.lower()), None)
-
-
-def target_number(text, gold, source="own", finished=True):
-    """May this text become a training target for a maths problem? `finished`: the model ended it by itself.
-    An own answer needs the right number and no wrong step; a paraphrase was shown the gold, so besides it has to state
-    a step that gives the number, and not talk about its prompt (as in SDFT). own_number and paraphrase_number, for experiments, need
-    the number alone."""
-    if verdict := settled(source, finished):
-        return verdict
-    verdict = number(text, gold, check_steps=not source.endswith("_number"))
-    if not verdict.ok or source != "paraphrase":
-        return verdict
-    if leak := leaked(text):
-        return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
-    answer = final_number(cut(plain(text)))[2]
-    if not any(answer in step.values for step in steps(text)):
-        return Verdict(False, "no step", verdict.extracted, "no stated step gives the final number", verdict.scores)
-    return verdict
-
-
-# ---- Part 3: an answer from a passage ----------------------------------------------------------------------------
-
-LONGEST_SPAN = 25       # words; a whole sentence may hold the gold; a copy of the passage holds it too, but answers nothing
-ABSTAIN = ("The passage does not say.",              # the first is the gold of a question that the passage does not answer
-           *(f"the passage does not {verb}" for verb in "mention state specify provide contain give tell answer indicate".split()),
-           *(f"not {done} in the passage" for done in "mentioned stated specified provided given found".split()),
-           "not in the passage", "there is no answer", "there is no mention", "there is no information", "not enough information",
-           "can not be answered", "can not be determined", "can not answer", "i do not know", "is unanswerable")
-ABSTAIN_ALONE = ("no answer", "unanswerable", "unknown", "it does not say", "not mentioned", "not stated", "not specified", "not given")
-
-
-def normal(text):
-    """SQuAD's normal form, in its order: lower case, no ASCII punctuation, no a/an/the, single spaces."""
-    text = "".join(c for c in text.lower() if c not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
-
-
-def normal_golds(golds):
-    """What a prediction is compared with, as in the official script: the golds of which something is left, else the empty text."""
-    return [left for gold in golds if (left := normal(gold))] or [""]
-
-
-def em(prediction, golds):
-    """SQuAD's exact match, 0 or 1: equal in normal form to one of the golds, or without golds to the empty text."""
-    return int(normal(prediction) in normal_golds(golds))
-
-
-def overlap(prediction, golds):
-    """SQuAD's F1, and recall, of the words that prediction and gold share, each the best over the golds. An empty side: 1 if both are."""
-    said, best = normal(prediction).split(), []
-    for want in map(str.split, normal_golds(golds)):
-        shared = (Counter(said) & Counter(want)).total()
-        precision, recall = shared / max(len(said), 1), shared / max(len(want), 1)
-        best.append((2 * precision * recall / (precision + recall), recall) if shared else (int(said == want),) * 2)
-    return tuple(max(values) for values in zip(*best))
-
-
-def f1(prediction, golds):
-    """SQuAD's F1 over words, 0 to 1: the best over the golds."""
-    return overlap(prediction, golds)[0]
-
-
-def spelled_out(text):
-    """For abstentions: words in lower case, "doesn't" and "can't" in full, every kind of passage a passage, "explicitly" dropped."""
-    text = re.sub(r"\bcan(?:[^\w\s]?t|not)\b", "can not", text.lower())
-    text = re.sub(r"\b(do|does|did|is|was)n[^\w\s]?t\b", r"\1 not", text)
-    text = re.sub(r"\b(?:(?:the|this) (?:given |provided |above )?)?(?:passage|text|context|article|paragraph)\b", "the passage", text)
-    return " ".join(re.findall(r"\w+", re.sub(r"\b(?:explicitly|directly|specifically|clearly)\b", " ", text)))
-
-
-def abstention(text, golds):
-    """The phrase with which a text declines to answer: "" for a text of which nothing is left, None if it does not decline.
-    A phrase that stands in a gold is part of an answer."""
-    said, known = spelled_out(text), [f" {spelled_out(gold)} " for gold in golds]
-    found = [phrase for phrase in map(spelled_out, ABSTAIN) if f" {phrase} " in f" {said} "] + [said] * (said in ABSTAIN_ALONE)
-    return next((phrase for phrase in found if not any(f" {phrase} " in gold for gold in known)), None if normal(text) else "")
+LONGEST_SPAN = 25       # words; a copy of the passage holds the gold too, but answers nothing
 
 
 def span(text, golds):
-    """Is this the answer that the passage gives? Right if a gold stands in it, whole words in sequence, within 25 words.
+    """Is `text` the answer that the passage gives: does a gold stand in it, word for word?
 
-    golds: every accepted wording; [] or [""]: the passage does not say, and the text has to say so (ABSTAIN) or be empty.
-    A gold of which the normal form leaves nothing ("the", "%") is compared as it stands. Verdict.scores: the official em and f1,
-    and recall, of the text as it is; an abstention counts as the empty prediction."""
-    text, golds = text.strip(), [gold.strip() for gold in golds if gold.strip()]
-    said, words = normal(text), len(text.split())
-    same = next((gold for gold in golds if text == gold or said and said == normal(gold)), None)
-    held = next((gold for gold in golds if normal(gold) and f" {normal(gold)} " in f" {said} "), None)
-    phrase = None if same else abstention(text, golds)
-    prediction = text if phrase is None else ""
-    scores = dict(zip(("em", "f1", "recall"), (em(prediction, golds), *overlap(prediction, golds))))
-    if same:
-        return Verdict(True, "exact", same, "a gold itself", scores)
-    if words > LONGEST_SPAN and (golds or phrase):
-        return Verdict(False, "too long", None, f"{words} words, where an answer has at most {LONGEST_SPAN}", scores)
-    if not golds and phrase is None:
-        return Verdict(False, "answered an unanswerable", text[:200], "answers what the passage does not say", scores)
+    golds: every accepted wording. [] or [""]: the passage does not say; then the text has to say
+    so, in one of the ways in data/judging/spans.py, or to be empty. Text and golds are compared in
+    SQuAD's normal form, and a gold of which that leaves nothing ("the", "%") as it stands.
+    Verdict.scores has SQuAD's em and f1, and recall; who declines to answer is scored as if the
+    text were empty, as SQuAD does.
+
+    accepted   "It was Ole Berg."   for the gold "Ole Berg"
+    refused    "Berg, Ole"
+    """
+    text = text.strip()
+    golds = [gold.strip() for gold in golds if gold.strip()]
+    answer = normal(text)
+    equal = [gold for gold in golds if text == gold or answer and answer == normal(gold)]
+    contained = [gold for gold in golds if normal(gold) and stands_in(normal(gold), answer)]
+    declines = None if equal else abstention(text, golds)      # a phrase, "" for no text, or None
+    scored = text if declines is None else ""
+    scores = {"em": em(scored, golds), "f1": f1(scored, golds), "recall": recall(scored, golds)}
+    words = len(text.split())
+
+    if equal:
+        return Verdict(True, "exact", equal[0], "a gold itself", scores)
+    if words > LONGEST_SPAN and (golds or declines):           # else the next rule says it better
+        reason = f"{words} words, where an answer has at most {LONGEST_SPAN}"
+        return Verdict(False, "too long", None, reason, scores)
+    if not golds and declines is None:
+        reason = "answers what the passage does not say"
+        return Verdict(False, "answered an unanswerable", text[:200], reason, scores)
     if not golds:
-        return Verdict(True, "abstained", phrase, "rightly declines to answer", scores)
-    if phrase is not None:
-        return Verdict(False, "abstained though answerable", phrase, f"declines to answer; the passage says {golds[0][:60]!r}", scores)
-    if held:
-        return Verdict(True, "contained", held, "a gold stands in it", scores)
-    return Verdict(False, "no gold", text[:200], f"no gold stands in it; the first is {golds[0][:60]!r}", scores)
+        return Verdict(True, "abstained", declines, "rightly declines to answer", scores)
+    if declines is not None:
+        reason = f"declines to answer; the passage says {golds[0][:60]!r}"
+        return Verdict(False, "abstained though answerable", declines, reason, scores)
+    if contained:
+        return Verdict(True, "contained", contained[0], "a gold stands in it", scores)
+    reason = f"no gold stands in it; the first is {golds[0][:60]!r}"
+    return Verdict(False, "no gold", text[:200], reason, scores)
 
 
-def target_span(text, golds, source="own", finished=True):
-    """May this text become a training target for a reading question? An own answer and a paraphrase have to be right (and not
-    empty: officially that abstains, but it teaches nothing), and a paraphrase must not talk about its prompt."""
-    if verdict := settled(source, finished):
-        return verdict
-    verdict = span(text, golds)
-    if not verdict.ok:
-        return verdict
-    if not verdict.extracted:
-        return Verdict(False, "empty", None, "says nothing", verdict.scores)
-    if source == "paraphrase" and (leak := leaked(text)):
-        return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
+# ---- Part 3: a program that passes its tests -----------------------------------------------------
+# A program is hostile until shown otherwise. It runs in a child process (data/sandbox.py), which
+# never learns what the tests expect: of `assert f(3) == 9` (taken apart in data/asserts.py) it gets
+# f(3), it sends back a plain value, and the comparison with 9 is made here. So nothing that a
+# program does to its own process (an object equal to everything, a patched assert, sys.exit(0), a
+# printed "passed") makes it pass.
+
+def code(text, tests, setup=""):
+    """Does the program in `text` pass all of `tests`, a list of assert lines?
+
+    setup: code that runs after the program, whose classes it may use. Verdict.scores counts the
+    tests and those passed. UserError where nothing contains generated code (data/sandbox.py).
+    """
+    scores = {"passed": 0, "tests": len(tests)}
+    try:
+        parsed = check_tests(tests)
+    except ValueError as error:
+        return Verdict(False, "bad test", None, str(error), scores)
+    names = [name for test in parsed for name in test.names]       # what the program has to define
+    where, program = extract_code(text, names)
+    if program is None:
+        return Verdict(False, where, None, "nothing to run", scores)
+    outcome = sandbox.run(program, [test.expression for test in parsed], setup)
+    if outcome.rule != "ok":
+        return Verdict(False, outcome.rule, program, outcome.reason, scores)
+    wanted = wanted_values(parsed)
+    if wanted.rule != "ok":
+        return Verdict(False, wanted.rule, program, wanted.reason, scores)
+
+    failures = []                                                  # (rule, reason)
+    for test, value, want in zip(parsed, outcome.values, wanted.values):
+        call = test.expression[:80]
+        if isinstance(value, sandbox.NoValue):
+            rule = "error" if value.rule == "raised" else "fail"
+            failures.append((rule, f"{call}: {value.rule}: {value.reason}"))
+        elif not test_holds(test, value, want):
+            failures.append(("fail", f"{call} is {shown(value)}, wanted {shown(want)}"))
+    scores["passed"] = len(parsed) - len(failures)
+    if failures:
+        rule, reason = failures[0]
+        return Verdict(False, rule, program, reason.replace("\n", " "), scores)
+    reason = f"passes {len(parsed)} of {len(parsed)} tests ({where})"
+    return Verdict(True, "pass", program, reason, scores)
+
+
+# ---- Part 4: may it become a training target? ----------------------------------------------------
+# An own answer has to be right. A paraphrase is judged more strictly, because the model was shown
+# the gold when it wrote it: it may copy the answer without any reasoning, or talk about the gold
+# ("as the reference answer says"), which a target must not teach. A text that was cut off at the
+# length limit is not asked about; it is never a target.
+
+SAMPLED = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wrote a text
+GOLDS = ("gold", "raw", "voice")                                        # wordings of the gold
+LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
+         "rewrit", "own words")                                         # rewrite, rewritten
+
+
+def verdict_without_reading(source):
+    """The verdict on a gold, which is right by definition; None: the text has to be judged.
+
+    ValueError: unknown source.
+    """
+    if source in GOLDS:
+        return Verdict(True, "gold", None, "the gold itself")
+    if source not in SAMPLED:
+        raise ValueError(f"unknown source {source!r}; known: {', '.join(SAMPLED + GOLDS)}")
+    return None
+
+
+def unless_leaked(verdict, text):
+    """The verdict as it is, or a refusal if the text talks about its prompt.
+
+    accepted   "12 / 2 = 6 stamps. The answer is 6."
+    refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
+    """
+    for phrase in LEAKS:
+        if phrase in text.lower():
+            reason = f"talks about its prompt: {phrase!r}"
+            return Verdict(False, "leak", verdict.extracted, reason, verdict.scores)
     return verdict
 
 
-# ---- Part 4: a program that passes its tests ---------------------------------------------------------------------
-# The program runs in a child (data/sandbox.py), and the child never learns what the tests expect: of `assert f(3) == 9`
-# (data/asserts.py) it gets f(3), sends back a plain value, and the comparison is made here. So nothing that a program does to its own
-# process (an object equal to everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
+def target_number(text, gold, source="own"):
+    """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
-FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")                              # ```python
-MARKED = re.compile(r"\[(BEGIN|PYTHON)\](?:(.*?)(?:\[DONE\]|\[/\1\])|.*)", re.DOTALL)         # the paper's markers, and CodeLlama's
-BARE = re.compile(r"^(?:from \S+ import |import \w|def \w+ ?\(|class \w+ ?[:(]|async def |@\w|\w+ ?= ?\S)", re.MULTILINE)
-PROSE = re.compile(r"\n\n[A-Z][a-z]+ [a-z]+[ :.]")                                            # "This function ..." after it
-
-
-def extract_code(text, names=()):
-    """-> (rule, program or None): the last closed code block that defines all of `names`; without any block what stands
-    between markers, or bare code. An unclosed block is a cut answer. Text only: nothing is parsed that a model wrote."""
-    if len(text) > LONGEST_ANSWER:
-        return "too long", None
-    text, blocks, lines, opened = text.replace("\r\n", "\n").replace("\r", "\n"), [], [], None
-    for line in text.split("\n"):
-        match = FENCE.fullmatch(line)
-        if match and not opened:
-            opened, lines = match, []
-        elif match and match[2].startswith(opened[2]) and not line.strip(" \t" + opened[2][0]):
-            if opened[3].lower() in ("", "python", "py", "python3"):
-                blocks.append(textwrap.dedent("\n".join(lines)) if opened[1] else "\n".join(lines))
-            opened = None
-        else:
-            lines.append(line)
-    define = [re.compile(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*=", re.MULTILINE) for name in names]
-    defining = [block for block in blocks if all(name.search(block) for name in define)]
-    if defining or len(blocks) == 1:
-        return "block", (defining or blocks)[-1]
-    if opened or blocks:
-        return ("unclosed" if opened else "no function"), None
-    if match := MARKED.search(text):
-        return ("unclosed", None) if match[2] is None else ("markers", match[2].strip("\n"))
-    start = BARE.search(text)
-    return ("bare", PROSE.split(text[start.start():].split("[DONE]")[0])[0]) if start else ("no code", None)
+    It needs the right number and no wrong step. A paraphrase must not talk about its prompt, and
+    has to state a step that gives the number. own_number and paraphrase_number, which are there for
+    experiments, need the number alone.
+    """
+    verdict = verdict_without_reading(source)
+    if verdict:
+        return verdict
+    prepared = prepare(text)
+    verdict = number(prepared, gold, check_steps=source in ("own", "paraphrase"))
+    if verdict.ok and source == "paraphrase":
+        verdict = unless_leaked(verdict, text)
+    if verdict.ok and source == "paraphrase":
+        answer = final_number(prepared).value
+        if not any(answer in step.values for step in steps(prepared)):
+            reason = "no stated step gives the final number"
+            return Verdict(False, "no step", verdict.extracted, reason, verdict.scores)
+    return verdict
 
 
-def code(text, tests, setup=""):
-    """Does the program in `text` pass all `tests` (assert lines)? `setup` runs after the program, whose classes it may use.
+def target_span(text, golds, source="own"):
+    """May this text become a target for a question about a passage?
 
-    rule: pass, fail, error (the program raised or left), timeout, memory; no code, unclosed, too long, no function;
-    bad test; harness (our own trouble, never a wrong answer). UserError where nothing contains generated code."""
-    scores = {"passed": 0, "tests": len(tests)}
-    try:
-        read = check_tests(tests)
-    except ValueError as error:
-        return Verdict(False, "bad test", None, str(error), scores)
-    rule, program = extract_code(text, dict.fromkeys(name for test in read for name in test.names))
-    if program is None:
-        return Verdict(False, rule, None, "nothing to run", scores)
-    outcome = sandbox.run(program, [test.expression for test in read], setup)
-    if outcome.rule != "ok":
-        return Verdict(False, outcome.rule, program, outcome.reason, scores)
-    wanted = [test.wanted for test in read]
-    if others := [test.other for test in read if test.other]:
-        known = sandbox.run("".join(f"import {name}\n" for name in modules(others)), others)
-        if known.rule != "ok" or any(isinstance(value, sandbox.NoValue) for value in known.values):
-            return Verdict(False, "harness" if known.rule == "harness" else "bad test", program, f"no expected value: {others[0][:80]}", scores)
-        values = iter(known.values)
-        wanted = [next(values) if test.other else test.wanted for test in read]
-    failed = []
-    for test, value, want in zip(read, outcome.values, wanted):
-        if isinstance(value, sandbox.NoValue):
-            failed.append(("error" if value.rule == "raised" else "fail", f"{test.expression[:80]}: {value.rule}: {value.reason}"))
-        elif not test_holds(test, value, want):
-            failed.append(("fail", f"{test.expression[:80]} is {shown(value)}, wanted {shown(want)}"))
-    scores["passed"] = len(read) - len(failed)
-    if failed:
-        return Verdict(False, failed[0][0], program, failed[0][1].replace("\n", " "), scores)
-    return Verdict(True, "pass", program, f"passes {len(read)} of {len(read)} tests ({rule})", scores)
+    It has to be right and to say something: the empty text rightly abstains, but teaches nothing.
+    A paraphrase must not talk about its prompt.
+    """
+    verdict = verdict_without_reading(source)
+    if verdict:
+        return verdict
+    verdict = span(text, golds)
+    if verdict.ok and not verdict.extracted:
+        return Verdict(False, "empty", None, "says nothing", verdict.scores)
+    if verdict.ok and source == "paraphrase":
+        return unless_leaked(verdict, text)
+    return verdict
 
 
-def test_holds(test, value, wanted):
-    try:
-        return bool(test.holds(value, wanted))
-    except Exception:             # None < 3
-        return False
+def target_code(text, tests, setup="", source="own"):
+    """May this text become a target for a programming task? It has to pass every test.
 
-
-def shown(value):
-    try:
-        return ascii(value)[:60]
-    except (ValueError, MemoryError, RecursionError):
-        return "too long to print"
-
-
-def target_code(text, tests, setup="", source="own", finished=True):
-    """May this text become a training target for a programming task? An own answer and a paraphrase have to pass every test,
-    and a paraphrase must not talk about its prompt, in comments or around the code."""
-    if verdict := settled(source, finished):
+    A paraphrase must not talk about its prompt, in comments or around the code.
+    """
+    verdict = verdict_without_reading(source)
+    if verdict:
         return verdict
     verdict = code(text, tests, setup)
-    if verdict.ok and source == "paraphrase" and (leak := leaked(text)):
-        return Verdict(False, "leak", verdict.extracted, f"talks about its prompt: {leak!r}", verdict.scores)
+    if verdict.ok and source == "paraphrase":
+        return unless_leaked(verdict, text)
     return verdict
 
 
 if __name__ == "__main__":
     from data import rejudge      # the command line
+
     sys.exit(rejudge.main(sys.argv[1:]))

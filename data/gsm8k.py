@@ -49,7 +49,7 @@ class GSM8K:
             if example.id in seen:
                 raise UserError(f"{path}, line {n}: id {example.id!r} stands in line {seen[example.id]} too; make ids unique")
             _, marker, tail = row["answer"].rpartition("####")
-            rule, _, value = judge.final_number(judge.cut(judge.plain(f"{marker} {tail}")))
+            rule, _, value = judge.final_number(f"{marker} {tail}")
             if value is None or marker and rule != "hash":
                 raise UserError(f"{path}, line {n}: the answer has no number; end it with a line \"#### 42\"")
             if not isinstance(row.get("voice", ""), str):

@@ -253,6 +253,8 @@ def words(value, where):
 
 def judged_number(answer, gold):
     """The number that the judge takes from a gold; None if there is none, or if it is not what stands after #### in the last line."""
-    read = lambda text: judges.final_number(judges.cut(judges.plain(text)))[2]
+    value = judges.final_number(gold).value
     marked = "####" in answer.strip().split("\n")[-1]
-    return None if marked and read(gold) != read(gold.split("\n")[-1]) else read(gold)
+    if marked and value != judges.final_number(gold.split("\n")[-1]).value:
+        return None
+    return value

@@ -8,115 +8,189 @@ import sys
 from collections import Counter
 
 import judge
-from data import sandbox
-from data.arithmetic import fraction, plain
+from data import cases, sandbox
+from data.arithmetic import fraction
 
+USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"
+UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit")
+
+
+# ---- The table of cases --------------------------------------------------------------------------
 
 def table():
-    """Run every case of data/cases.py: [(kind, text, wanted, got, right)]."""
-    from data.cases import ACCEPTED, CODE_CASES, CODE_TESTS, EXACT_CASES, EXTRACT_CASES, NUMBER_CASES, SPAN_CASES, STEP_CASES, TARGET_CASES
+    """Run every case of data/cases.py -> [(kind, text, wanted, got, right), ..]"""
+    return number_rows() + text_rows() + code_rows()
+
+
+def number_rows():
     rows = []
-    for text, want in NUMBER_CASES:
-        rule, shown, value = judge.final_number(judge.cut(plain(text)))
-        rows.append(("number", text, str(want), f"{value} ({rule})", str(value) == str(want and fraction(want))))
-    for text, want in STEP_CASES:
+    for text, want in cases.NUMBER_CASES:
+        rule, _, value = judge.final_number(text)
+        right = str(value) == str(want and fraction(want))
+        rows.append(("number", text, str(want), f"{value} ({rule})", right))
+    for text, want in cases.STEP_CASES:
         got = " ".join("right" if step.right else "wrong" for step in judge.steps(text))
-        rows.append(("steps", text, want.strip() or "ignored", got or "ignored", got == want.strip()))
-    for text, gold, want in EXACT_CASES:
-        rows.append(("exact", f"{text} / {gold}", str(want), str(judge.exact(text, gold).ok), judge.exact(text, gold).ok == want))
-    for source, finished, text, want in TARGET_CASES:
-        verdict = judge.target_number(text, "The answer is 13.", source, finished)
-        rows.append((source, text, want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
-    for text, golds, want in SPAN_CASES:
+        rows.append(("steps", text, want or "ignored", got or "ignored", got == want))
+    return rows
+
+
+def text_rows():
+    rows = []
+    for text, gold, want in cases.EXACT_CASES:
+        ok = judge.exact(text, gold).ok
+        rows.append(("exact", f"{text} / {gold}", str(want), str(ok), ok == want))
+    for source, finished, text, want in cases.TARGET_CASES:
+        verdict = judge_attempt({
+            "text": text, "source": source, "gold": "The answer is 13.",
+            "finish_reason": "end" if finished else "length"})
+        rows.append((source, text, want, verdict.rule, as_wanted(verdict, want)))
+    for text, golds, want in cases.SPAN_CASES:
         verdict = judge.span(text, golds)
-        rows.append(("span", f"{text} / {golds}", want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
-    for text, want, program in EXTRACT_CASES:
-        rows.append(("program", text, want, judge.extract_code(text, ["f"])[0], judge.extract_code(text, ["f"]) == (want, program)))
+        rows.append(("span", f"{text} / {golds}", want, verdict.rule, as_wanted(verdict, want)))
+    return rows
+
+
+def code_rows():
+    rows = []
+    for text, want, program in cases.EXTRACT_CASES:
+        got = judge.extract_code(text, ["f"])
+        rows.append(("program", text, want, got[0], got == (want, program)))
     try:
         sandbox.check()
     except ValueError as error:
         print(f"judge.py: the code cases are left out: {error}", file=sys.stderr)
         return rows
+    code_cases = [(program, want, cases.CODE_TESTS) for program, want in cases.CODE_CASES]
+    code_cases += cases.TEST_CASES
     workers = sandbox.Workers()
-    running = [workers.submit(judge.code, f"```python\n{case[0]}\n```", case[2] if len(case) == 3 else CODE_TESTS) for case in CODE_CASES]
-    for (text, want, *_), verdict in zip(CODE_CASES, (future.result() for future in running)):
-        rows.append(("code", text, want, verdict.rule, (verdict.rule, verdict.ok) == (want, want in ACCEPTED)))
+    running = []
+    for program, want, tests in code_cases:
+        running.append(workers.submit(judge.code, f"```python\n{program}\n```", tests))
+    for (program, want, _), job in zip(code_cases, running):
+        verdict = job.result()
+        rows.append(("code", program, want, verdict.rule, as_wanted(verdict, want)))
     return rows
 
 
+def as_wanted(verdict, rule):
+    """Did this rule decide, and the way in which it does?"""
+    return verdict.rule == rule and verdict.ok == (rule in cases.ACCEPTED)
+
+
+# ---- Attempts judged again -----------------------------------------------------------------------
+
 def judge_file(path):
-    """Accepted and refused by source and rule, as lines. ValueError with one line for a file that cannot be judged."""
-    attempts, counts = [], Counter()
+    """A run's attempts.jsonl -> how many are accepted and refused by source and rule, as lines.
+
+    ValueError with one line: the file, or a line of it, cannot be judged.
+    """
+    attempts = read_attempts(path)
+    if not attempts:
+        raise ValueError(f"{path}: no attempts in it")
+    if any(attempt.get("judge") == "code" for attempt in attempts.values()):
+        sandbox.check()
+    workers = sandbox.Workers()                        # each program runs in a process of its own
+    running = {n: workers.submit(judge_attempt, attempt) for n, attempt in attempts.items()}
+    verdicts = []
+    for n, job in running.items():
+        try:
+            verdicts.append(job.result())
+        except ValueError as error:
+            raise ValueError(f"{path}:{n}: {error}")
+    return report(list(attempts.values()), verdicts)
+
+
+def read_attempts(path):
+    """{line number: attempt} of a file of JSON lines; ValueError with one line."""
     try:
-        lines = open(path, encoding="utf-8").read().split("\n")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'})")
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise ValueError(f"{path}: cannot be read ({reason})")
+    attempts = {}
     for n, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            attempt = json.loads(line)
+            attempts[n] = json.loads(line)
         except (ValueError, RecursionError):
             raise ValueError(f"{path}:{n}: this line is no JSON")
-        for name in ("id", "source", "text", "finish_reason", "gold"):
-            if not isinstance(attempt, dict) or not isinstance(attempt.get(name), (str, int) if name in ("id", "gold") else str):
-                raise ValueError(f"{path}:{n}: the field {name!r} is missing or has the wrong type")
-        needs = {"span": "golds", "code": "tests"}.get(attempt.get("judge"))
-        if needs and not (isinstance(attempt.get(needs), list) and all(isinstance(item, str) for item in attempt[needs])):
-            raise ValueError(f"{path}:{n}: the field {needs!r} is missing or no list of texts")
-        attempts.append((n, attempt))
-    if any(attempt.get("judge") == "code" for _, attempt in attempts):
-        sandbox.check()
-
-    def again(item):
-        n, attempt = item
-        text, kind, source, finished = attempt["text"], attempt.get("judge"), attempt["source"], attempt["finish_reason"] != "length"
         try:
-            if kind == "exact":
-                return judge.exact(text, str(attempt["gold"])) if finished else judge.Verdict(False, "unfinished", None, "cut off by the length limit")
-            if kind == "span":
-                return judge.target_span(text, attempt["golds"], source, finished)
-            if kind != "code":
-                return judge.target_number(text, attempt["gold"], source, finished)
-            verdict = judge.target_code(text, attempt["tests"], str(attempt.get("setup") or ""), source, finished)
-            if verdict.rule in ("harness", "bad test"):
-                raise ValueError(verdict.reason)
-            return verdict
+            check_fields(attempts[n])
         except ValueError as error:
             raise ValueError(f"{path}:{n}: {error}")
+    return attempts
 
-    workers = sandbox.Workers()                           # programs run in processes of their own
-    for attempt, verdict in [(attempt, workers.submit(again, (n, attempt))) for n, attempt in attempts]:
-        verdict = verdict.result()
-        counts[attempt["source"], verdict.ok, verdict.rule] += 1
-    ids = {attempt["id"] for _, attempt in attempts}
-    if not counts:
-        raise ValueError(f"{path}: no attempts in it")
-    report, width = [f"{counts.total()} attempts at {len(ids)} examples"], max(len(rule) for _, _, rule in counts)
-    for source in dict.fromkeys(source for source, _, _ in counts):
-        mine = {(ok, rule): n for (s, ok, rule), n in counts.items() if s == source}
-        accepted, total = sum(n for (ok, _), n in mine.items() if ok), sum(mine.values())
-        report.append(f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}")
-        for (ok, rule), n in sorted(mine.items(), key=lambda item: (not item[0][0], -item[1])):
-            report.append(f"    {'accepted' if ok else 'refused':8}  {rule:{width}} {n:6} {n / total:7.1%}")
-    return report
 
+def check_fields(attempt):
+    """ValueError if an attempt lacks something that judging it needs."""
+    fields = {
+        "id": (str, int), "source": str, "text": str, "finish_reason": str, "gold": (str, int)}
+    for name, kind in fields.items():
+        if not isinstance(attempt, dict) or not isinstance(attempt.get(name), kind):
+            raise ValueError(f"the field {name!r} is missing or has the wrong type")
+    list_field = {"span": "golds", "code": "tests"}.get(attempt.get("judge"))
+    if list_field:
+        texts = attempt.get(list_field)
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"the field {list_field!r} is missing or no list of texts")
+
+
+def judge_attempt(attempt):
+    """May this attempt become a target? -> Verdict, of the judge that it names; ValueError."""
+    if attempt["finish_reason"] == "length":
+        return UNFINISHED
+    text = attempt["text"]
+    source = attempt["source"]
+    kind = attempt.get("judge")
+    if kind == "exact":
+        return judge.exact(text, str(attempt["gold"]))
+    if kind == "span":
+        return judge.target_span(text, attempt["golds"], source)
+    if kind == "code":
+        setup = str(attempt.get("setup") or "")
+        verdict = judge.target_code(text, attempt["tests"], setup, source)
+        if verdict.rule in ("harness", "bad test"):
+            raise ValueError(verdict.reason)
+        return verdict
+    return judge.target_number(text, attempt["gold"], source)
+
+
+def report(attempts, verdicts):
+    """The shares accepted and refused, by source and rule, as lines."""
+    ids = {attempt["id"] for attempt in attempts}
+    lines = [f"{len(attempts)} attempts at {len(ids)} examples"]
+    width = max(len(verdict.rule) for verdict in verdicts)
+    by_source = {}                                     # source: Counter of (ok, rule)
+    for attempt, verdict in zip(attempts, verdicts):
+        counts = by_source.setdefault(attempt["source"], Counter())
+        counts[verdict.ok, verdict.rule] += 1
+    for source, counts in by_source.items():
+        total = counts.total()
+        accepted = sum(n for (ok, _), n in counts.items() if ok)
+        lines.append(f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}")
+        for ok in (True, False):
+            for (rule_ok, rule), n in counts.most_common():
+                if rule_ok == ok:
+                    word = "accepted" if ok else "refused"
+                    lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
+    return lines
+
+
+# ---- The command line ----------------------------------------------------------------------------
 
 def main(arguments):
-    if arguments == ["--table"]:
-        rows = table()
-        for kind, text, want, got, right in rows:
-            print(f"{'ok  ' if right else 'FAIL'} {kind:17} {text!r} -> {got}{'' if right else f', but wanted: {want}'}")
-        failed = sum(not right for *_, right in rows)
-        print(f"{len(rows)} cases, {failed} failed")
-        return 1 if failed else 0
     if arguments in (["-h"], ["--help"]):
         print(judge.__doc__.strip())
         return 0
+    if arguments == ["--table"]:
+        return print_table()
     if "--unsafe-code" in arguments:
-        sandbox.UNSAFE, arguments = True, [a for a in arguments if a != "--unsafe-code"]
+        sandbox.UNSAFE = True
+        arguments = [argument for argument in arguments if argument != "--unsafe-code"]
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]", file=sys.stderr)
+        print(USAGE, file=sys.stderr)
         return 2
     try:
         print("\n".join(judge_file(arguments[0])))
@@ -127,3 +201,16 @@ def main(arguments):
     except KeyboardInterrupt:
         print("judge.py: stopped", file=sys.stderr)
         return 130
+
+
+def print_table():
+    rows = table()
+    failed = 0
+    for kind, text, want, got, right in rows:
+        if right:
+            print(f"ok   {kind:17} {text!r} -> {got}")
+        else:
+            print(f"FAIL {kind:17} {text!r} -> {got}, but wanted: {want}")
+            failed += 1
+    print(f"{len(rows)} cases, {failed} failed")
+    return 1 if failed else 0

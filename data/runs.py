@@ -32,6 +32,7 @@ import model
 from data import TASKS, TINY, UserError, abilities, arithmetic, asserts, benchmarks, cells, checkpoint, device
 from data import hub, prefixes, tables, training
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
+from data.judging import code_blocks, spans
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)
 from data.tiny import world_truth
 from data.training import Progress, minutes, within_memory                   # noqa: F401
@@ -351,7 +352,7 @@ class Run:
         self.machine = [torch.__version__, device.type]
         self.made = {"python": sys.version.split()[0], "torch": torch.__version__, "device": device.type,
                      "dtypes": f"{short(self.sample_dtype)}/{short(self.train_dtype)}",
-                     "code": digest(self.code, *map(code_of, (judge, arithmetic, asserts, sys.modules[type(task).__module__])),
+                     "code": digest(self.code, *map(code_of, (judge, arithmetic, asserts, code_blocks, spans, sys.modules[type(task).__module__])),
                                     code_of(method_code, "choose_targets", "make_target"))}
         self.done, self.shared = {}, None                                    # what --results has, and its folder
         self.judges, self.dropped = {}, 0                                    # other tasks' verdicts; training examples that do not fit

@@ -3,7 +3,6 @@
     python s3ft.py --task nq        Natural Questions as the MRQA shared task gives them (and the bundled tiny-nq)
     python s3ft.py --task squad     SQuAD 2.0
     python s3ft.py --task nq --test squad                 trained on the one, measured on the other, which has unanswerable questions
-    python -m data.squad DATA.json PREDICTIONS.json       the scores of SQuAD's official script; predictions {id: text}
 
 Files are FOLDER/nq/* or FOLDER/squad/*, or lie in FOLDER itself. A name that holds "train", "valid" or "test" (or else "dev": the
 official test parts are secret) says which part a file is, its content which of two layouts it has, packed by gzip or not:
@@ -19,13 +18,12 @@ Three choices:
 import gzip
 import json
 import random
-import sys
 import zlib
 from collections import Counter
 from pathlib import Path
 
 import judge
-from data import TINY, Example, UserError, read_jsonl
+from data import TINY, Example, UserError
 from data.files import read_json
 from data.own import words
 
@@ -234,66 +232,3 @@ def target(golds):
     """The wording that most annotators chose, ties by order, of those that say something; without golds the abstention."""
     said = [gold.strip() for gold in golds if judge.normal(gold)] or [gold.strip() for gold in golds]
     return max(said, key=said.count) if said else judge.ABSTAIN[0]
-
-
-# ---------------------------------------------------------------- the official script's figures
-
-def official_scores(examples, predictions):
-    """{"exact", "f1", "total", ..} in per cent as SQuAD 2.0's own script prints them; predictions: {id: text}."""
-    scores = [(bool(e.extra["golds"]), judge.em(predictions[e.id], e.extra["golds"]), judge.f1(predictions[e.id], e.extra["golds"]))
-              for e in examples]
-    figures = {}
-    for prefix, kinds in ("", (True, False)), ("HasAns_", (True,)), ("NoAns_", (False,)):
-        mine = [row for row in scores if row[0] in kinds]
-        if mine:
-            figures |= {f"{prefix}exact": 100.0 * sum(em for _, em, _ in mine) / len(mine),
-                        f"{prefix}f1": 100.0 * sum(f1 for _, _, f1 in mine) / len(mine), f"{prefix}total": len(mine)}
-    return figures
-
-
-def read_predictions(path):
-    """{id: text} from a file that holds just that, or from a .jsonl with id and prediction."""
-    if str(path).endswith(".jsonl"):
-        rows = read_jsonl(path, ("id",))
-        predictions = {row["id"]: row.get("prediction") for _, row in rows}
-        if len(predictions) < len(rows):
-            raise UserError(f"{path}: an id stands there twice; make ids unique")
-    else:
-        try:
-            predictions = parse(path, Path(path).read_bytes().decode("utf-8-sig"), 1)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
-        if not isinstance(predictions, dict):
-            raise UserError(f"{path}: is no JSON object {{id: text}}")
-    for id, text in predictions.items():
-        if not isinstance(text, str):
-            raise UserError(f"{path}: the prediction for {id[:60]!r} is no text")
-    return predictions
-
-
-def main(arguments):
-    if arguments in (["-h"], ["--help"]):
-        print(__doc__.strip())
-        return 0
-    if len(arguments) != 2 or any(name.startswith("-") for name in arguments):
-        print("usage: python -m data.squad DATA.json PREDICTIONS.json", file=sys.stderr)
-        return 2
-    try:
-        examples, predictions = read(arguments[0]), read_predictions(arguments[1])
-        ids = [e.id for e in examples]
-        missing, unknown = [id for id in ids if id not in predictions], sorted(set(predictions) - set(ids))
-        if missing:
-            raise UserError(f"{arguments[1]}: has no prediction for {len(missing)} of the {len(ids)} questions; the first is {missing[0][:60]!r}")
-        if unknown:
-            raise UserError(f"{arguments[1]}: {len(unknown)} of its ids are not in {arguments[0]}; the first is {unknown[0][:60]!r}")
-        print(json.dumps(official_scores(examples, predictions), indent=2))
-        return 0
-    except UserError as error:
-        print(f"data.squad: {error}", file=sys.stderr)
-        return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

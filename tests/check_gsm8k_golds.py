@@ -68,7 +68,7 @@ def main(folder):
     for name, answer in golds:
         official = answer.rpartition("####")[2].strip()
         verdict = judge.number(clean(answer), official, check_steps=True)
-        _, _, value = judge.final_number(judge.cut(judge.plain(clean(answer))))
+        value = judge.final_number(clean(answer)).value
         if value != Fraction(official.replace(",", "")):
             misread.append(f"{name}  {verdict}")
         elif not verdict.ok:

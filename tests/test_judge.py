@@ -1,6 +1,7 @@
 """The judges: the tables of judge.py, an independent oracle for the arithmetic, hostile texts, and the command line."""
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -113,7 +114,6 @@ def test_target_number():
     for source in ("own", "paraphrase", "own_number", "paraphrase_number"):
         assert judge.target_number(VOICE, "13", source).ok
         assert not judge.target_number(VOICE, "14", source).ok
-        assert judge.target_number(VOICE, "13", source, finished=False).rule == "unfinished"
     for source in judge.GOLDS:
         assert judge.target_number("anything", "13", source).ok
     with pytest.raises(ValueError, match="unknown source 'mine'"):
@@ -200,3 +200,40 @@ def test_table_command(monkeypatch, capsys):
 def test_standard_library_only():
     code = "import sys, judge; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'tokenizers')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(judge.__file__).parent).returncode == 0
+
+
+# ---------------------------------------------------------------- the rules for the final number
+
+RULES = (judge.hash_line, judge.boxed, judge.answer_is, judge.last_number)
+EXAMPLE = re.compile(r'^ +(accepted|refused) +"(.*)"(?: +(\S+))?$', re.MULTILINE)      # accepted   "#### 18 dollars"      18
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_examples_in_a_rules_docstring_hold(rule):
+    examples = EXAMPLE.findall(rule.__doc__)
+    assert {kind for kind, _, _ in examples} == {"accepted", "refused"}, "one of each at least"
+    for kind, text, written in examples:
+        result = rule(judge.prepare(text))
+        if kind == "accepted":
+            assert result.value == Fraction(written), text
+        else:
+            assert result is None or result.value is None, text
+
+
+def test_rules_are_tried_in_order_of_trust():
+    texts = ["#### 1", r"\boxed{2}", "The answer is 3.", "So there are 4."]
+    for n in range(4):
+        assert judge.final_number("\n".join(reversed(texts[n:]))).value == n + 1
+    assert judge.final_number("none") == ("none", None, None)
+
+
+def test_an_unclear_answer_is_not_replaced_by_another_number():
+    assert judge.final_number("So 18 in all. The answer is 13 or 14.") == ("answer is", None, None)
+
+
+def test_a_text_is_prepared_once():
+    once = judge.prepare(r"3 \text{\text{apples}}")
+    assert judge.prepare(once) is once
+    assert judge.prepare(str(once)) != once, "a second time would change it"
+    for extracted in (judge.number("13", "13").extracted, judge.number("#### 13", "13").extracted):
+        assert type(extracted) is str

@@ -132,7 +132,7 @@ def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypat
 
 def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path)
-    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own", finished=True: judge.Verdict(False, "strict", None, "refuses all"))
+    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own": judge.Verdict(False, "strict", None, "refuses all"))
     results = run(out)
     said = capsys.readouterr().out
     assert results["cells"][2]["sources"] == {"gold": 10}

@@ -758,11 +758,11 @@ def test_the_child_is_not_told_what_is_expected():
 def test_targets():
     tests = ["assert f(1) == 2"]
     wrong, leaky = DOUBLE.replace("2 *", "3 *"), DOUBLE.replace("def", "# as in the reference answer\ndef")
-    for source, text, finished, want in (
-            ("own", DOUBLE, True, "pass"), ("own", DOUBLE, False, "unfinished"), ("own", wrong, True, "fail"), ("own", leaky, True, "pass"),
-            ("paraphrase", DOUBLE, True, "pass"), ("paraphrase", leaky, True, "leak"), ("paraphrase", wrong, True, "fail"),
-            ("paraphrase_number", leaky, True, "pass"), ("own_number", wrong, True, "fail"), ("gold", wrong, True, "gold")):
-        verdict = judge.target_code(text, tests, "", source, finished)
+    for source, text, want in (
+            ("own", DOUBLE, "pass"), ("own", wrong, "fail"), ("own", leaky, "pass"),
+            ("paraphrase", DOUBLE, "pass"), ("paraphrase", leaky, "leak"), ("paraphrase", wrong, "fail"),
+            ("paraphrase_number", leaky, "pass"), ("own_number", wrong, "fail"), ("gold", wrong, "gold")):
+        verdict = judge.target_code(text, tests, "", source)
         assert (verdict.rule, verdict.ok) == (want, want in ("pass", "gold"))
     with pytest.raises(ValueError, match="unknown source"):
         judge.target_code(DOUBLE, tests, "", "elsewhere")

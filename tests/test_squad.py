@@ -3,7 +3,6 @@ import gzip
 import hashlib
 import json
 import re
-import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+import check_squad_scores
 import judge
 import s3ft
 from data import TINY, Example, UserError, hub, rejudge, squad
+from data.judging import spans
 from data.squad import Reading
 
 HERON = "The grey heron nests in tall trees. It eats fish, frogs and, now and then, a vole."
@@ -264,7 +265,6 @@ def test_target_span():
     for source in ("own", "paraphrase", "own_number", "paraphrase_number"):
         assert judge.target_span("in the reference room", ["reference room"], source).ok == (source != "paraphrase")
         assert not judge.target_span("a vole", ["fish"], source).ok and judge.target_span("", [], source).rule == "empty"
-        assert judge.target_span("fish", ["fish"], source, finished=False).rule == "unfinished"
     for source in judge.GOLDS:
         assert judge.target_span("", ["fish"], source).ok
     with pytest.raises(ValueError, match="unknown source 'mine'"):
@@ -287,7 +287,8 @@ SCORES = [                                          # (prediction, golds, EM, F1
 @pytest.mark.parametrize("prediction, golds, em, f1, recall", SCORES)
 def test_scores_by_hand(prediction, golds, em, f1, recall):
     assert judge.em(prediction, golds) == em
-    assert (judge.f1(prediction, golds), judge.overlap(prediction, golds)[1]) == (pytest.approx(f1), pytest.approx(recall))
+    assert judge.f1(prediction, golds) == pytest.approx(f1)
+    assert spans.recall(prediction, golds) == pytest.approx(recall)
 
 
 def test_span_scores_an_abstention_as_the_empty_prediction():
@@ -296,7 +297,7 @@ def test_span_scores_an_abstention_as_the_empty_prediction():
     assert judge.span("does say", ["say"]).scores == {"em": 0, "f1": pytest.approx(2 / 3), "recall": 1}
 
 
-@pytest.mark.parametrize("phrase", judge.ABSTAIN + judge.ABSTAIN_ALONE)
+@pytest.mark.parametrize("phrase", spans.ABSTAIN + spans.ABSTAIN_ALONE)
 def test_every_abstaining_phrase_is_understood(phrase):
     for text in (phrase, phrase.upper() + "!", phrase.replace("does not", "doesn't"), phrase.replace("does not", "doesn’t"),
                  phrase.replace("can not", "cannot"), phrase.replace("can not", "can’t"),
@@ -319,7 +320,7 @@ def test_hostile_texts(text):
     assert not judge.span(text, ["heron"]).ok and judge.span("x", [text, "heron"]).rule in ("no gold", "abstained though answerable")
 
 
-# ---------------------------------------------------------------- the command
+# ---------------------------------------------------------------- the official figures of a file of predictions
 
 @pytest.fixture
 def dev(tmp_path, monkeypatch):
@@ -328,12 +329,12 @@ def dev(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_command(dev, capsys):
+def test_official_figures_of_a_file(dev, capsys):
     predictions = {"a1": "the fish", "a2": "fish", "a3": "frogs"}
     Path("predictions.json").write_text(json.dumps(predictions))
     Path("predictions.jsonl").write_text("".join(json.dumps({"id": id, "prediction": text}) + "\n" for id, text in predictions.items()))
     for file in ("predictions.json", "predictions.jsonl"):
-        assert squad.main(["dev.json", file]) == 0
+        assert check_squad_scores.main(["dev.json", file]) == 0
         figures = json.loads(capsys.readouterr().out)
         assert list(figures) == [f"{kind}{name}" for kind in ("", "HasAns_", "NoAns_") for name in ("exact", "f1", "total")]
         assert figures == pytest.approx({"exact": 100 / 3, "f1": (100 + 200 / 3) / 3, "total": 3,
@@ -341,7 +342,7 @@ def test_the_command(dev, capsys):
                                          "NoAns_exact": 0, "NoAns_f1": 0, "NoAns_total": 1})
     Path("dev.json").write_text(squad_json(WHO))
     Path("predictions.json").write_text('{"a2": ""}')
-    assert squad.main(["dev.json", "predictions.json"]) == 0
+    assert check_squad_scores.main(["dev.json", "predictions.json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"exact": 100, "f1": 100, "total": 1, "NoAns_exact": 100, "NoAns_f1": 100, "NoAns_total": 1}
 
 
@@ -355,16 +356,16 @@ def test_the_command(dev, capsys):
 def test_bad_predictions_get_one_line(dev, capsys, name, content, says):
     if content is not None:
         Path(name).write_bytes(content.encode("utf-8", "surrogateescape"))
-    assert squad.main(["dev.json", name]) == 2
+    assert check_squad_scores.main(["dev.json", name]) == 2
     out, err = capsys.readouterr()
     assert not out and err.count("\n") == 1 and says in err
 
 
-def test_the_command_from_a_shell(dev):
-    run = lambda *arguments: subprocess.run([sys.executable, "-m", "data.squad", *arguments], cwd=ROOT, capture_output=True, text=True)
-    done = run("nothing.json", "nothing.json")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nothing.json: cannot be read" in done.stderr
-    assert squad.main([]) == squad.main(["--dev", "x"]) == 2 and squad.main(["--help"]) == 0
+def test_wrong_arguments_print_the_usage(capsys):
+    assert check_squad_scores.main([]) == check_squad_scores.main(["--dev", "x"]) == 2
+    assert "python tests/check_squad_scores.py DATA.json PREDICTIONS.json" in capsys.readouterr().err
+    assert check_squad_scores.main(["nothing.json", "nothing.json"]) == 2
+    assert "nothing.json: cannot be read" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- the official files
