@@ -1,16 +1,21 @@
-"""A Llama-style language model: config, layers, sampling, scores, load and save.
+"""A Llama-style language model: its layers, LoRA, sampling, log-likelihoods, loading and saving.
 
-    python -c "import model; lm, tok = model.load('data/tiny'); \
-               print(model.generate(lm, [tok.encode_chat([{'role': 'user', 'content': 'Hello'}])], 40))"
+    import model
+    lm, tokenizer = model.load("data/tiny")
+    prompt = tokenizer.encode_chat([{"role": "user", "content": "Hello"}])
+    answer = model.generate(lm, [prompt], 40, end_ids=tokenizer.end_ids)[0]
+    print(tokenizer.decode(answer.ids))
 
-Design choices:
-- parameter names, config.json and safetensors are those of transformers' LlamaForCausalLM: `load` opens
-  public checkpoints, and transformers opens what `save` writes;
-- sampling is written twice: `generate_plain` is the loop to understand, `generate` the same thing fast
-  (key-value cache, many rows at once), and the tests hold one against the other;
-- text never enters here: prompts and answers are lists of token ids.
+Three choices:
+- Names of weights, config.json and safetensors are those of transformers' LlamaForCausalLM: `load`
+  opens public checkpoints, and transformers opens what `save` writes.
+- What is fast is written twice. `generate_plain` and `loglikelihood_plain` say in a few lines what
+  is computed; `generate` and `loglikelihood` compute the same for many rows at once. The tests
+  compare them.
+- Text never enters here. Prompts and answers are lists of token ids.
 
-Shapes: B rows, T positions, D hidden size, H query heads, G key-value heads, E head size, V vocabulary.
+Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
+G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
 """
 import json
 import math
@@ -24,38 +29,49 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from data import checkpoint, hub, prefixes
+from data import checkpoint, hub
 from data.chat import LoadError, Tokenizer, read_json, write_atomic
-from data.device import precision, usable       # noqa: F401 (which device, which dtype: asked for as model.precision)
+from data.device import precision, usable  # noqa: F401  (callers ask for model.precision)
+from data.fast import prefixes
+
+# How much is computed at once. It changes speed and memory, and results by rounding alone. All but
+# the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
+SLOTS = 256                 # rows sampled together: a step reads all weights once for all of them
+TOKENS_AT_ONCE = 8192       # padded tokens of prompts read together: enough to keep a GPU busy
+CPU_MLP_NUMBERS = 2**21     # on a CPU, these tokens times the MLP's width: its cache holds no more
+CACHE_BYTES = 2**30         # keys and values of a batch on a CPU: 1 GiB, which every laptop has
+GPU_CACHE_SHARE = 1 / 4     # on a GPU: this share of its memory; weights and logits need the rest
+LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits in fp32
 
 
 # ---------------------------------------------------------------- config
 
 @dataclass
 class Config:
-    """What the layers need to know. `data.checkpoint.read_config` makes one of any supported config.json.
+    """What the layers need to know.
 
-    The families differ in little: qwen2 has biases on q, k, v; qwen3 norms q and k instead and names its head size;
-    mistral and some qwen models look back over a window only; llama may stretch the rotary angles (3.1 and later).
+    The supported families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k
+    instead and names the size of its heads; in mistral and some qwen models a position sees a
+    window only; llama 3.1 and later may stretch the rotary angles.
     """
     hidden_size: int
     intermediate_size: int
     num_hidden_layers: int
     num_attention_heads: int
     vocab_size: int
-    max_position_embeddings: int
+    max_position_embeddings: int        # the context: the most tokens of a row
     num_key_value_heads: int = 0        # 0: as many as query heads
     head_dim: int = 0                   # 0: hidden_size / num_attention_heads
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = False   # the head is the embedding
     rope_theta: float = 10000.0
-    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, None for plain angles
+    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, or None
     qkv_bias: bool = False
     o_bias: bool = False
     mlp_bias: bool = False
-    qk_norm: bool = False               # RMSNorm on every head's queries and keys
-    windows: tuple = ()                 # for each layer how many positions it sees, its own included; None: all
-    source: dict = field(default_factory=dict, repr=False, compare=False)      # config.json as it was read
+    qk_norm: bool = False               # RMSNorm on the queries and keys of every head
+    windows: tuple = ()                 # for each layer: how many positions one sees; None: all
+    source: dict = field(default_factory=dict, repr=False, compare=False)   # config.json as read
 
     def __post_init__(self):
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
@@ -64,20 +80,98 @@ class Config:
 
     @classmethod
     def from_dict(cls, d, file="config.json"):
-        """The content of config.json -> Config; LoadError names what is missing, malformed or not supported."""
+        """The content of config.json -> Config. LoadError: what is missing, wrong, unsupported."""
         return cls(**checkpoint.read_config(d, file), source=d)
 
     def to_dict(self):
-        """config.json for transformers, old and new: as it was read, or of the Llama family."""
-        plain = {k: v for k, v in asdict(self).items() if k not in ("source", "windows", "qkv_bias", "o_bias", "qk_norm")}
-        return self.source or plain | {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
-                                       "attention_bias": self.qkv_bias}
+        """What goes into config.json: what was read from there, else the same in Llama's terms."""
+        if self.source:
+            return self.source
+        llama = asdict(self)
+        for name in ("source", "windows", "qkv_bias", "o_bias", "qk_norm"):
+            del llama[name]
+        return llama | {"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+                        "hidden_act": "silu", "attention_bias": self.qkv_bias}
+
+
+# ---------------------------------------------------------------- padding, positions, cache
+#
+# A batch is a rectangle, but its rows are unequal. They are padded on the RIGHT, with any id:
+#
+#     position    0    1    2    3    4
+#     row 0       P0   P1   P2   0    0        every row begins at position 0
+#     row 1       Q0   Q1   Q2   Q3   Q4
+#
+# - Attention is causal: a position sees itself and the positions before it, none behind it. So no
+#   token of the row ever sees its padding, and padding needs no mask. What comes out at padded
+#   positions is not looked at.
+# - Rotary angles depend on the position, which padding on the left would shift.
+# - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
+#
+# A cache keeps the keys and values of what was read, so that later only what is new has to be read:
+#
+#     hidden(ids, cache)            reads whole rows and copies their keys and values into the cache
+#     hidden(ids, cache, start)     reads on: ids[b] stand at positions start[b], start[b] + 1, ..
+#                                   and see in the cache what was read before
+#
+#     position    0    1    2    3    4    5
+#     row 0       P0   P1   P2   a    0             start 3: `a` takes the place of the padding
+#     row 1       Q0   Q1   Q2   Q3   Q4   b        start 5
+#
+# Here `a` sees positions 0 to 3. The 0 at position 4 is behind it, and the token after `a` takes
+# its place before anything sees it: padding in the cache is as harmless, for the same reason.
+
+
+def rope_table(positions, config):
+    """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
+
+    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was trained on
+    short texts and then stretched to long ones turns more slowly: all channels do ("linear"), or
+    only the slow ones ("llama3"). There a channel that turns more than `high_freq_factor` times in
+    the original context stays as it is, one that turns less than `low_freq_factor` times slows down
+    fully, and one between in part.
+    """
+    channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
+    frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
+    stretch = config.rope_scaling or {}
+    if stretch.get("rope_type") == "linear":
+        frequencies = frequencies / stretch["factor"]
+    elif stretch.get("rope_type") == "llama3":
+        low = stretch["low_freq_factor"]
+        high = stretch["high_freq_factor"]
+        turns = stretch["original_max_position_embeddings"] * frequencies / (2 * math.pi)
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+        frequencies = frequencies * (kept + (1 - kept) / stretch["factor"])
+    angles = positions[:, None, :, None].float() * frequencies              # (B, 1, T, E/2)
+    angles = torch.cat((angles, angles), -1)                                # (B, 1, T, E)
+    return angles.cos(), angles.sin()
+
+
+def attention_masks(windows, positions, seen, whole_rows):
+    """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
+
+    positions (B or 1, T): where the queries stand; the keys stand at positions 0 to seen - 1. None
+    stands for plain causal attention over whole rows, which torch computes faster without a mask.
+    """
+    masks = {}
+    for window in set(windows):
+        sees_all = window is None or window >= seen
+        if sees_all and whole_rows:
+            masks[window] = None
+            continue
+        keys = torch.arange(seen, device=positions.device)      # (S,)
+        back = positions[:, None, :, None] - keys       # (B or 1, 1, T, S): how far back a key is
+        mask = back >= 0
+        if not sees_all:
+            mask = mask & (back < window)
+        masks[window] = mask
+    return masks
 
 
 # ---------------------------------------------------------------- layers
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight, in fp32 or better whatever the dtype of x."""
+    """x / rms(x) * weight, in fp32 or better: a sum of squares needs more than bf16's 8 bits."""
 
     def __init__(self, size, eps):
         super().__init__()
@@ -90,36 +184,15 @@ class RMSNorm(nn.Module):
         return self.weight * h.to(x.dtype)
 
 
-def rope_table(positions, config):
-    """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
-
-    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was trained on short texts and then
-    stretched to long ones turns more slowly: all channels ("linear"), or only those that turn less than
-    `high_freq_factor` times in the first context, the slowest fully and the others in part ("llama3").
-    """
-    channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
-    frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), in radians per position
-    stretch = config.rope_scaling or {}
-    if stretch.get("rope_type") == "linear":
-        frequencies = frequencies / stretch["factor"]
-    elif stretch.get("rope_type") == "llama3":
-        low, high = stretch["low_freq_factor"], stretch["high_freq_factor"]
-        turns = stretch["original_max_position_embeddings"] * frequencies / (2 * math.pi)
-        kept = ((turns - low) / (high - low)).clamp(0, 1)
-        frequencies = frequencies * (kept + (1 - kept) / stretch["factor"])
-    angles = positions[:, None, :, None].float() * frequencies              # (B, 1, T, E/2)
-    angles = torch.cat((angles, angles), -1)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x, cos, sin):
-    """Turn every pair (i, i + E/2) of the last dimension: the rotate-half form of public Llama weights."""
-    a, b = x.chunk(2, -1)
-    return x * cos.to(x.dtype) + torch.cat((-b, a), -1) * sin.to(x.dtype)
+def rotate(x, rope):
+    """Turn each pair of channels i, i + E/2 of x (B, heads, T, E) by the angle of its position."""
+    cos, sin = rope
+    first, second = x.chunk(2, -1)
+    return x * cos.to(x.dtype) + torch.cat((-second, first), -1) * sin.to(x.dtype)
 
 
 class Attention(nn.Module):
-    """Causal self-attention in which H query heads share G key-value heads."""
+    """Causal self-attention in which each of G key-value heads serves H / G query heads."""
 
     def __init__(self, c):
         super().__init__()
@@ -131,26 +204,55 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
-    def forward(self, x, rope, cache=None, positions=None, mask=None):
-        """cache: keys and values so far (2, B, G, S, E); positions: where x stands in it, None for its beginning.
-        mask (B, 1, T, S): what each position sees; None for all before it."""
-        B, T, _ = x.shape
-        q, k, v = (proj(x).view(B, T, -1, self.head_dim).transpose(1, 2)    # q (B, H, T, E); k, v (B, G, T, E)
-                   for proj in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(self.q_norm(q), *rope), rotate(self.k_norm(k), *rope)
-        if cache is not None and positions is None:
-            cache[0, :, :, :T], cache[1, :, :, :T] = k, v
-        elif cache is not None:
-            rows = torch.arange(B, device=x.device)[:, None]
-            cache[0][rows, :, positions] = k.transpose(1, 2)
-            cache[1][rows, :, positions] = v.transpose(1, 2)
-            k, v = cache[:, :, :, :mask.size(-1)]           # (B, G, up to the longest row, E)
-        if mask is not None and T == 1:     # the query heads of a group stand in for positions: no copy of k and v per head
-            q = q.reshape(B, k.size(1), -1, self.head_dim)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).view(B, -1, 1, self.head_dim)
+    def forward(self, x, rope, mask, cache=None, positions=None):
+        """x (B, T, D) -> (B, T, D).
+
+        rope, mask: from `rope_table` and `attention_masks`. cache (2, B, G, S, E): keys and values
+        of this layer, or None. positions (B, T): where x stands, to read on; None for whole rows.
+        """
+        q = self.split(self.q_proj(x))                                      # (B, H, T, E)
+        k = self.split(self.k_proj(x))                                      # (B, G, T, E)
+        v = self.split(self.v_proj(x))                                      # (B, G, T, E)
+        q = rotate(self.q_norm(q), rope)
+        k = rotate(self.k_norm(k), rope)
+        if positions is None:
+            out = self.read_whole_rows(q, k, v, mask, cache)
         else:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True)
-        return self.o_proj(out.transpose(1, 2).reshape(B, T, -1))
+            out = self.read_on(q, k, v, mask, cache, positions)
+        return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
+
+    def split(self, x):
+        """(B, T, heads * E) -> (B, heads, T, E)."""
+        B, T, _ = x.shape
+        return x.view(B, T, -1, self.head_dim).transpose(1, 2)
+
+    def read_whole_rows(self, q, k, v, mask, cache):
+        """Attention without a cache: all keys are in k. A cache only gets a copy, for later."""
+        if cache is not None:
+            width = k.size(2)
+            cache[0, :, :, :width] = k
+            cache[1, :, :, :width] = v
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None,
+                                              enable_gqa=True)
+
+    def read_on(self, q, k, v, mask, cache, positions):
+        """Attention with a cache: the new keys go there, each row's to its positions; then look."""
+        B, H, T, E = q.shape
+        G = k.size(1)
+        S = mask.size(-1)                                                   # up to the longest row
+        rows = torch.arange(B, device=q.device)[:, None]                    # (B, 1)
+        cache[0][rows, :, positions] = k.transpose(1, 2)                    # (B, T, G, E)
+        cache[1][rows, :, positions] = v.transpose(1, 2)
+        k = cache[0, :, :, :S]                                              # (B, G, S, E)
+        v = cache[1, :, :, :S]
+        if T > 1:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+        # One token a row: what sampling does, so it must be fast. The H / G query heads of a
+        # key-value head look at the same keys, as if they were H / G positions of one head. Put
+        # that way, torch copies no keys and values for them.
+        q = q.reshape(B, G, H // G, E)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)       # (B, G, H / G, E)
+        return out.view(B, H, 1, E)
 
 
 class MLP(nn.Module):
@@ -177,50 +279,58 @@ class Block(nn.Module):
         self.mlp = MLP(c)
 
     def forward(self, x, *attention):
+        """x (B, T, D) -> (B, T, D). attention: what `Attention` takes beside x."""
         x = x + self.self_attn(self.input_layernorm(x), *attention)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Transformer(nn.Module):
-    """Token ids in, logits out. Attention is causal, so rows may be padded on the right with any id."""
+    """The model: token ids in, logits out."""
 
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.vocab_limit = config.vocab_size    # ids from here on are never sampled (`load` lowers it)
-        self.checkpointing = False              # True trains in a fraction of the memory, a third slower
+        self.vocab_limit = config.vocab_size    # only ids below are sampled (`load` may lower it)
+        self.checkpointing = False              # True: train in less memory, in a third more time
+        self.batch_share = 1.0                  # of the limits at the top of this file
         self.model = nn.ModuleDict({
             "embed_tokens": nn.Embedding(config.vocab_size, config.hidden_size),
             "layers": nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers)),
-            "norm": RMSNorm(config.hidden_size, config.rms_norm_eps)})
+            "norm": RMSNorm(config.hidden_size, config.rms_norm_eps),
+        })
         if not config.tie_word_embeddings:
             self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         for p in self.parameters():
             if p.dim() == 2:
                 nn.init.normal_(p, std=0.02)
 
+    def forward(self, ids):
+        """ids (B, T) -> logits (B, T, V); those at position t predict the id at t + 1."""
+        return self.head(self.hidden(ids))
+
     def hidden(self, ids, cache=None, start=None):
         """ids (B, T) -> hidden states after the final norm (B, T, D).
 
-        cache: from `new_cache`, filled on the way. start: how many positions each row has in it already
-        (a list of B numbers); None for none.
+        cache: from `new_cache`, filled on the way. start: the first position of each row, to read
+        on; None: ids are whole rows. See "padding, positions, cache" above.
         """
-        B, T = ids.shape
-        positions, seen = torch.arange(T, device=ids.device)[None], T               # (1, T)
+        T = ids.size(1)
+        positions = torch.arange(T, device=ids.device)[None]                # (1, T)
+        seen = T
         if start is not None:
-            positions, seen = torch.tensor(start, device=ids.device)[:, None] + positions, max(start) + T      # (B, T)
-        windows = {w for w in self.config.windows if w is not None and w < seen}
-        masks = dict.fromkeys(self.config.windows)          # one for each window; None: every earlier position
-        if start is not None or windows:
-            gap = positions[:, None, :, None] - torch.arange(seen, device=ids.device)       # (B or 1, 1, T, S): how far back
-            earlier = gap >= 0 if start is not None else None
-            masks = {w: (gap >= 0) & (gap < w) if w in windows else earlier for w in masks}
+            first = torch.tensor(start, device=ids.device)                  # (B,)
+            positions = first[:, None] + positions                          # (B, T)
+            seen = max(start) + T
         rope = rope_table(positions, self.config)
-        x = self.model["embed_tokens"](ids)
-        for i, block in enumerate(self.model["layers"]):
-            attention = (rope, None if cache is None else cache[i], positions if start is not None else None,
-                         masks[self.config.windows[i]])
-            if self.checkpointing and torch.is_grad_enabled():  # forget what is inside a block, compute it again in backward
+        masks = attention_masks(self.config.windows, positions, seen, whole_rows=start is None)
+        where = None if start is None else positions
+
+        x = self.model["embed_tokens"](ids)                                 # (B, T, D)
+        for number, block in enumerate(self.model["layers"]):
+            mask = masks[self.config.windows[number]]
+            attention = (rope, mask, None if cache is None else cache[number], where)
+            if self.checkpointing and torch.is_grad_enabled():
+                # forget what is inside the block, and compute it again in the backward pass
                 x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)
             else:
                 x = block(x, *attention)
@@ -228,19 +338,40 @@ class Transformer(nn.Module):
 
     def head(self, h):
         """Hidden states (.., D) -> logits (.., V)."""
-        return F.linear(h, (self.model["embed_tokens"] if self.config.tie_word_embeddings else self.lm_head).weight)
+        layer = self.model["embed_tokens"] if self.config.tie_word_embeddings else self.lm_head
+        return F.linear(h, layer.weight)
 
-    def forward(self, ids):
-        return self.head(self.hidden(ids))
+    def new_cache(self, rows, length):
+        """Room for keys and values of every layer: (layers, 2, rows, G, length, E)."""
+        c = self.config
+        shape = (c.num_hidden_layers, 2, rows, c.num_key_value_heads, length, c.head_dim)
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     @property
     def dtype(self):
         return self.model["embed_tokens"].weight.dtype
 
-    def new_cache(self, rows, length):
-        """Keys and values of every layer: (layers, 2, rows, G, length, E)."""
-        c, like = self.config, self.model["embed_tokens"].weight
-        return like.new_zeros(c.num_hidden_layers, 2, rows, c.num_key_value_heads, length, c.head_dim)
+    @property
+    def device(self):
+        return self.model["embed_tokens"].weight.device
+
+    def tokens_at_once(self):
+        """How many padded tokens to read together."""
+        limit = TOKENS_AT_ONCE
+        if self.device.type == "cpu":
+            limit = min(limit, CPU_MLP_NUMBERS // self.config.intermediate_size)
+        return int(limit * self.batch_share)
+
+    def cache_bytes(self):
+        """How many bytes the keys and values of a batch may take."""
+        limit = CACHE_BYTES
+        if self.device.type == "cuda":
+            limit = torch.cuda.get_device_properties(self.device).total_memory * GPU_CACHE_SHARE
+        return int(limit * self.batch_share)
+
+    def logit_rows(self):
+        """How many positions may have logits at a time."""
+        return max(1, LOGITS_AT_ONCE // self.config.vocab_size)
 
 
 # ---------------------------------------------------------------- LoRA
@@ -249,10 +380,10 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 class LoRA(nn.Module):
-    """A frozen linear layer with a trainable low-rank update beside it: W x + alpha / rank * B A dropout(x).
+    """A frozen linear layer with a trainable low-rank update: W x + alpha / rank * B A dropout(x).
 
-    Hu et al. 2021, arXiv 2106.09685. A is random and B zero, so nothing changes before B is trained. A and B are fp32 and
-    compute in the dtype of x; W stays as it is.
+    Hu et al. 2021, arXiv 2106.09685. A (rank, in) is random and B (out, rank) is zero, so nothing
+    changes before B is trained. A and B are fp32 and compute in the dtype of x; W stays as it is.
     """
 
     def __init__(self, linear, rank, alpha, dropout=0.0):
@@ -262,34 +393,45 @@ class LoRA(nn.Module):
         self.lora_A = nn.Linear(linear.in_features, rank, bias=False, **where)
         self.lora_B = nn.Linear(rank, linear.out_features, bias=False, **where)
         nn.init.zeros_(self.lora_B.weight)
-        self.alpha, self.scale, self.dropout, self.active = alpha, alpha / rank, dropout, True
+        self.alpha = alpha
+        self.scale = alpha / rank
+        self.dropout = dropout
+        self.active = True                      # False inside `without_lora`
 
     def forward(self, x):
         y = self.base_layer(x)
         if not self.active:
             return y
-        z = F.linear(F.dropout(x, self.dropout, self.training), self.lora_A.weight.to(x.dtype))        # (.., rank)
+        x = F.dropout(x, self.dropout, self.training)
+        z = F.linear(x, self.lora_A.weight.to(x.dtype))                     # (.., rank)
         return y + self.scale * F.linear(z, self.lora_B.weight.to(x.dtype))
 
     def merged(self):
-        """W + alpha / rank * B A, in W's dtype (computed in fp32)."""
+        """W + alpha / rank * B A, computed in fp32, in W's dtype."""
         W = self.base_layer.weight
-        return (W.float() + self.scale * self.lora_B.weight @ self.lora_A.weight).to(W.dtype)
+        update = self.scale * self.lora_B.weight @ self.lora_A.weight
+        return (W.float() + update).to(W.dtype)
 
 
 def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
-    """Freeze lm and put adapters on its linear layers of these names, in place -> lm. alpha None: twice the rank."""
+    """Freeze lm and put adapters on its linear layers of these names, in place -> lm.
+
+    alpha None: twice the rank.
+    """
+    if alpha is None:
+        alpha = 2 * rank
     lm.requires_grad_(False)
     rng = torch.Generator().manual_seed(seed)
     for block in lm.model["layers"]:
         for part in (block.self_attn, block.mlp):
             for name, linear in list(part.named_children()):
-                if name in targets:
-                    layer = LoRA(linear, rank, 2 * rank if alpha is None else alpha, dropout).train(linear.training)
-                    A = torch.empty(layer.lora_A.weight.shape)                      # (rank, D), drawn on the CPU:
-                    nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)      # the same on every device
-                    layer.lora_A.weight.data.copy_(A)
-                    setattr(part, name, layer)
+                if name not in targets:
+                    continue
+                layer = LoRA(linear, rank, alpha, dropout).train(linear.training)
+                A = torch.empty(layer.lora_A.weight.shape)      # on the CPU: the same everywhere
+                nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)
+                layer.lora_A.weight.data.copy_(A)
+                setattr(part, name, layer)
     return lm
 
 
@@ -298,13 +440,18 @@ def adapters(lm):
     return {name: layer for name, layer in lm.named_modules() if isinstance(layer, LoRA)}
 
 
+def replace_layer(lm, name, layer):
+    """Put another layer where lm has the one of this name ("model.layers.0.mlp.up_proj")."""
+    owner, _, child = name.rpartition(".")
+    setattr(lm.get_submodule(owner), child, layer)
+
+
 def remove_lora(lm, merge=False):
-    """Take the adapters off again, in place -> lm; merge: fold them into the weights first."""
+    """Take the adapters off again, in place -> lm. merge: fold them into the weights first."""
     for name, layer in adapters(lm).items():
         if merge:
             layer.base_layer.weight.data = layer.merged()
-        owner, _, child = name.rpartition(".")
-        setattr(lm.get_submodule(owner), child, layer.base_layer)
+        replace_layer(lm, name, layer.base_layer)
     return lm
 
 
@@ -321,55 +468,63 @@ def without_lora(lm):
             layer.active = True
 
 
-# ---------------------------------------------------------------- sampling
+# ---------------------------------------------------------------- sampling: the plain loop
 
 @dataclass
 class Completion:
-    """What a model said: ids without the end token; finish_reason "end", or "length" when it was cut
-    (s3ft.evaluate adds "too long": the prompt left no room)."""
-    ids: list = field(default_factory=list)
-    finish_reason: str = "length"
-    logprob: float = 0.0    # of all sampled ids, end token included, at temperature 1
+    """A sampled answer."""
+    ids: list = field(default_factory=list)     # without the end token
+    finish_reason: str = "length"               # "end", or "length": cut off by a limit
+    logprob: float = 0.0        # in nats, of these ids and the end token, at temperature 1
 
 
 def noise(seed, row, steps):
-    """One number in [0, 1) per step that depends on (seed, row, step) alone, not on a batch."""
+    """One number in [0, 1) for each step. It depends on (seed, row, step) alone, not on a batch.
+
+    24 bits, because that is what fp32 holds: the number is the same in fp32 and in fp64, and never
+    rounds up to 1, for which `pick` would have no token.
+    """
     key = np.array([seed % 2**64, row % 2**64], dtype=np.uint64)
-    draws = np.random.Generator(np.random.Philox(key=key)).random(steps)
-    return np.floor(draws * 2**24) / 2**24      # 24 bits: exact in fp32
+    draws = np.random.Generator(np.random.Philox(key=key)).random(steps)    # a stream for each key
+    return np.floor(draws * 2**24) / 2**24
 
 
-def pick(logits, u, temperature, top_k, top_p):
-    """logits (B, V), one uniform number per row (B,) -> tokens (B,).
+def in_fp32(logits):
+    """Logits in fp32 or better: bf16 has 8 bits, and may round a log-probability of -10 by 0.03."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    The token is the first whose cumulative probability, in vocabulary order, exceeds u.
+
+def pick(logits, u, temperature):
+    """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
+
+    Lay the tokens along a line from 0 to 1, each as long as its probability; pick the one at u.
+    Temperature 0 picks the likeliest and needs no u.
     """
     if temperature == 0:
         return logits.argmax(-1)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
-    if 0 < top_k < logits.size(-1):         # the k likeliest (more at a tie)
-        logits = logits.masked_fill(logits < logits.topk(top_k).values[:, -1:], -torch.inf)
-    probs = logits.softmax(-1)
-    if top_p < 1:                           # the fewest likeliest that together reach top_p
-        ranked = probs.sort(-1, descending=True).values
-        kept = ranked.cumsum(-1) - ranked < top_p
-        probs = probs.masked_fill(probs < ranked.masked_fill(~kept, 1).amin(-1, keepdim=True), 0)
-    cumulative = probs.cumsum(-1).masked_fill(probs == 0, 0)
-    return (cumulative > u[:, None] * cumulative.amax(-1, keepdim=True)).int().argmax(-1)
+    probs = (in_fp32(logits) / temperature).softmax(-1)
+    ends = probs.cumsum(-1)                                     # where each token ends on the line
+    ends = ends.masked_fill(probs == 0, 0)                      # impossible tokens are never picked
+    length = ends.amax(-1, keepdim=True)                        # 1, but for rounding
+    return (ends > u[:, None] * length).int().argmax(-1)        # the first that ends beyond u
 
 
 def logprob_of(logits, tokens):
-    """log p of `tokens` (N,) under `logits` (N, V), in fp32 or better."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    """log p of `tokens` (N,) under `logits` (N, V): (N,), in nats."""
+    logits = in_fp32(logits)
     return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
 
 
-def room(lm, prompt, max_new_tokens, temperature, top_k, top_p):
-    """How many tokens may follow `prompt`: max_new_tokens or what the context leaves. ValueError if none."""
-    context, vocabulary = lm.config.max_position_embeddings, lm.config.vocab_size
-    if not (max_new_tokens >= 1 and 0 <= temperature < float("inf") and top_k >= 0 and 0 < top_p <= 1):
-        raise ValueError(f"cannot sample with max_new_tokens {max_new_tokens}, temperature {temperature}, "
-                         f"top_k {top_k}, top_p {top_p}; want >= 1, >= 0, >= 0 and in (0, 1]")
+def room(lm, prompt, max_new_tokens, temperature):
+    """How many tokens may follow prompt: max_new_tokens, or fewer if the context has no room.
+
+    ValueError for what cannot be sampled.
+    """
+    context = lm.config.max_position_embeddings
+    vocabulary = lm.config.vocab_size
+    if not (max_new_tokens >= 1 and 0 <= temperature < math.inf):
+        raise ValueError(f"cannot sample with max_new_tokens {max_new_tokens}, temperature "
+                         f"{temperature}; want at least 1, and at least 0")
     if not 0 < len(prompt) < context:
         raise ValueError(f"a prompt of {len(prompt)} tokens; this model takes 1 to {context - 1}")
     if not 0 <= min(prompt) <= max(prompt) < vocabulary:
@@ -378,19 +533,17 @@ def room(lm, prompt, max_new_tokens, temperature, top_k, top_p):
 
 
 @torch.inference_mode()
-def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, seed=0, row=0, end_ids=()):
+def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, seed=0, row=0, end_ids=()):
     """Sample one answer the plain way: read everything again for every new token.
 
     This is what `generate` computes; read this one, run that one.
     """
-    device = lm.model["embed_tokens"].weight.device
     answer = Completion()
-    steps = room(lm, prompt, max_new_tokens, temperature, top_k, top_p)
-    for u in noise(seed, row, steps):
-        ids = torch.tensor([list(prompt) + answer.ids], device=device)     # (1, T)
-        logits = lm(ids)[:, -1]                                            # (1, V): what comes next?
-        u = torch.tensor([u], dtype=torch.float32, device=device)
-        token = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p)      # (1,)
+    for u in noise(seed, row, room(lm, prompt, max_new_tokens, temperature)):
+        ids = torch.tensor([list(prompt) + answer.ids], device=lm.device)       # (1, T)
+        logits = lm(ids)[:, -1]                                 # (1, V): what comes next?
+        u = torch.tensor([u], dtype=torch.float32, device=lm.device)
+        token = pick(logits[:, :lm.vocab_limit], u, temperature)                # (1,)
         answer.logprob += logprob_of(logits, token).item()
         if token.item() in end_ids:
             answer.finish_reason = "end"
@@ -399,185 +552,193 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, top_k=0, top_p=1
     return answer
 
 
-SLOTS = 256         # rows that are decoded together; fewer where their keys and values
-CACHE = 2**30       # would take more than this many bytes (on a GPU: than a quarter of its memory)
-GPU_SHARE = 1 / 4
-PREFILL = 8192      # padded prompt tokens that are read together, at most
-
-
-def at_once(lm):
-    """How many padded tokens to read together: PREFILL, but on a processor what the MLP makes of them must stay in its cache."""
-    return min(PREFILL, 2**21 // lm.config.intermediate_size) if lm.model["embed_tokens"].weight.device.type == "cpu" else PREFILL
-
+# ---------------------------------------------------------------- sampling: many rows at once
 
 @torch.inference_mode()
-def generate(lm, prompts, max_new_tokens, temperature=0.0, top_k=0, top_p=1.0, seed=0, rows=None, end_ids=(),
+def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, end_ids=(),
              progress=None):
-    """Sample one answer per prompt (lists of ids) -> list of Completion, in the order of the prompts.
+    """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
-    rows: the numbers that name the prompts' noise, default 0, 1, ..; so a chunk of a larger set samples
-    what the whole set would. progress: called with the number of newly finished rows.
-
-    A batch has slots. Waiting prompts, longest first, are read together into free slots (`hidden` fills
-    their keys and values); then every step feeds each live row its last token. A finished row leaves and
-    the last one moves into its slot, so that slots 0 .. n-1 are the live ones; when a quarter of the
-    slots is free, prompts come in until all are taken. Rows stand at different positions: `start` says where.
+    rows: numbers that name the prompts' noise, default 0, 1, ..; so a chunk of a larger set samples
+    what the whole set would. end_ids: tokens that end an answer. progress: called with the number
+    of newly finished answers. ValueError for prompts and settings that cannot be sampled.
     """
-    device = lm.model["embed_tokens"].weight.device
-    rows = range(len(prompts)) if rows is None else rows
-    limits = [room(lm, p, max_new_tokens, temperature, top_k, top_p) for p in prompts]
-    uniform = [noise(seed, row, n if temperature else 0) for row, n in zip(rows, limits, strict=True)]
-    answers = [Completion() for _ in prompts]
-    end_ids = set(end_ids)
+    if rows is None:
+        rows = range(len(prompts))
+    requests = []
+    for prompt, row in zip(prompts, rows, strict=True):
+        limit = room(lm, prompt, max_new_tokens, temperature)
+        requests.append(Request(prompt, limit, noise(seed, row, limit if temperature else 0)))
 
-    waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))    # taken from the end
-    live, filling = [], True                                                # slot s decodes prompt live[s]
-    length = max((len(p) + n for p, n in zip(prompts, limits)), default=1)
-    memory = int(torch.cuda.get_device_properties(device).total_memory * GPU_SHARE) if device.type == "cuda" else CACHE
-    slots = max(1, min(len(prompts), SLOTS, memory // lm.new_cache(1, length).nbytes))
-    cache = lm.new_cache(slots, length)
-    while waiting or live:
-        n = len(live)
-        filling = bool(waiting) and n < slots and (filling or n <= slots * 3 // 4)
-        if filling:
-            width = len(prompts[waiting[-1]])
-            take = max(1, min(slots - n, at_once(lm) // width))
-            new, waiting = waiting[-take:][::-1], waiting[:-take]
-            live += new
-            h = lm.hidden(pad([prompts[i] for i in new], device), cache[:, :, n:len(live)])
-            h = h[range(len(new)), [len(prompts[i]) - 1 for i in new]]      # (new, D): the last of each prompt
+    end_ids = set(end_ids)
+    batch = Batch(lm, requests)
+    while batch.waiting or batch.live:
+        if batch.waiting and batch.filling:
+            current, hidden = batch.admit()
         else:
-            new = live
-            last = torch.tensor([[answers[i].ids[-1]] for i in new], device=device)
-            start = [len(prompts[i]) + len(answers[i].ids) - 1 for i in new]
-            h = lm.hidden(last, cache[:, :, :n], start)[:, 0]               # (n, D)
-        logits = lm.head(h)                                                 # (new, V)
-        u = torch.tensor([uniform[i][len(answers[i].ids)] for i in new], dtype=torch.float32,
-                         device=device) if temperature else None
-        tokens = pick(logits[:, :lm.vocab_limit], u, temperature, top_k, top_p)
-        logprobs = logprob_of(logits, tokens).tolist()
-        finished = set()
-        for i, token, logprob in zip(new, tokens.tolist(), logprobs):
-            answers[i].logprob += logprob
-            if token in end_ids:
-                answers[i].finish_reason = "end"
-                finished.add(i)
-            else:
-                answers[i].ids.append(token)
-                if len(answers[i].ids) == limits[i]:
-                    finished.add(i)
-        if finished:
-            n = len(live) - len(finished)
-            gaps = [s for s in range(n) if live[s] in finished]
-            moved = [s for s in range(n, len(live)) if live[s] not in finished]
-            if gaps:
-                cache[:, :, gaps] = cache[:, :, moved]
-            for gap, s in zip(gaps, moved):
-                live[gap] = live[s]
-            del live[n:]
-            if progress:
-                progress(len(finished))
-    return answers
+            current, hidden = batch.decode()
+        sample(lm, current, hidden, temperature, end_ids)
+        finished = batch.retire()
+        if finished and progress:
+            progress(finished)
+    return [request.answer for request in requests]
+
+
+@dataclass
+class Request:
+    """A prompt on its way to its answer."""
+    prompt: list
+    limit: int                  # of new tokens
+    noise: np.ndarray           # one number for each of them; empty for temperature 0
+    answer: Completion = field(default_factory=Completion)
+    done: bool = False
+
+
+class Batch:
+    """Requests that are answered together, in the slots of one cache.
+
+    Slots 0 .. n - 1 hold the n live requests, the others are free. At every step each live request
+    gets one token, wherever it stands. A finished one leaves, and the last one moves into its slot.
+    As reading prompts holds up the others, it is done seldom: when a quarter of the slots is free,
+    until none is. The longest prompts come first, so that those read together are of like length.
+    """
+
+    def __init__(self, lm, requests):
+        self.lm = lm
+        self.waiting = sorted(requests, key=lambda request: len(request.prompt))    # longest last
+        self.live = []                  # slot s holds live[s]
+        self.filling = True             # whether prompts are read next, while there are any
+        length = max((len(request.prompt) + request.limit for request in requests), default=1)
+        fitting = lm.cache_bytes() // lm.new_cache(1, length).nbytes
+        self.slots = max(1, min(len(requests), int(SLOTS * lm.batch_share), fitting))
+        self.cache = lm.new_cache(self.slots, length)           # (layers, 2, slots, G, length, E)
+
+    def admit(self):
+        """Read waiting prompts into free slots -> (these requests, hidden states (N, D))."""
+        taken = len(self.live)
+        width = len(self.waiting[-1].prompt)
+        count = min(self.slots - taken, self.lm.tokens_at_once() // width, len(self.waiting))
+        new = [self.waiting.pop() for _ in range(max(1, count))]
+        self.live += new
+        ids = pad([request.prompt for request in new], self.lm.device)          # (N, T)
+        hidden = self.lm.hidden(ids, self.cache[:, :, taken:len(self.live)])    # (N, T, D)
+        ends = [len(request.prompt) - 1 for request in new]
+        return new, hidden[range(len(new)), ends]               # the last position of each prompt
+
+    def decode(self):
+        """Read the newest token of every live request -> (these requests, hidden states (N, D))."""
+        taken = len(self.live)
+        newest = [[request.answer.ids[-1]] for request in self.live]
+        start = [len(request.prompt) + len(request.answer.ids) - 1 for request in self.live]
+        ids = torch.tensor(newest, device=self.lm.device)                       # (N, 1)
+        hidden = self.lm.hidden(ids, self.cache[:, :, :taken], start)           # (N, 1, D)
+        return self.live, hidden[:, 0]
+
+    def retire(self):
+        """Let finished requests go, close the gaps that they leave -> how many went."""
+        before = len(self.live)
+        left = sum(not request.done for request in self.live)
+        gaps = [slot for slot in range(left) if self.live[slot].done]
+        movers = [slot for slot in range(left, before) if not self.live[slot].done]
+        if gaps:
+            self.cache[:, :, gaps] = self.cache[:, :, movers]
+        for gap, mover in zip(gaps, movers):
+            self.live[gap] = self.live[mover]
+        del self.live[left:]
+
+        if left <= self.slots * 3 // 4:
+            self.filling = True
+        elif left == self.slots:
+            self.filling = False
+        return before - left
+
+
+def sample(lm, requests, hidden, temperature, end_ids):
+    """Give each request the token that follows its hidden state, a row of hidden (N, D)."""
+    u = None
+    if temperature:
+        numbers = [request.noise[len(request.answer.ids)] for request in requests]
+        u = torch.tensor(numbers, dtype=torch.float32, device=lm.device)        # (N,)
+    logits = lm.head(hidden)                                                    # (N, V)
+    tokens = pick(logits[:, :lm.vocab_limit], u, temperature)                   # (N,)
+    logprobs = logprob_of(logits, tokens)
+    for request, token, logprob in zip(requests, tokens.tolist(), logprobs.tolist()):
+        answer = request.answer
+        answer.logprob += logprob
+        if token in end_ids:
+            answer.finish_reason = "end"
+            request.done = True
+        else:
+            answer.ids.append(token)
+            request.done = len(answer.ids) == request.limit
 
 
 def pad(rows, device, multiple=1):
-    """Lists of ids -> one tensor (B, longest or the next multiple), padded on the right with 0 (never looked at)."""
-    width = -(-max(map(len, rows)) // multiple) * multiple
+    """Lists of ids -> (B, T), padded on the right with 0. T: the longest, or the next multiple."""
+    longest = max(len(row) for row in rows)
+    width = math.ceil(longest / multiple) * multiple
     return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=device)
 
 
 # ---------------------------------------------------------------- scores
 
-def by_length(lengths, budget, rows=math.inf):
-    """Cut the indices of `lengths`, sorted by length, into batches of at most `budget` padded tokens and so many rows, none of them
-    much longer than the shortest beside it."""
-    batches = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if not batches or (len(batches[-1]) + 1) * lengths[i] > budget or len(batches[-1]) >= rows \
-                or lengths[i] > 1.3 * lengths[batches[-1][0]] + 8:
-            batches.append([])
-        batches[-1].append(i)
-    return batches
+@torch.inference_mode()
+def loglikelihood_plain(lm, prompt, continuation):
+    """log p(continuation | prompt) in nats, summed over the continuation's tokens: the plain way.
 
-
-WIDTHS = 4          # batches are padded to a multiple of this: a processor compiles its kernels for each width
+    This is what `loglikelihood` computes; read this one, run that one. The last token is predicted
+    and not read, so context + 1 tokens fit. A longer prompt loses tokens on the left, as in
+    lm-eval. ValueError for an empty prompt, and for a continuation longer than the context.
+    """
+    context = lm.config.max_position_embeddings
+    if not prompt or len(continuation) > context:
+        raise ValueError(f"prompt of {len(prompt)}, continuation of {len(continuation)} tokens; "
+                         f"want at least 1, and at most {context}")
+    if not continuation:
+        return 0.0
+    ids = (list(prompt) + list(continuation))[-context - 1:]
+    first = len(ids) - len(continuation)                        # of the scored tokens
+    logits = lm(torch.tensor([ids[:-1]], device=lm.device))[0]  # (T, V)
+    predicting = logits[first - 1:]                             # (N, V): t predicts token t + 1
+    scored = torch.tensor(ids[first:], device=lm.device)        # (N,)
+    return logprob_of(predicting, scored).sum().item()
 
 
 @torch.inference_mode()
 def loglikelihood(lm, prompts, continuations, progress=None):
-    """log p(continuation | prompt) in nats, summed over the continuation's tokens, for lists of ids.
+    """`loglikelihood_plain` of each pair -> a list of floats.
 
-    What rows have in common at the beginning (five examples, a passage, a question with several answers) is read once, and
-    its keys and values serve them all; answers of one token cost nothing beside their prompt. A prompt that does not fit the
-    context with its continuation loses tokens on the left, as in lm-eval. ValueError for an empty prompt.
+    What rows have in common at the beginning (five examples, a passage, a question with several
+    answers) is read once: data/fast/prefixes.py makes a tree of the rows and reads that.
     progress: called with the number of newly scored continuations.
     """
-    scores = [0.0] * len(prompts)
     nodes = prefixes.tree(prompts, continuations, lm.config.max_position_embeddings)
-    read_tree(lm, nodes, scores, progress)
-    if progress and (empty := sum(not c for c in continuations)):
+    scores = [0.0] * len(prompts)
+    prefixes.read(lm, nodes, scores, progress)
+    empty = sum(not continuation for continuation in continuations)     # these stay 0
+    if empty and progress:
         progress(empty)
     return scores
 
 
-def read_tree(lm, nodes, scores, progress=None, parents=None):
-    """Read sibling nodes in batches, each with what follows it before the next; parents: the cache (.., rows, ..) that holds
-    what stands before them. A batch is bounded by its tokens, and by the memory of its rows' keys and values."""
-    device = lm.model["embed_tokens"].weight.device
-    row = lm.new_cache(1, max((n.start + len(n.ids) for n in nodes), default=0)).nbytes if parents is not None else 0
-    memory = torch.cuda.get_device_properties(device).total_memory * GPU_SHARE if device.type == "cuda" else CACHE
-    for part in by_length([len(n.ids) for n in nodes], at_once(lm), max(1, int(memory / 4 / max(1, row)))):
-        batch = [nodes[i] for i in part]
-        start = [n.start for n in batch]
-        ids = pad([n.ids for n in batch], device, WIDTHS)                   # (B, T)
-        cache = None
-        if parents is not None or any(n.children for n in batch):
-            cache = lm.new_cache(len(batch), max(start) + ids.size(1))
-        if parents is not None:
-            cache[..., :max(start), :] = parents[:, :, [n.parent for n in batch], :, :max(start)]
-        h = lm.hidden(ids, cache, None if parents is None else start)       # (B, T, D)
-        spots = list(dict.fromkeys((b, t) for b, n in enumerate(batch) for t, _, _ in n.targets))
-        spot = {place: i for i, place in enumerate(spots)}
-        add_logprobs(lm, h[[b for b, _ in spots], [t for _, t in spots]],
-                     [(spot[b, t], token, item) for b, n in enumerate(batch) for t, token, item in n.targets], scores)
-        if progress:
-            progress(sum(n.ends for n in batch))
-        children = []
-        for b, n in enumerate(batch):
-            for child in n.children:
-                child.parent = b
-                children.append(child)
-        if children:
-            read_tree(lm, children, scores, progress, cache)
-
-
-def add_logprobs(lm, h, targets, scores):
-    """Add log p of each target (row of h, token, item), predicted by its row of h (N, D), to the item's score."""
-    step, by_row = max(1, 2**24 // lm.config.vocab_size), {}                # bounds the logits to 64 MiB in fp32
-    for row, token, item in targets:
-        by_row.setdefault(row // step, []).append((row % step, token, item))
-    for number, part in by_row.items():
-        logits = lm.head(h[number * step:(number + 1) * step])              # (n, V)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        rows, tokens, items = zip(*part)
-        values = logits[list(rows), list(tokens)] - logits.logsumexp(-1)[list(rows)]
-        for item, value in zip(items, values.tolist()):
-            scores[item] += value
-
-
 def head_loss(lm, h, ids):
-    """Summed cross-entropy (nats) of ids (N,) predicted from hidden states h (N, D), to be trained on.
+    """Summed cross-entropy in nats of ids (N,), predicted by hidden states h (N, D): to train on.
 
-    A vocabulary of 50,000 to 150,000 makes logits the largest thing there is. So only a few rows of them exist at a time:
-    they are forgotten and computed again in the backward pass (a few per cent slower, gigabytes smaller).
+    Logits for all N would be the largest thing in memory: N times a vocabulary of up to 150,000. So
+    the head is applied to a few rows at a time, and their logits are forgotten and computed again
+    in the backward pass: a few per cent slower, gigabytes smaller.
     """
-    def loss(h, ids):
+    def loss_of(h, ids):
         return F.cross_entropy(lm.head(h).float(), ids, reduction="sum")
-    step = max(1, 2**24 // lm.config.vocab_size)        # 64 MiB of logits in fp32
-    if len(h) <= step:
-        return loss(h, ids)
-    return sum(torch.utils.checkpoint.checkpoint(loss, h[a:a + step], ids[a:a + step], use_reentrant=False)
-               for a in range(0, len(h), step))
+
+    rows = lm.logit_rows()
+    if len(h) <= rows:
+        return loss_of(h, ids)
+    total = 0.0
+    for a in range(0, len(h), rows):
+        part = (h[a:a + rows], ids[a:a + rows])
+        total = total + torch.utils.checkpoint.checkpoint(loss_of, *part, use_reentrant=False)
+    return total
 
 
 # ---------------------------------------------------------------- load and save
@@ -585,60 +746,81 @@ def head_loss(lm, h, ids):
 def load(path, device=None, dtype=None, merge=True, thinking=False):
     """Open a checkpoint -> (lm, tokenizer).
 
-    path: a folder in Hugging Face layout, a hub id (owner/name, owner/name@revision), or a folder with a LoRA adapter
-    in PEFT's format, which names its base; merge: fold the adapter into the weights.
-    device None: cuda if there is one, else cpu. dtype None: the file's. thinking: let models that can think aloud do it.
-    LoadError, one line, for everything that is missing, cut, unknown or does not fit.
+    path: a folder in Hugging Face layout; or a hub id, owner/name or owner/name@revision; or a
+    folder with a LoRA adapter in PEFT's format, which names its base. device None: cuda if there is
+    one, else cpu. dtype None: the file's. merge: fold an adapter into the weights. thinking: let a
+    model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
+    does not fit.
     """
     folder, _ = hub.find(path)
-    adapter = checkpoint.read_adapter(folder) if (folder / "adapter_config.json").is_file() else None
-    if adapter:
+    adapter = None
+    if (folder / "adapter_config.json").is_file():
+        adapter = checkpoint.read_adapter(folder)
         folder, _ = hub.find(adapter.base)
         if (folder / "adapter_config.json").is_file():
-            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); open {path}/merged instead")
+            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
+                            f"open {path}/merged instead")
     device = usable(device)
     config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
     tokenizer = Tokenizer(folder, thinking)
     checkpoint.check_vocabulary(tokenizer, config.vocab_size)
-    with torch.device("meta"):      # shapes and names without memory
+
+    with torch.device("meta"):          # shapes and names without memory
         lm = Transformer(config)
-    shapes = {name: t.shape for name, t in lm.state_dict().items()}
-    lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, config.tie_word_embeddings), assign=True)
-    lm.vocab_limit = min(tokenizer.size, config.vocab_size)
+    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
+    tied = config.tie_word_embeddings
+    # no name for the weights: it would keep those that an adapter is merged into in memory twice
+    lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, tied), assign=True)
+    lm.vocab_limit = min(tokenizer.size, config.vocab_size)     # some models have spare rows
+
     if adapter:
-        for name, (A, B) in checkpoint.read_adapter_weights(adapter, dict(lm.named_modules())).items():
-            owner, _, child = name.rpartition(".")
+        pairs = checkpoint.read_adapter_weights(adapter, dict(lm.named_modules()))
+        for name, (A, B) in pairs.items():
             layer = LoRA(lm.get_submodule(name), len(A), adapter.alpha, adapter.dropout)
             layer.lora_A.weight.data.copy_(A)
             layer.lora_B.weight.data.copy_(B)
-            setattr(lm.get_submodule(owner), child, layer)
+            replace_layer(lm, name, layer)
         if merge:
             remove_lora(lm, merge=True)
     return lm.eval(), tokenizer
 
 
 def save(lm, tokenizer, path, dtype=None):
-    """Write a folder that `load`, transformers and vLLM open, adapters folded in; a kill leaves no half-written file.
+    """Write a folder that `load`, transformers and vLLM open, adapters folded in.
 
-    dtype: what to store the weights in; None as they are.
+    dtype: what to store the weights in; None: as they are. Every file is written whole or not at
+    all, and the weights last: a run that is killed leaves no folder that only looks finished.
     """
+    weights = {}
+    for name, tensor in lm.state_dict().items():
+        if ".lora_" not in name:
+            weights[name.replace(".base_layer", "")] = tensor.detach()
+    for name, layer in adapters(lm).items():
+        weights[f"{name}.weight"] = layer.merged().detach()
+    weights = {name: tensor.to("cpu", dtype or tensor.dtype).contiguous()
+               for name, tensor in weights.items()}
+    stored = weights["model.embed_tokens.weight"].dtype
+    ends = {"eos_token_id": tokenizer.end_ids}
+    # generation_config.json: transformers and vLLM believe it before config.json
+    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends
+    config = {k: v for k, v in lm.config.to_dict().items() if k not in ("dtype", "torch_dtype")}
+    config |= {"torch_dtype": str(stored).removeprefix("torch.")} | ends
+
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    weights = {name.replace(".base_layer", ""): t.detach() for name, t in lm.state_dict().items() if ".lora_" not in name}
-    weights |= {f"{name}.weight": layer.merged().detach() for name, layer in adapters(lm).items()}
-    weights = {name: t.to("cpu", dtype or t.dtype).contiguous() for name, t in weights.items()}
-    stored = str(weights["model.embed_tokens.weight"].dtype).removeprefix("torch.")
-    ends = {"eos_token_id": tokenizer.end_ids}
     tokenizer.save(path)
-    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends        # transformers and vLLM believe it first
-    write_atomic(path / "generation_config.json", json.dumps(generation, indent=2).encode() + b"\n")
-    config = {k: v for k, v in lm.config.to_dict().items() if k not in ("dtype", "torch_dtype")} | {"torch_dtype": stored} | ends
-    write_atomic(path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+    write_json(path / "generation_config.json", generation)
+    write_json(path / "config.json", config)
     checkpoint.write_tensors(path / "model.safetensors", weights)
 
 
+def write_json(path, content):
+    write_atomic(path, json.dumps(content, indent=2).encode() + b"\n")
+
+
 def save_adapter(lm, path, base):
-    """Write lm's LoRA layers as PEFT does; base: the folder or hub id that PEFT, and `load`, will look for."""
+    """Write lm's adapters as PEFT does. base: the folder or hub id where PEFT and `load` look."""
     layers = adapters(lm)
-    some = next(iter(layers.values()))
-    checkpoint.write_adapter(path, base, {n: (x.lora_A.weight, x.lora_B.weight) for n, x in layers.items()}, some.alpha, some.dropout)
+    pairs = {name: (layer.lora_A.weight, layer.lora_B.weight) for name, layer in layers.items()}
+    one = next(iter(layers.values()))           # all have the same alpha and dropout
+    checkpoint.write_adapter(path, base, pairs, one.alpha, one.dropout)

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 import model
-from data import TINY, UserError, hub, prefixes, read_jsonl
+from data import TINY, UserError, hub, read_jsonl
+from data.fast import prefixes
 
 BUNDLED = ("facts", "myths", "endings", "referents")
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")                   # those of the paper's Table 4

@@ -30,7 +30,8 @@ import torch
 import judge
 import model
 from data import TASKS, TINY, UserError, abilities, arithmetic, asserts, benchmarks, cells, checkpoint, device
-from data import hub, prefixes, tables, training
+from data import hub, tables, training
+from data.fast import prefixes
 from data.files import code_of, digest, file_digest, mean, number_of, read_json, read_jsonl, write_json, write_jsonl
 from data.judging import code_blocks, spans
 from data.look import ask, show                                              # noqa: F401 (s3ft.py calls them)

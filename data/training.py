@@ -15,7 +15,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
-import model
 from data import UserError
 from data.chat import say_once
 from data.checkpoint import write_tensors
@@ -94,20 +93,19 @@ def release():
         torch.cuda.empty_cache()
 
 
-def within_memory(work, *args, **kwargs):
-    """work(...), with half the rows and prompt tokens at once whenever memory runs out. Which rows share a batch changes nothing."""
+def within_memory(work, lm, *args, **kwargs):
+    """work(lm, ...); whenever memory runs out, again with half as much at once. Results do not depend on what shares a batch."""
     while True:
         try:
-            return work(*args, **kwargs)
+            return work(lm, *args, **kwargs)
         except Exception as error:
             if not out_of_memory(error):
                 raise
-        if model.PREFILL < 64:
+        if lm.batch_share < 1 / 128:        # a row or two at once
             raise UserError("the model does not fit this device's memory; take a smaller one or --device cpu")
-        model.SLOTS, model.PREFILL = max(1, model.SLOTS // 2), model.PREFILL // 2
-        model.CACHE, model.GPU_SHARE = model.CACHE // 2, model.GPU_SHARE / 2
+        lm.batch_share /= 2
         say_once("out of memory: going on with fewer rows at once")
-        release()                # here, after the exception and what its traceback held are gone
+        release()                           # here, since the exception's traceback, which is gone now, kept tensors alive
 
 
 # ---------------------------------------------------------------- training that survives

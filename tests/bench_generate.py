@@ -3,10 +3,10 @@
     python tests/bench_generate.py [--model data/tiny] [--prompts 600] [--new 80] [--rounds 3] [--dtype float32]
     python tests/bench_generate.py --model FOLDER --data FOLDER --prompts 96 --new 128 --work ends --batches 32 96
 
-Workload: prompts of 40 to 100 random ids, greedy, exactly --new tokens each ("full"), then training
-questions of --data (default: the bundled ones) with the model's own end tokens ("ends"), where rows finish at
-different times. The rivals take turns round by round; the median counts. Tokens are sampled ones, end tokens included. transformers gets
-left-padded batches sorted by length and its best batch size of several. Ends with one JSON line.
+Workloads: "full" are prompts of 40 to 100 random ids, greedy, exactly --new tokens each. "ends" are training
+questions of --data (default: the bundled ones) with the model's own end tokens, so that rows finish at different
+times. The rivals take turns round by round; the median counts. Tokens are sampled ones, end tokens included.
+transformers gets left-padded batches sorted by length, in several sizes. Ends with one JSON line.
 """
 import argparse
 import json
@@ -29,26 +29,34 @@ except ImportError:
 
 
 def theirs(lm, prompts, new, end_ids, batch):
-    """transformers' generate; returns sampled tokens. Rows that ended are padded with -1 tokens: not counted."""
-    order, total = sorted(prompts, key=len), 0
-    for a in range(0, len(order), batch):
-        part = order[a:a + batch]
+    """Sample with transformers -> tokens sampled. Rows that ended are padded; padding does not count."""
+    total = 0
+    ordered = sorted(prompts, key=len)
+    for a in range(0, len(ordered), batch):
+        part = ordered[a:a + batch]
         width = max(map(len, part))
         ids = torch.tensor([[0] * (width - len(p)) + p for p in part], device=lm.device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in part], device=lm.device)
         out = lm.generate(ids, attention_mask=mask, max_new_tokens=new, do_sample=False, pad_token_id=0,
-                          eos_token_id=end_ids or None)[:, width:].tolist()
-        for row in out:
-            stops = [row.index(e) + 1 for e in end_ids if e in row]
+                          eos_token_id=end_ids or None)
+        for row in out[:, width:].tolist():
+            stops = [row.index(end) + 1 for end in end_ids if end in row]
             total += min(stops, default=len(row))
     return total
 
 
 def ours(lm, prompts, new, end_ids):
-    return sum(len(a.ids) + (a.finish_reason == "end") for a in model.generate(lm, prompts, new, end_ids=end_ids))
+    """Sample with model.generate, all prompts at once -> tokens sampled."""
+    answers = model.generate(lm, prompts, new, end_ids=end_ids)
+    return sum(len(answer.ids) + (answer.finish_reason == "end") for answer in answers)
 
 
-def main():
+def ours_singly(lm, prompts, new, end_ids):
+    """The same, a prompt at a time."""
+    return sum(ours(lm, [prompt], new, end_ids) for prompt in prompts)
+
+
+def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="data/tiny")
     parser.add_argument("--data", default="data/tiny")
@@ -57,51 +65,64 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default=None)
-    parser.add_argument("--slots", type=int, nargs="+", default=[model.SLOTS])
-    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--shares", type=float, nargs="+", default=[1.0], help="values of lm.batch_share to compare")
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes of transformers")
     parser.add_argument("--work", nargs="+", default=["full", "ends"])
     parser.add_argument("--skip-single", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def workloads(options, lm, tokenizer):
+    """{name: (prompts, end ids)}."""
+    rng = random.Random(0)
+    lengths = [rng.randint(40, 100) for _ in range(options.prompts)]
+    full = [[rng.randrange(3, lm.vocab_limit) for _ in range(length)] for length in lengths]
+    task = load_task("gsm8k", options.data)
+    questions = [tokenizer.encode_chat(task.ask(e)) for e in task.load("train")[:options.prompts]]
+    return {"full": (full, []), "ends": (questions, tokenizer.end_ids)}
+
+
+def main():
+    options = parse()
     device = model.usable(options.device)
     dtype = getattr(torch, options.dtype) if options.dtype else model.precision(device, "sample")[0]
     lm, tokenizer = model.load(options.model, device, dtype)
-    task = load_task("gsm8k", options.data)
-    rng = random.Random(0)
-    works = {
-        "full": ([[rng.randrange(3, lm.vocab_limit) for _ in range(rng.randint(40, 100))]
-                  for _ in range(options.prompts)], []),
-        "ends": ([tokenizer.encode_chat(task.ask(e)) for e in task.load("train")[:options.prompts]],
-                 tokenizer.end_ids)}
     other = None
     if transformers:
         transformers.logging.set_verbosity_error()
         other = transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=dtype).to(device)
         other.generation_config.eos_token_id = None
 
+    works = workloads(options, lm, tokenizer)
     rates = {}
     for name in options.work:
         prompts, ends = works[name]
         few = prompts[:max(1, len(prompts) // 40)]
-        runs = {f"ours, {n} slots": (n, lambda: ours(lm, prompts, options.new, ends)) for n in options.slots}
+        runs = []                               # (label, batch share of ours, function, arguments)
+        for share in options.shares:
+            runs.append((f"ours, share {share:g}", share, ours, (lm, prompts, options.new, ends)))
         if not options.skip_single:
-            runs["ours, one row at a time"] = (1, lambda: ours(lm, few, options.new, ends))
+            runs.append(("ours, one row at a time", 1.0, ours_singly, (lm, few, options.new, ends)))
         if other:
-            runs |= {f"transformers, batch {b}": (0, lambda b=b: theirs(other, prompts, options.new, ends, b))
-                     for b in options.batches}
-        found = {}
-        for turn in range(options.rounds):
-            for label, (slots, run) in runs.items():
-                model.SLOTS = slots
+            for batch in options.batches:
+                label = f"transformers, batch {batch}"
+                runs.append((label, 1.0, theirs, (other, prompts, options.new, ends, batch)))
+
+        measured = {label: [] for label, *_ in runs}
+        for _ in range(options.rounds):
+            for label, share, function, arguments in runs:
+                lm.batch_share = share
                 began = time.perf_counter()
-                tokens = run()
-                found.setdefault(label, []).append(tokens / (time.perf_counter() - began))
-        rates[name] = {label: round(statistics.median(values)) for label, values in found.items()}
+                tokens = function(*arguments)
+                measured[label].append(tokens / (time.perf_counter() - began))
+        rates[name] = {label: round(statistics.median(values)) for label, values in measured.items()}
         for label, rate in rates[name].items():
             print(f"{name:5} {label:28} {rate:7} tokens/s", flush=True)
-    print(json.dumps({"benchmark": "generate", "unit": "tokens/s", "prompts": options.prompts, "new": options.new,
-                      "dtype": str(dtype).removeprefix("torch."), "device": str(device),
-                      "threads": torch.get_num_threads(), "torch": torch.__version__,
-                      "transformers": transformers and transformers.__version__, "rates": rates}))
+
+    print(json.dumps({
+        "benchmark": "generate", "unit": "tokens/s", "prompts": options.prompts, "new": options.new,
+        "dtype": str(dtype).removeprefix("torch."), "device": str(device), "threads": torch.get_num_threads(),
+        "torch": torch.__version__, "transformers": transformers and transformers.__version__, "rates": rates}))
 
 
 if __name__ == "__main__":

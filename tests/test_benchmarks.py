@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import model
-from data import TINY, UserError, benchmarks, prefixes
+from data import TINY, UserError, benchmarks
+from data.fast import prefixes
 from data.benchmarks import Item
 from test_chat import change, dress
 from test_model import VOCABULARY, small
@@ -140,7 +141,7 @@ def test_scores_do_not_depend_on_what_else_is_scored(sets, opened, monkeypatch):
         check([item])
     shuffled = random.Random(0).sample(items, len(items))
     check(shuffled)
-    for name, value in (("PREFILL", 300), ("PREFILL", 20), ("CACHE", 2**16), ("SHARE", 1), ("SHARE", 10**6)):
+    for name, value in (("TOKENS_AT_ONCE", 300), ("TOKENS_AT_ONCE", 20), ("CACHE_BYTES", 2**16), ("SHARE", 1), ("SHARE", 10**6)):
         with monkeypatch.context() as patch:
             patch.setattr(prefixes if name == "SHARE" else model, name, value)
             check(shuffled[:20])
@@ -328,7 +329,7 @@ def test_bundled_sets_are_read_and_scored(opened):
 
 def reading(lm, monkeypatch):
     """The shapes that lm.hidden is given from now on, without what padding adds to be of few widths."""
-    monkeypatch.setattr(model, "WIDTHS", 1)
+    monkeypatch.setattr(prefixes, "WIDTHS", 1)
     shapes, hidden = [], lm.hidden
     monkeypatch.setattr(lm, "hidden", lambda ids, *rest: shapes.append(tuple(ids.shape)) or hidden(ids, *rest))
     return shapes
@@ -401,7 +402,7 @@ def test_memory_for_one_row_at_a_time_gives_the_same(window, monkeypatch):
     answers = [some_ids(1 + n % 4, n) for n in range(9)]
     expected = [reference(lm, p, c, 400) for p, c in zip(prompts, answers)]
     assert model.loglikelihood(lm, prompts, answers) == pytest.approx(expected, abs=1e-9)
-    monkeypatch.setattr(model, "CACHE", 1)
+    monkeypatch.setattr(model, "CACHE_BYTES", 1)
     shapes = reading(lm, monkeypatch)
     assert model.loglikelihood(lm, prompts, answers) == pytest.approx(expected, abs=1e-9)
     assert len(shapes) > 8 and all(rows == 1 for rows, _ in shapes[1:])     # the beginnings take no memory of others

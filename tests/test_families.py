@@ -203,7 +203,7 @@ def some_prompts(lengths=(9, 1, 22, 3, 5, 14), seed=0):
 def test_fast_sampling_is_the_plain_loop(name, dtype, monkeypatch):
     """Few slots and a small prefill: rows of unequal length leave, move and come in, in and out of the windows."""
     monkeypatch.setattr(model, "SLOTS", 3)
-    monkeypatch.setattr(model, "PREFILL", 30)
+    monkeypatch.setattr(model, "TOKENS_AT_ONCE", 30)
     lm, prompts = golden(name, dtype), some_prompts()
     way = dict(max_new_tokens=10, temperature=0.8, end_ids=[3, 4])
     for i, (fast, prompt) in enumerate(zip(model.generate(lm, prompts, **way), prompts)):

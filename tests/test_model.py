@@ -16,8 +16,8 @@ from test_chat import change
 
 GOLDEN = Path(__file__).parent / "golden"
 VOCABULARY, CONTEXT = 40, 64
-WAYS = [dict(), dict(temperature=1.0), dict(temperature=0.7, top_k=5), dict(temperature=1.5, top_p=0.6, seed=3),
-        dict(temperature=1.2, top_k=8, top_p=0.9, seed=2**63 + 1)]
+WAYS = [dict(), dict(temperature=1.0), dict(temperature=0.7), dict(temperature=1.5, seed=3),
+        dict(temperature=1.2, seed=2**63 + 1)]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -114,7 +114,9 @@ def test_fast_sampling_is_the_plain_loop_whatever_shares_the_batch(way, monkeypa
     assert {a.finish_reason for a in expected} == {"end", "length"}     # both happen here
     assert_same(model.generate(lm, prompts, 15, end_ids=ends, **way), expected)
     monkeypatch.setattr(model, "SLOTS", 4)
-    monkeypatch.setattr(model, "PREFILL", 40)
+    monkeypatch.setattr(model, "TOKENS_AT_ONCE", 40)
+    assert_same(model.generate(lm, prompts, 15, end_ids=ends, **way), expected)
+    lm.batch_share = 1 / 4                                              # as after running out of memory twice
     assert_same(model.generate(lm, prompts, 15, end_ids=ends, **way), expected)
     # a chunk, in another order, names its rows and samples what the whole set did
     chunk = [9, 2, 13, 5]
@@ -165,7 +167,7 @@ def test_rows_past_the_tokenizer_are_never_sampled():
 
 def test_logprob_is_the_loglikelihood_of_what_was_sampled():
     lm, prompts = small(), some_prompts(8, lengths=(1, 4, 9))
-    answers = model.generate(lm, prompts, 8, temperature=0.6, top_k=4, end_ids=[3])
+    answers = model.generate(lm, prompts, 8, temperature=0.6, end_ids=[3])
     sampled = [a.ids + [3] * (a.finish_reason == "end") for a in answers]
     assert [a.logprob for a in answers] == pytest.approx(model.loglikelihood(lm, prompts, sampled), abs=1e-6)
 
@@ -183,15 +185,12 @@ def test_progress_counts_every_row_and_no_prompts_are_no_answers():
 def test_pick_takes_the_first_token_whose_cumulative_probability_exceeds_u():
     logits = torch.tensor([[0.1, 0.4, 0.0, 0.3, 0.2]]).log()
 
-    def tokens(top_k=0, top_p=1.0, temperature=1.0):
-        return [model.pick(logits, torch.tensor([u]), temperature, top_k, top_p).item()
+    def tokens(temperature):
+        return [model.pick(logits, torch.tensor([u]), temperature).item()
                 for u in (0.0, 0.05, 0.2, 0.55, 0.75, 0.95, 1 - 2**-24)]
-    assert tokens() == [0, 0, 1, 3, 3, 4, 4]
-    assert tokens(top_k=2) == [1, 1, 1, 1, 3, 3, 3]         # 4/7 and 3/7
-    assert tokens(top_p=0.5) == [1, 1, 1, 1, 3, 3, 3]       # 0.4 is too little, 0.4 + 0.3 enough
-    assert tokens(top_p=0.4) == [1] * 7
-    assert tokens(temperature=1e-3) == [1] * 7
-    assert tokens(temperature=0.0) == [1] * 7
+    assert tokens(1.0) == [0, 0, 1, 3, 3, 4, 4]     # ends at 0.1, 0.5, 0.5, 0.8, 1; the third token is impossible
+    assert tokens(1e-3) == [1] * 7
+    assert tokens(0.0) == [1] * 7
 
 
 def test_samples_are_distributed_as_the_model_says():
@@ -205,8 +204,7 @@ def test_samples_are_distributed_as_the_model_says():
 
 @pytest.mark.parametrize("prompt, settings", [
     ([], {}), ([1] * CONTEXT, {}), ([VOCABULARY], {}), ([-1], {}), ([1], dict(max_new_tokens=0)),
-    ([1], dict(temperature=-1.0)), ([1], dict(temperature=float("nan"))), ([1], dict(top_k=-1)),
-    ([1], dict(top_p=0.0)), ([1], dict(top_p=1.1))])
+    ([1], dict(temperature=-1.0)), ([1], dict(temperature=float("nan"))), ([1], dict(temperature=float("inf")))])
 def test_what_cannot_be_sampled_is_refused(prompt, settings):
     settings = dict(max_new_tokens=5) | settings
     with pytest.raises(ValueError):
@@ -217,23 +215,33 @@ def test_what_cannot_be_sampled_is_refused(prompt, settings):
 
 # ---------------------------------------------------------------- scores
 
-def reference(lm, prompt, continuation):
-    """The sum from full logits, one row at a time."""
-    ids = (prompt + continuation)[-CONTEXT - 1:]
+def test_the_plain_loglikelihood_is_the_sum_of_log_softmax_over_the_continuation():
+    lm, (prompt, continuation) = small(), some_prompts(2, lengths=(9,))
     with torch.no_grad():
-        logprobs = lm(torch.tensor([ids[:-1]])).log_softmax(-1)[0]
-    return sum(logprobs[len(ids) - 1 - len(continuation) + k, token].item() for k, token in enumerate(continuation))
+        logprobs = lm(torch.tensor([prompt + continuation])).log_softmax(-1)[0]
+    expected = sum(logprobs[len(prompt) + k - 1, token].item() for k, token in enumerate(continuation))
+    assert model.loglikelihood_plain(lm, prompt, continuation) == pytest.approx(expected, abs=1e-9)
+    assert model.loglikelihood_plain(lm, prompt, []) == 0.0
 
 
-@pytest.mark.parametrize("prefill", [8192, 50])
-def test_loglikelihood_is_the_sum_over_full_logits(prefill, monkeypatch):
+def test_the_plain_loglikelihood_cuts_a_prompt_that_is_too_long_on_the_left():
+    """The last token is only predicted, so one more than the context fits."""
+    lm, (ids,) = small(), some_prompts(1, lengths=(CONTEXT + 1,))
+    whole = model.loglikelihood_plain(lm, ids[:-3], ids[-3:])
+    assert model.loglikelihood_plain(lm, [5, 6, 7] + ids[:-3], ids[-3:]) == whole
+    assert model.loglikelihood_plain(lm, ids[1:-3], ids[-3:]) != pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize("tokens_at_once", [8192, 50])
+@pytest.mark.parametrize("window", [None, 8])
+def test_the_fast_loglikelihood_is_the_plain_one(tokens_at_once, window, monkeypatch):
     """Shared and single prompts, long ones cut on the left, continuations of 0, 1 and many tokens."""
-    monkeypatch.setattr(model, "PREFILL", prefill)
-    lm, prompts = small(), some_prompts(20)
+    monkeypatch.setattr(model, "TOKENS_AT_ONCE", tokens_at_once)
+    lm, prompts = small(windows=(None, window)), some_prompts(20)
     prompts[4:9] = [prompts[3]] * 5
     continuations = [c[:n] for c, n in zip(some_prompts(20, 1, lengths=(30,)), [0, 1, 1, 2, 30, 1, 0, 7, 3, 5] * 2)]
     scores = model.loglikelihood(lm, prompts, continuations)
-    expected = [reference(lm, p, c) if c else 0.0 for p, c in zip(prompts, continuations)]
+    expected = [model.loglikelihood_plain(lm, p, c) for p, c in zip(prompts, continuations)]
     assert scores == pytest.approx(expected, abs=1e-9)
     some = [17, 4, 8]                                   # alone as in company
     assert model.loglikelihood(lm, [prompts[i] for i in some], [continuations[i] for i in some]) == \
@@ -241,7 +249,7 @@ def test_loglikelihood_is_the_sum_over_full_logits(prefill, monkeypatch):
 
 
 def test_a_shared_prompt_is_read_once(monkeypatch):
-    monkeypatch.setattr(model, "WIDTHS", 1)
+    monkeypatch.setattr(model.prefixes, "WIDTHS", 1)
     lm, read = small(), []
     hidden = lm.hidden
     monkeypatch.setattr(lm, "hidden", lambda ids, *a: read.append(ids.numel()) or hidden(ids, *a))
@@ -253,6 +261,8 @@ def test_loglikelihood_refuses_an_empty_prompt_and_a_continuation_past_the_conte
     for prompt, continuation in (([], [1]), ([1], [1] * (CONTEXT + 1))):
         with pytest.raises(ValueError, match="item 1"):
             model.loglikelihood(small(), [[1], prompt], [[1], continuation])
+        with pytest.raises(ValueError, match="at most 64"):
+            model.loglikelihood_plain(small(), prompt, continuation)
 
 
 # ---------------------------------------------------------------- folders
@@ -279,7 +289,8 @@ def test_what_was_saved_stops_elsewhere_where_it_was_taught_to_stop(folder, tmp_
     lm, tokenizer = model.load(folder, "cpu")
     assert set(tokenizer.end_ids) == {0, tokenizer.close_id} and tokenizer.close_id != 0
     model.save(lm, tokenizer, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "generation_config.json").read_text()) == {"eos_token_id": tokenizer.end_ids, "top_k": 20}
+    written = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert written == {"eos_token_id": tokenizer.end_ids, "top_k": 20}
 
 
 def test_dtype_is_the_files_unless_asked(folder):
@@ -374,7 +385,8 @@ def test_stored_frequencies_and_a_stored_tied_head_are_ignored(folder):
     assert "lm_head.weight" not in model.load(folder, "cpu")[0].state_dict()
 
 
-@pytest.mark.parametrize("spare", ["consolidated.safetensors", "pytorch_model.bin", "model.pth", "training_args.bin", "adapter_model.bin"])
+@pytest.mark.parametrize("spare", ["consolidated.safetensors", "pytorch_model.bin", "model.pth", "training_args.bin",
+                                   "adapter_model.bin"])
 def test_other_files_beside_the_weights_are_not_looked_at(folder, spare):
     (folder / spare).write_bytes(b"neither safetensors nor a pickle")
     model.load(folder, "cpu")
@@ -390,8 +402,8 @@ def test_a_whole_file_outranks_an_index(folder):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_the_embedding_decides_the_dtype_where_a_file_mixes_them(folder, dtype):
-    reweigh(folder, **{"model__embed_tokens__weight": load_file(folder / "model.safetensors")["model.embed_tokens.weight"].to(dtype),
-                       "model__norm__weight": torch.ones(32, dtype=torch.float32)})
+    embedding = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
+    reweigh(folder, model__embed_tokens__weight=embedding.to(dtype), model__norm__weight=torch.ones(32))
     assert {p.dtype for p in model.load(folder, "cpu")[0].parameters()} == {dtype}
     assert {p.dtype for p in model.load(folder, "cpu", torch.bfloat16)[0].parameters()} == {torch.bfloat16}
 
@@ -466,7 +478,8 @@ def cut(path):
 
 
 @pytest.mark.parametrize("spoil, says", [
-    (lambda f: shutil.rmtree(f), "m': is no folder; a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub"),
+    (lambda f: shutil.rmtree(f),
+     "m': is no folder; a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub"),
     (lambda f: (shutil.rmtree(f), f.write_text("a file")), "m': is no folder"),
     (lambda f: (f / "config.json").unlink(), "config.json: cannot be read"),
     (lambda f: (f / "config.json").write_text("{"), "config.json: is no JSON"),
@@ -489,8 +502,10 @@ def cut(path):
     (lambda f: change(f / "config.json", num_hidden_layers=0), "num_hidden_layers is 0"),
     (lambda f: change(f / "config.json", num_key_value_heads=3), "do not fit 3 key-value heads"),
     (lambda f: change(f / "config.json", hidden_act="gelu"), "hidden_act 'gelu'"),
-    (lambda f: change(f / "config.json", attention_bias=True), "missing: model.layers.0.self_attn.q_proj.bias, .* and 3 more; unexp"),
-    (lambda f: change(f / "config.json", mlp_bias=True), "missing: model.layers.0.mlp.gate_proj.bias, .* and 1 more; unexpected: none"),
+    (lambda f: change(f / "config.json", attention_bias=True),
+     "missing: model.layers.0.self_attn.q_proj.bias, .* and 3 more; unexp"),
+    (lambda f: change(f / "config.json", mlp_bias=True),
+     "missing: model.layers.0.mlp.gate_proj.bias, .* and 1 more; unexpected: none"),
     (lambda f: change(f / "config.json", attention_bias="no"), "attention_bias 'no'"),
     (lambda f: change(f / "config.json", model_type="qwen3"), "missing: model.layers.0.self_attn.q_norm.weight, "),
     (lambda f: change(f / "config.json", model_type="qwen2"), "missing: model.layers.0.self_attn.q_proj.bias, "),
@@ -505,42 +520,57 @@ def cut(path):
     (lambda f: (f / "config.json").write_bytes(b"\xff\xfe{}"), "config.json: is no JSON"),
     (lambda f: (f / "config.json").write_text("null"), "config.json: holds no JSON object"),
     (lambda f: poison(f, "model.norm.weight", float("nan")), "model.norm.weight holds values that are not finite"),
-    (lambda f: poison(f, "model.embed_tokens.weight", float("inf")), "model.embed_tokens.weight holds values that are not finite"),
-    (lambda f: poison(f, "model.layers.1.mlp.up_proj.weight", -float("inf")), "up_proj.weight holds values that are not finite"),
+    (lambda f: poison(f, "model.embed_tokens.weight", float("inf")),
+     "model.embed_tokens.weight holds values that are not finite"),
+    (lambda f: poison(f, "model.layers.1.mlp.up_proj.weight", -float("inf")),
+     "up_proj.weight holds values that are not finite"),
     (lambda f: rename(f, "../x.safetensors"), "names '../x.safetensors', which lies outside the folder"),
     (lambda f: rename(f, "sub/x"), "names 'sub/x', which lies outside the folder"),
     (lambda f: rename(f, "/etc/hostname"), "names '/etc/hostname', which lies outside the folder"),
     (lambda f: rename(f, ".."), "names '..', which lies outside the folder"),
     (lambda f: rename(f, ""), "names '', which lies outside the folder"),
-    (lambda f: rename(f, "part-7.safetensors"), "part-7.safetensors: no such file, though model.safetensors.index.json names it"),
+    (lambda f: rename(f, "part-7.safetensors"),
+     "part-7.safetensors: no such file, though model.safetensors.index.json names it"),
     (lambda f: rename(f, 7), "lacks weight_map"),
     (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text('{"weight_map": []}')), "lacks weight_map"),
-    (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text('{"weight_map": {}}')), "missing: model.embed_tokens.weight, "),
+    (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text('{"weight_map": {}}')),
+     "missing: model.embed_tokens.weight, "),
     (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text("x")), "index.json: is no JSON"),
     (lambda f: (shard(f), cut(f / "part-0.safetensors")), "part-0.safetensors: cannot be read"),
     (swap, "safetensors: lacks .*, though the index says so"),
     (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 5000), "model.safetensors: cannot be read"),
-    (lambda f: (f / "model.safetensors").write_bytes((100).to_bytes(8, "little") + b"{" * 200), "model.safetensors: cannot be read"),
-    (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:40]), "model.safetensors: cannot be read"),
-    (lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+    (lambda f: (f / "model.safetensors").write_bytes((100).to_bytes(8, "little") + b"{" * 200),
      "model.safetensors: cannot be read"),
-    (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "holds neither model.safetensors nor .*pickles"),
+    (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:40]),
+     "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+     "model.safetensors: cannot be read"),
+    (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
+     "holds neither model.safetensors nor .*pickles"),
     (lambda f: (f / "model.safetensors").rename(f / "consolidated.safetensors"), "holds neither model.safetensors nor"),
-    (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors").mkdir()), "holds neither model.safetensors nor"),
-    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 32, dtype=torch.int32)), "embed_tokens.weight is I32; quantised"),
-    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 31)), r"shape \[304, 31\], config.json wants \[304, 32\]"),
-    (lambda f: reweigh(f, model__norm__weight=torch.ones(32, 1)), r"model.norm.weight has shape \[32, 1\], config.json wants \[32\]"),
+    (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors").mkdir()),
+     "holds neither model.safetensors nor"),
+    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 32, dtype=torch.int32)),
+     "embed_tokens.weight is I32; quantised"),
+    (lambda f: reweigh(f, model__embed_tokens__weight=torch.ones(304, 31)),
+     r"shape \[304, 31\], config.json wants \[304, 32\]"),
+    (lambda f: reweigh(f, model__norm__weight=torch.ones(32, 1)),
+     r"model.norm.weight has shape \[32, 1\], config.json wants \[32\]"),
     (lambda f: change(f / "config.json", intermediate_size=47), r"has shape .*48.*, config.json wants .*47"),
     (lambda f: change(f / "config.json", hidden_size=10**14), "hidden_size|config.json wants"),
     (lambda f: change(f / "config.json", hidden_size=10**14, head_dim=None), "hidden_size|config.json wants"),
-    (lambda f: change(f / "config.json", vocab_size=299), "the tokenizer has 300 entries .* the model 299 rows; .* belongs to another"),
+    (lambda f: change(f / "config.json", vocab_size=299),
+     "the tokenizer has 300 entries .* the model 299 rows; .* belongs to another"),
     (lambda f: change(f / "config.json", vocab_size=601), "the tokenizer has 300 entries .* the model 601 rows"),
     (lambda f: change(f / "generation_config.json", eos_token_id=300), "ends with .300, 2."),
     (lambda f: change(f / "generation_config.json", eos_token_id=[2, 151645]), "ends with .2, 151645."),
     (lambda f: change(f / "config.json", eos_token_id="<|im_end|>"), "eos_token_id '<|im_end|>' is no token id"),
     (lambda f: (f / "chat_template.jinja").write_text("{% if %}"), "the chat template does not compile"),
-    (lambda f: (f / "chat_template.jinja").write_text("{{ ''.__class__.__mro__ }}"), "the chat template refuses this chat"),
-    (lambda f: (f / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__ }}"), "the chat template refuses this chat"),
+    (lambda f: (f / "chat_template.jinja").write_text("{{ ''.__class__.__mro__ }}"),
+     "the chat template refuses this chat"),
+    (lambda f: (f / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__ }}"),
+     "the chat template refuses this chat"),
 ])
 def test_a_folder_that_cannot_be_used_is_refused_in_one_line(folder, spoil, says):
     spoil(folder)

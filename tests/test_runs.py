@@ -14,7 +14,7 @@ import torch
 import judge
 import model
 import s3ft
-from data import TINY, chat, cli, device, plan, runs, tables, training
+from data import TINY, UserError, chat, cli, device, plan, runs, tables, training
 from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
@@ -668,8 +668,7 @@ def test_training_that_never_fits_is_one_line(finished, tmp_path, monkeypatch, c
 
 
 def test_sampling_out_of_memory_goes_on_with_fewer_rows_and_says_the_same(finished, tmp_path, monkeypatch, capsys):
-    for name, value in {"SLOTS": 16, "CACHE": model.CACHE, "PREFILL": model.PREFILL, "GPU_SHARE": model.GPU_SHARE}.items():
-        monkeypatch.setattr(model, name, value)                             # put back afterwards
+    monkeypatch.setattr(model, "SLOTS", 16)
     chat.say_once.__defaults__[0].clear()
     real = model.Transformer.new_cache
 
@@ -682,7 +681,15 @@ def test_sampling_out_of_memory_goes_on_with_fewer_rows_and_says_the_same(finish
     roomy = model.generate(lm, prompts, 5)
     monkeypatch.setattr(model.Transformer, "new_cache", tight)
     assert [a.ids for a in training.within_memory(model.generate, lm, prompts, 5)] == [a.ids for a in roomy]
-    assert capsys.readouterr().err.count("out of memory") == 1 and model.SLOTS <= 4
+    assert capsys.readouterr().err.count("out of memory") == 1
+    assert lm.batch_share == 1 / 4                                          # 12 rows do not fit, nor do 8, but 4 do
+
+
+def test_sampling_that_never_fits_is_one_line():
+    def never(lm):
+        raise torch.OutOfMemoryError("made up")
+    with pytest.raises(UserError, match="does not fit this device's memory"):
+        training.within_memory(never, model.load(TINY, "cpu")[0])
 
 
 def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):

@@ -1,0 +1,213 @@
+"""prefixes.py - the fast log-likelihood: what rows have in common at the beginning is read once.
+
+In multiple choice most tokens stand in many rows: five examples before every question, a question
+before each of its answers. So rows become a tree whose nodes are read once for all rows below them.
+E are examples, Q and R two questions, a, b, c answers (drawn as if SHARE, see below, were 1):
+
+    rows                               nodes                        what their tokens predict
+
+    item 0   E E E E Q Q Q a1 a2       E E E E                      (nothing that is scored)
+    item 1   E E E E Q Q Q b1 b2       |-- Q Q Q                    a1 for item 0, b1 for item 1
+    item 2   E E E E R R c1            |   |-- a1                   a2 for item 0
+                                       |   `-- b1                   b2 for item 1
+                                       `-- R R                      c1 for item 2
+
+The last token of a row is only predicted, so it is not read: answers of one token cost nothing. A
+node is read after its parent, whose keys and values it finds in a cache (model.py tells of caches
+under "padding, positions, cache"). `model.loglikelihood_plain` is what this computes, for one row
+and without a tree.
+
+The model is handed in, so this file imports torch alone.
+"""
+from dataclasses import dataclass
+
+import torch
+
+SHARE = 8           # rows share a node if they have so many tokens in common; fewer save nothing
+WIDTHS = 4          # widths are padded to multiples: the CPU library compiles a kernel for each one
+
+
+# ---------------------------------------------------------------- the tree
+
+@dataclass
+class Continuation:
+    """What is to be scored on a row."""
+    item: int                       # whose score it is
+    first: int                      # position of its first token
+    last: int                       # its last token, which is not read
+
+
+@dataclass
+class Target:
+    """A token to be scored."""
+    position: int                   # in its node, of the token before it, which predicts it
+    token: int
+    item: int
+
+
+@dataclass
+class Node:
+    """Tokens that rows have in common behind those of their parent."""
+    start: int                      # position of the first of them in the row
+    ids: tuple
+    targets: list                   # of Target: what these tokens predict
+    complete: int                   # how many items have their whole score once this node is read
+    children: list                  # of Node: how the rows go on
+    parent_row: int = 0             # where its parent is in the cache, once that was read
+
+
+def tree(prompts, continuations, context):
+    """Lists of ids -> the nodes at the root.
+
+    An item that is longer than context + 1 tokens loses some on the left. Empty continuations are
+    left out. ValueError for an empty prompt, and for a continuation longer than the context.
+    """
+    rows = {}                       # the tokens to read -> [Continuation, ..]
+    for item, (prompt, continuation) in enumerate(zip(prompts, continuations, strict=True)):
+        if not prompt or len(continuation) > context:
+            raise ValueError(f"item {item}: prompt of {len(prompt)}, continuation of "
+                             f"{len(continuation)} tokens; want at least 1, and at most {context}")
+        if not continuation:
+            continue
+        ids = (list(prompt) + list(continuation))[-context - 1:]
+        first = len(ids) - len(continuation)
+        read = tuple(ids[:-1])
+        rows.setdefault(read, []).append(Continuation(item, first, ids[-1]))
+    return branches(sorted(rows.items()), 0)
+
+
+def branches(rows, start):
+    """Sorted rows (ids, [Continuation, ..]), equal before `start` -> their nodes from there on."""
+    groups = []                     # of rows that go on alike
+    for ids, scored in rows:
+        if groups and common(groups[-1][-1][0], ids) >= start + SHARE:
+            groups[-1].append((ids, scored))
+        else:
+            groups.append([(ids, scored)])
+
+    nodes = []
+    for group in groups:
+        first_ids, _ = group[0]
+        last_ids, _ = group[-1]
+        end = common(first_ids, last_ids)       # rows are sorted, so those between share it, too
+        targets = []
+        complete = 0
+        longer = []
+        for ids, scored in group:
+            for continuation in scored:
+                targets += targets_of(ids, continuation, start, end)
+            if len(ids) == end:
+                complete += len(scored)
+            else:
+                longer.append((ids, scored))
+        nodes.append(Node(start, first_ids[start:end], targets, complete, branches(longer, end)))
+    return nodes
+
+
+def common(a, b):
+    """How many tokens two rows have in common at the beginning."""
+    for i, (x, y) in enumerate(zip(a, b)):
+        if x != y:
+            return i
+    return min(len(a), len(b))
+
+
+def targets_of(ids, continuation, start, end):
+    """The continuation's tokens that the positions from start to end of its row predict."""
+    targets = []
+    for position in range(max(start, continuation.first - 1), end):
+        token = ids[position + 1] if position + 1 < len(ids) else continuation.last
+        targets.append(Target(position - start, token, continuation.item))
+    return targets
+
+
+# ---------------------------------------------------------------- reading it
+
+def read(lm, nodes, scores, progress=None, parents=None):
+    """Read sibling nodes, then their children, and add log p of every target to its item's score.
+
+    parents: the cache with what stands before the nodes, a row for each parent; None at the root.
+    progress: called with the number of newly completed items.
+    """
+    for batch in batches(lm, nodes, in_cache=parents is not None):
+        start = [node.start for node in batch]
+        ids = padded([node.ids for node in batch], lm.device)               # (B, T)
+        T = ids.size(1)
+        children = []
+        for row, node in enumerate(batch):
+            for child in node.children:
+                child.parent_row = row
+                children.append(child)
+
+        if parents is not None:
+            before = max(start)
+            above = [node.parent_row for node in batch]
+            cache = lm.new_cache(len(batch), before + T)        # (layers, 2, B, G, before + T, E)
+            cache[:, :, :, :, :before] = parents[:, :, above, :, :before]
+            hidden = lm.hidden(ids, cache, start)               # (B, T, D)
+        elif children:
+            cache = lm.new_cache(len(batch), T)
+            hidden = lm.hidden(ids, cache)
+        else:
+            cache = None                                        # nothing comes behind: keep nothing
+            hidden = lm.hidden(ids)
+        add_scores(lm, batch, hidden, scores)
+        if progress:
+            progress(sum(node.complete for node in batch))
+        if children:
+            read(lm, children, scores, progress, cache)
+
+
+def batches(lm, nodes, in_cache):
+    """Cut nodes into batches that fit the memory, of like lengths, since padding costs time."""
+    tokens = lm.tokens_at_once()
+    rows = len(nodes)
+    if in_cache:
+        longest = max(node.start + len(node.ids) for node in nodes)
+        share = lm.cache_bytes() // 4           # the caches of the nodes above are in memory, too
+        rows = max(1, share // lm.new_cache(1, longest).nbytes)
+    batch = []
+    for node in sorted(nodes, key=lambda node: len(node.ids)):
+        length = len(node.ids)
+        too_many = (len(batch) + 1) * length > tokens or len(batch) >= rows
+        if batch and (too_many or length > 1.3 * len(batch[0].ids) + 8):
+            yield batch
+            batch = []
+        batch.append(node)
+    if batch:
+        yield batch
+
+
+def padded(rows, device):
+    """Tuples of ids -> (B, T), padded on the right with 0."""
+    longest = max(len(row) for row in rows)
+    width = (longest + WIDTHS - 1) // WIDTHS * WIDTHS
+    return torch.tensor([row + (0,) * (width - len(row)) for row in rows], device=device)
+
+
+def add_scores(lm, batch, hidden, scores):
+    """Score the targets of a batch of nodes, given its hidden states (B, T, D)."""
+    # A place may predict several targets, as the answers A, B, C, D: one row of logits serves all.
+    targets_at = {}                 # (row, position) -> [Target, ..]
+    for row, node in enumerate(batch):
+        for target in node.targets:
+            targets_at.setdefault((row, target.position), []).append(target)
+    places = list(targets_at)
+    step = lm.logit_rows()
+    for a in range(0, len(places), step):
+        part = places[a:a + step]
+        rows = [row for row, _ in part]
+        positions = [position for _, position in part]
+        logits = lm.head(hidden[rows, positions])                           # (N, V)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        totals = logits.logsumexp(-1)                                       # (N,)
+        targets = []
+        place_of = []
+        for number, place in enumerate(part):
+            for target in targets_at[place]:
+                targets.append(target)
+                place_of.append(number)
+        tokens = [target.token for target in targets]
+        logprobs = logits[place_of, tokens] - totals[place_of]              # one for each target
+        for target, logprob in zip(targets, logprobs.tolist()):
+            scores[target.item] += logprob
