@@ -2,15 +2,15 @@
 
 Reading a number off a text costs nothing, so such verdicts are made anew on every run. Running a program costs a process: those are
 made by two threads while the model samples on, and kept in OUT/code-verdicts.jsonl (which only grows) under a key of program, asserts
-and the code that judges (judge.py, code_blocks.py, asserts.py, sandbox.py, the task's own file), so that who edits a judge gets new
-verdicts and nobody else waits.
+and the code that judges (judge.py, code_blocks.py, asserts.py, sandbox.py and sandbox_child.py, the task's own file), so that who
+edits a judge gets new verdicts and nobody else waits.
 """
 import json
 import sys
 import threading
 
 import judge
-from data import UserError, asserts, sandbox
+from data import UserError, asserts, sandbox, sandbox_child
 from data.files import code_of, digest, read_jsonl
 from data.judging import code_blocks
 
@@ -30,8 +30,8 @@ class Verdicts:
     def __init__(self, task, out, read_only=False):
         self.task, self.known, self.pool, self.lock = task, {}, None, threading.Lock()
         if getattr(task, "runs_code", False):
-            self.code = digest([code_of(module) for module in (judge, code_blocks, asserts, sandbox, sys.modules[type(task).__module__])],
-                               sys.version_info[:2], sandbox.UNSAFE)
+            judging = (judge, code_blocks, asserts, sandbox, sandbox_child, sys.modules[type(task).__module__])
+            self.code = digest([code_of(module) for module in judging], sys.version_info[:2], sandbox.UNSAFE)
             self.path, self.read_only = out / "code-verdicts.jsonl", read_only
             self.kept = {v["key"]: v for v in read_jsonl(self.path, KEPT)}
             self.pool = sandbox.Workers()

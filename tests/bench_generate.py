@@ -20,6 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import model  # noqa: E402
+import s3ft  # noqa: E402
 from data import load_task  # noqa: E402
 
 try:
@@ -78,7 +79,7 @@ def workloads(options, lm, tokenizer):
     lengths = [rng.randint(40, 100) for _ in range(options.prompts)]
     full = [[rng.randrange(3, lm.vocab_limit) for _ in range(length)] for length in lengths]
     task = load_task("gsm8k", options.data)
-    questions = [tokenizer.encode_chat(task.ask(e)) for e in task.load("train")[:options.prompts]]
+    questions = [tokenizer.encode_chat(s3ft.ask(task, e)) for e in task.load("train")[:options.prompts]]
     return {"full": (full, []), "ends": (questions, tokenizer.end_ids)}
 
 

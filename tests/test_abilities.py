@@ -1,4 +1,4 @@
-"""What else a model can do: benchmarks that are added to a run, taken up after a kill, shared, refused. On the bundled model, very small."""
+"""What else a model can do: benchmarks added to a run, taken up after a kill, shared, refused. All of it very small."""
 import json
 import shutil
 
@@ -7,8 +7,9 @@ import pytest
 import s3ft
 from data import SKILLS, TINY, abilities, benchmarks, cli, plan, runs
 
-SMALL = ["--task", "gsm8k", "--limit", "6", "--test-limit", "3", "--epochs", "1", "--batch", "3", "--max-new-tokens", "24", "--methods", "sft",
-         "--dtype", "float32", "--benchmark-limit", "3"]
+SMALL = ["--task", "gsm8k", "--limit", "3", "--test-limit", "3", "--epochs", "1", "--batch", "3",       # 1 step
+         "--max-new-tokens", "8",
+         "--methods", "sft", "--dtype", "float32", "--benchmark-limit", "3"]
 SFT = "sft-lr0.0003-e1-s0"
 
 
@@ -29,17 +30,19 @@ def data(tmp_path_factory):
     for part, n in (("test", 4), ("dev", 5)):
         (folder / "mmlu" / part).mkdir(parents=True)
         for subject in ("small_animals", "sums"):
-            rows = "".join(f"\"What is {i} of {subject}, please?\",one,two,two,four,{'ABCD'[i % 4]}\n" for i in range(n))
-            (folder / "mmlu" / part / f"{subject}_{part}.csv").write_text(rows)
+            lines = [f'"What is {i} of {subject}, please?",one,two,two,four,{"ABCD"[i % 4]}\n' for i in range(n)]
+            (folder / "mmlu" / part / f"{subject}_{part}.csv").write_text("".join(lines))
     (folder / "winogrande").mkdir()
     (folder / "winogrande" / "dev.jsonl").write_text("".join(json.dumps(
-        {"sentence": f"The cup is smaller than the {x} because _ is big.", "option1": "the cup", "option2": f"the {x}", "answer": "2"}) + "\n"
+        {"sentence": f"The cup is smaller than the {x} because _ is big.", "option1": "the cup", "option2": f"the {x}",
+         "answer": "2"}) + "\n"
         for x in ("pot", "jar")))
     return folder
 
 
-def run(out, *more, small=SMALL, capsys=None):
-    code = cli.guard(lambda: s3ft.main([*small, "--out", str(out), *map(str, more)]))
+def run(out, *more, capsys=None):
+    """Run the command in this process -> results.json; with capsys (exit code, what it printed or its error)."""
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(out), *map(str, more)]))
     if capsys:
         said = capsys.readouterr()
         return code, said.err.strip() if code else said.out
@@ -49,6 +52,10 @@ def run(out, *more, small=SMALL, capsys=None):
 
 def benchmarks_of(results, folder=SFT):
     return next(c["benchmarks"] for c in results["cells"] if c["folder"] == folder)
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def never(*_, **__):
@@ -75,14 +82,15 @@ def test_benchmarks_added_later_need_no_training_and_give_the_same(more, whole, 
 
 
 def test_cell_whose_weights_were_not_kept_shows_a_dash_and_what_fills_it(tmp_path, capsys):
-    run(tmp_path / "run", "--keep", "none", "--benchmarks", "none")
-    results = run(tmp_path / "run", "--keep", "none")
+    more = ["--benchmarks", "facts,referents", "--benchmark-limit", "2", "--test-limit", "1"]
+    run(tmp_path / "run", *more, "--keep", "none", "--benchmarks", "none")
+    results = run(tmp_path / "run", *more, "--keep", "none")
     out = capsys.readouterr().out
     assert set(benchmarks_of(results).values()) == {None} and benchmarks_of(results, "base-s0")["facts"]["accuracy"] > 0
     assert "--keep all" in results["fill"] and "--keep all" in out
     row = [line for line in out.splitlines() if line.startswith("SFT")][-1]
-    assert row.split()[4:9] == ["-"] * 5                          # four benchmarks and their mean drop
-    assert None not in benchmarks_of(run(tmp_path / "run", "--keep", "all")).values()
+    assert row.split()[4:7] == ["-"] * 3                          # two benchmarks and their mean drop
+    assert None not in benchmarks_of(run(tmp_path / "run", *more, "--keep", "all")).values()
 
 
 def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch):
@@ -101,7 +109,8 @@ def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch):
 def test_other_task_is_answered_and_judged(whole):
     out, results = whole
     base, tuned = (benchmarks_of(results, folder)["nq"] for folder in ("base-s0", SFT))
-    assert base["kind"] == tuned["kind"] == "task" and base["chance"] == 0 and len(base["right"]) == 3 and set(base["right"]) <= set("01")
+    assert base["kind"] == tuned["kind"] == "task" and base["chance"] == 0
+    assert len(base["right"]) == 3 and set(base["right"]) <= set("01")
     answers = [json.loads(line) for line in (out / SFT / "nq.jsonl").read_text().splitlines()[1:]]
     assert [a["id"] for a in answers] == results["items"][tuned["ids"]] and all(a["ids"] for a in answers)
     shown = {(i["set"], i["id"]) for i in map(json.loads, (out / "items.jsonl").read_text().splitlines())}
@@ -109,30 +118,32 @@ def test_other_task_is_answered_and_judged(whole):
 
 
 def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherwise(tmp_path):
-    small = [x if x != "3" else "2" for x in SMALL]
-    results = run(tmp_path / "run", "--methods", "base", small=small)
+    results = run(tmp_path / "run", "--methods", "base", "--benchmark-limit", "2")
     of = benchmarks_of(results, "base-s0")
     assert list(of) == [*benchmarks.BUNDLED, *SKILLS]
     for name in SKILLS:
-        said = [json.loads(line)["text"].split() for line in (tmp_path / "run" / "base-s0" / f"{name}.jsonl").read_text().splitlines()[1:]]
-        gold = {i["id"]: i["answer"].split() for i in map(json.loads, (tmp_path / "run" / "items.jsonl").read_text().splitlines()) if i["set"] == name}
-        assert of[name]["right"] == "".join("01"[text == right] for text, right in zip(said, gold.values(), strict=True)) and len(gold) == 2
+        said = [row["text"].split() for row in rows(tmp_path / "run" / "base-s0" / f"{name}.jsonl")[1:]]
+        gold = [i["answer"].split() for i in rows(tmp_path / "run" / "items.jsonl") if i["set"] == name]
+        right = "".join("01"[text == answer] for text, answer in zip(said, gold, strict=True))
+        assert of[name]["right"] == right and len(gold) == 2
         assert of[name]["kind"] == "skill"
-    assert len(abilities.limited(abilities.load(cli.parse(small, s3ft.METHODS, s3ft.SOURCES)), 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
+    whole = abilities.load(cli.parse(SMALL, s3ft.METHODS, s3ft.SOURCES))
+    assert len(abilities.limited(whole, 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
 
 
-def test_public_benchmarks_are_the_same_items_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):
+def test_public_benchmarks_are_the_same_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):
     scored = []
     score = s3ft.loglikelihoods
     monkeypatch.setattr(s3ft, "loglikelihoods", lambda lm, tokenizer, items, progress:
                         scored.append(len(items)) or score(lm, tokenizer, items, progress))
-    small = [x if x != "3" else "4" for x in SMALL]
-    results = run(tmp_path / "run", "--data", data, "--benchmarks", "mmlu,mmlu-0shot,winogrande", "--seeds", "2", small=small)
+    results = run(tmp_path / "run", "--data", data, "--benchmarks", "mmlu,mmlu-0shot,winogrande", "--seeds", "2",
+                  "--benchmark-limit", "4", "--test-limit", "1")
     assert len({c["benchmarks"]["mmlu"]["ids"] for c in results["cells"]}) == 1
     assert sorted(scored) == sorted([4, 4, 2] * 3)                # the base model once, SFT for each seed
     row = benchmarks_of(results)
     assert {i.partition("-")[0] for i in results["items"][row["mmlu"]["ids"]]} == {"small_animals", "sums"}
-    assert row["mmlu"]["chance"] == 0.25 and row["mmlu-0shot"]["kind"] == "variant" and row["winogrande"]["chance"] == 0.5
+    assert row["mmlu"]["chance"] == 0.25 and row["winogrande"]["chance"] == 0.5
+    assert row["mmlu-0shot"]["kind"] == "variant"
     notes = " ".join(results["benchmark_notes"])
     assert "mmlu: 4 of 8 items" in notes and "4 items have equal options" in notes and "winogrande" not in notes
 

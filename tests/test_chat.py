@@ -33,14 +33,18 @@ def change(path, **fields):
 
 
 def dress(folder, template=None, tokens=(), bos=False, **config):
-    """Change a tokenizer folder: its template, special tokens more, BOS put in front by tokenizer.json, settings (None removes one)."""
+    """Change a tokenizer folder: its template, more special tokens, BOS put in front by tokenizer.json, settings.
+
+    A setting of None is removed."""
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     like, first = content["added_tokens"][0], 300       # the ids that the tiny vocabulary leaves free
     content["added_tokens"] += [like | {"id": first + i, "content": token} for i, token in enumerate(tokens)]
     if bos:
-        start, text = {"SpecialToken": {"id": like["content"], "type_id": 0}}, [{"Sequence": {"id": x, "type_id": 0}} for x in "AB"]
-        content["post_processor"] = {"type": "TemplateProcessing", "single": [start, text[0]], "pair": [start, text[0], start, text[1]],
-                                     "special_tokens": {like["content"]: {"id": like["content"], "ids": [0], "tokens": [like["content"]]}}}
+        id = like["content"]
+        start = {"SpecialToken": {"id": id, "type_id": 0}}
+        a, b = ({"Sequence": {"id": x, "type_id": 0}} for x in "AB")
+        content["post_processor"] = {"type": "TemplateProcessing", "single": [start, a], "pair": [start, a, start, b],
+                                     "special_tokens": {id: {"id": id, "ids": [0], "tokens": [id]}}}
     (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     change(folder / "tokenizer_config.json", **config | ({"chat_template": template} if template else {}))
 
@@ -101,7 +105,8 @@ def test_templates_in_well_known_shapes_get_the_ids_that_transformers_gives_them
                 tokenizer.encode_chat(case["messages"])
             assert "\n" not in str(error.value)
         seen.append(next(key for key in ("ids", "folded", "refused") if key in case))
-    assert len(seen) >= 9 and set(seen) == {"mistral": {"ids", "folded", "refused"}, "llama-2": {"ids", "refused"}}.get(name, {"ids"})
+    expected = {"mistral": {"ids", "folded", "refused"}, "llama-2": {"ids", "refused"}}.get(name, {"ids"})
+    assert len(seen) >= 9 and set(seen) == expected
 
 
 def test_the_golden_templates_show_what_they_are_there_for():
@@ -111,11 +116,13 @@ def test_the_golden_templates_show_what_they_are_there_for():
     bpe = Tokenizer(GOLDEN / "tokenizer").bpe
     assert all(ids(name)[0] == END and END not in ids(name)[1:] for name in ("llama-2", "llama-3", "mistral"))
     assert "01 Jan 2025" in bpe.decode(ids("llama-3"))
-    assert ids("qwen-3")[:len(ids("qwen-3-thinking"))] == ids("qwen-3-thinking") and len(ids("qwen-3")) > len(ids("qwen-3-thinking"))
+    thinking, off = ids("qwen-3-thinking"), ids("qwen-3")
+    assert off[:len(thinking)] == thinking and len(off) > len(thinking)
 
 
-@pytest.mark.parametrize("name, token", [("llama-2", "<|im_end|>"), ("llama-3", "<|eot_id|>"), ("mistral", "<|im_end|>"),
-                                         ("qwen-3", "<|im_end|>"), ("generation", "<|im_end|>"), ("generation-tight", "<|im_end|>")])
+@pytest.mark.parametrize("name, token", [
+    ("llama-2", "<|im_end|>"), ("llama-3", "<|eot_id|>"), ("mistral", "<|im_end|>"), ("qwen-3", "<|im_end|>"),
+    ("generation", "<|im_end|>"), ("generation-tight", "<|im_end|>")])
 def test_every_shape_of_template_tells_what_closes_an_answer(name, token, folder):
     dress(folder, **TEMPLATES["templates"][name]["dress"])
     tokenizer = Tokenizer(folder)
@@ -152,8 +159,9 @@ def test_template_has_a_pinned_date_tojson_and_loop_controls(folder):
     "{{ joiner.__init__.__globals__.os.popen('id').read() }}", "{{ lipsum.__globals__['os'] }}",
     "{{ raise_exception.__globals__['json'] }}",
     "{{ raise_exception.__code__.co_consts }}", "{{ strftime_now.__self__.__reduce__() }}", "{{ messages.append(1) }}",
-    "{{ '{0.__class__.__mro__}'.format(1) }}", "{{ self.__init__.__globals__ }}", "{{ ().__class__.__base__.__subclasses__() }}",
-    "{% set f = '%c'|format(95) %}{{ messages|attr(f ~ f ~ 'class' ~ f ~ f) ~ (messages|attr(f ~ f ~ 'class' ~ f ~ f)).x }}",
+    "{{ '{0.__class__.__mro__}'.format(1) }}", "{{ self.__init__.__globals__ }}",
+    "{{ ().__class__.__base__.__subclasses__() }}",
+    "{% set f = '%c'|format(95) %}{% set c = f ~ f ~ 'class' ~ f ~ f %}{{ messages|attr(c) ~ (messages|attr(c)).x }}",
     "{% include 'tokenizer.json' %}", "{% import 'os' as os %}"])
 def test_a_template_cannot_leave_its_sandbox(escape, folder):
     (folder / "chat_template.jinja").write_text(escape)
@@ -177,7 +185,8 @@ def test_a_template_that_fails_is_one_line(template, folder):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("template", ["{% for %}", "{{ x", "{% if x %}", "{% nonsense %}", "{{ x|nofilter }}", "{% generation %}x",
+@pytest.mark.parametrize("template", ["{% for %}", "{{ x", "{% if x %}", "{% nonsense %}", "{{ x|nofilter }}",
+                                      "{% generation %}x",
                                       "{% endgeneration %}", "text\n\n{% for x in y %}\n{{ x }}\n{% endif %}"])
 def test_a_template_with_a_syntax_error_is_one_line(template, folder):
     (folder / "chat_template.jinja").write_text(template)
@@ -188,10 +197,11 @@ def test_a_template_with_a_syntax_error_is_one_line(template, folder):
 
 NO_SYSTEM = ("{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
              "{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor %}")
-TOLD = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "12"}]
+TOLD = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "How many?"},
+        {"role": "assistant", "content": "12"}]
 
 
-def test_a_system_message_that_the_template_refuses_goes_in_front_of_the_users_first_and_that_is_said_once(folder, capsys):
+def test_a_system_message_that_the_template_refuses_goes_into_the_users_first_and_that_is_said_once(folder, capsys):
     dress(folder, template=NO_SYSTEM)
     tokenizer = Tokenizer(folder)
     assert tokenizer.render(ASKED) == "[user: How many?]" and capsys.readouterr().err == ""
@@ -204,7 +214,8 @@ def test_a_system_message_that_the_template_refuses_goes_in_front_of_the_users_f
 
 
 def test_a_system_message_that_the_template_drops_without_a_word_is_folded_as_well(folder):
-    dress(folder, template="{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}: {{ m.content }}]{% endif %}{% endfor %}")
+    dress(folder, template="{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}: {{ m.content }}]"
+                           "{% endif %}{% endfor %}")
     assert Tokenizer(folder).render(TOLD[:2]) == "[user: Be short.\n\nHow many?]"
 
 
@@ -233,7 +244,7 @@ def test_a_model_without_template_is_asked_in_the_plain_format_and_that_is_said_
     assert tokenizer.render(TOLD + ASKED).endswith("Answer: 12<|im_end|>\nQuestion: How many?\n\nAnswer:")
     prompt, whole = tokenizer.encode_chat(TOLD[:2]), tokenizer.encode_chat(TOLD)
     assert whole[:len(prompt)] == prompt and CLOSE in whole[len(prompt):]
-    assert (prompt[0] == END) == bos and prompt.count(END) == bos       # BOS, which the plain format does not write itself
+    assert (prompt[0] == END) == bos and prompt.count(END) == bos       # BOS, which the plain format does not write
     Tokenizer(folder).render(ASKED)
     assert capsys.readouterr().err == ""
     assert tokenizer.decode(tokenizer.encode("the girl")) == "the girl"
@@ -245,7 +256,8 @@ def test_the_plain_format_does_without_an_end_token_and_takes_one_from_the_confi
     assert (tokenizer.close_id, tokenizer.end_ids) == (None, []) and tokenizer.render(TOLD).endswith("Answer: 12\n")
     change(folder / "generation_config.json", eos_token_id=END)
     tokenizer = Tokenizer(folder)
-    assert (tokenizer.close_id, tokenizer.end_ids) == (END, [END]) and tokenizer.render(TOLD).endswith("Answer: 12<|endoftext|>\n")
+    assert (tokenizer.close_id, tokenizer.end_ids) == (END, [END])
+    assert tokenizer.render(TOLD).endswith("Answer: 12<|endoftext|>\n")
 
 
 def test_saved_files_make_the_same_tokenizer(folder, tmp_path):

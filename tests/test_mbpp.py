@@ -8,8 +8,10 @@ import judge
 import s3ft
 from data import TINY, UserError, load_task, mbpp, sandbox
 
-ROW = {"text": "Write a function to double a number.", "code": "def twice(x):\r\n\treturn 2*x \r\n", "task_id": 601, "test_setup_code": "",
-       "test_list": ["assert twice(1) == 2", "assert twice(3) == 6", "assert twice(-5) == -10"], "challenge_test_list": []}
+ROW = {"text": "Write a function to double a number.", "code": "def twice(x):\r\n\treturn 2*x \r\n", "task_id": 601,
+       "test_setup_code": "",
+       "test_list": ["assert twice(1) == 2", "assert twice(3) == 6", "assert twice(-5) == -10"],
+       "challenge_test_list": []}
 
 
 def task_of(tmp_path, *changes, **options):
@@ -59,8 +61,8 @@ def test_all_asserts_decide_shown_or_not(tmp_path):
 @pytest.mark.parametrize("code, want", [
     ("def f(x):\r\n\tif x:\r\n\t\treturn 1 \r\n\treturn 2", "def f(x):\n    if x:\n        return 1\n    return 2"),
     ("\n\ndef f(x):\n  return x\n\n", "def f(x):\n  return x"),
-    ("def f():\n    return '''a \n\tb'''", "def f():\n    return '''a \n\tb'''"),                   # a text that would change
-    ("def f(:", "def f(:"),                                                                       # no Python: as it is
+    ("def f():\n    return '''a \n\tb'''", "def f():\n    return '''a \n\tb'''"),        # a text that would change
+    ("def f(:", "def f(:"),                                                            # no Python: as it is
 ])
 def test_gold_is_normalised_and_stays_the_same_program(code, want):
     assert mbpp.normalise(code) == want
@@ -86,7 +88,8 @@ def test_the_rewrite_prompt_shows_the_gold_without_its_names(tmp_path):
     ("def f(a, b=1):\n    return [a + i for i in b]  # sum", True, "def f(a, b=1):\n    return [a + i for i in b]"),
     ("def f(a, b=1):\n    return [a + i for i in b]", False, "def f(v1, v2=1):\n    return [v1 + v3 for v3 in v2]"),
     ("import math\ndef f(x):\n    return math.sqrt(x)", False, "import math\n\ndef f(v1):\n    return math.sqrt(v1)"),
-    ("def g(n):\n    return f(n)\ndef f(n):\n    return n", False, "def g(v1):\n    return f(v1)\n\ndef f(v1):\n    return v1"),
+    ("def g(n):\n    return f(n)\ndef f(n):\n    return n", False,
+     "def g(v1):\n    return f(v1)\n\ndef f(v1):\n    return v1"),
     ("def f(x:", False, "def f(x:"),
 ])
 def test_bare(code, names, want):
@@ -98,14 +101,18 @@ def test_copies_are_told_from_rewrites(tmp_path):
     e = task.load("train")[0]
     program = lambda code: judge.Verdict(True, "pass", code, "")
     same, renamed, other = (task.alike(e, program(code)) for code in (
-        "def twice(x):\n  '''Says what.'''\n  return (2*x)  # here", "def twice(n):\n    return 2 * n", "def twice(x):\n    return x + x"))
-    assert [[a == b for a, b in pairs] for pairs in (same, renamed, other)] == [[True, True], [False, True], [False, False]]
+        "def twice(x):\n  '''Says what.'''\n  return (2*x)  # here", "def twice(n):\n    return 2 * n",
+        "def twice(x):\n    return x + x"))
+    equal = [[a == b for a, b in pairs] for pairs in (same, renamed, other)]
+    assert equal == [[True, True], [False, True], [False, False]]
 
 
 @pytest.mark.parametrize("change, expected", [
     ({"test_list": ["assert twice(1) =="]}, "cannot be used"), ({"test_list": ["assert 1 == 1"]}, "calls no function"),
-    ({"test_list": []}, "needs test_list"), ({"test_list": "assert twice(1) == 2"}, "needs test_list"), ({"task_id": "601"}, "whole number"),
-    ({"code": ""}, "lacks the text field 'code'"), ({"text": 5}, "lacks the text field 'text'"), ({"test_setup_code": None}, "needs test_list"),
+    ({"test_list": []}, "needs test_list"), ({"test_list": "assert twice(1) == 2"}, "needs test_list"),
+    ({"task_id": "601"}, "whole number"),
+    ({"code": ""}, "lacks the text field 'code'"), ({"text": 5}, "lacks the text field 'text'"),
+    ({"test_setup_code": None}, "needs test_list"),
     ({"code": "x\ud800"}, "half a character"),
 ])
 def test_a_bad_row_is_one_line_that_names_file_and_line(tmp_path, change, expected):

@@ -1,8 +1,9 @@
-"""The sandbox and the code judge: hostile programs, each written to get a pass without solving the task, to read, to write, to
-reach out, to stay or to use up; and the ordinary programs that have to pass all the same.
+"""The sandbox and the code judge: hostile programs, each written to get a pass without solving the task, to read, to
+write, to reach out, to stay or to use up; and the ordinary programs that have to pass all the same.
 
-Every hostile program defines f, and the test is `assert f(7) == SECRET`. The secret is made anew on every run and lies about where an
-attacker would look: in a file, in the environment, in the memory of this process. A program that gets at it passes; none may.
+Every hostile program defines f, and the test is `assert f(7) == SECRET`. The secret is made anew on every run and lies
+about where an attacker would look: in a file, in the environment, in the memory of this process. A program that gets at
+it passes; none may.
 """
 import glob
 import json
@@ -21,13 +22,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import judge
-from data import UserError, rejudge, sandbox
+from data import UserError, rejudge, sandbox, sandbox_child
 from data.asserts import read_test
 
 WAY, WHY = sandbox.containment()
 contained = pytest.mark.skipif(WAY is None, reason=f"nothing here contains generated code: {WHY}")
 
-# Four lists of programs: ### what it tries [-> the rule that has to say so]
+# Four lists of programs: ### what it tries [-> the rule that has to say so, or several where the machine decides]
 # 1. get a pass without solving the task
 PASS = r'''
 ### object equal to everything
@@ -535,7 +536,7 @@ def f(x):
     a.append(a)
     return a
 
-### a list of lists, each many times the next -> timeout
+### a list of lists, each many times the next -> fail
 def f(x):
     a = [1]
     for _ in range(30): a = [a] * 10
@@ -560,7 +561,9 @@ with open('x', 'wb') as out:
 ### endless recursion -> error
 def f(x): return f(x)
 
-### recursion past the stack -> timeout
+# What comes first depends on the interpreter, its speed and where the kernel put its stack: Python 3.10 runs off the
+# stack, 3.11 needs more than a second to unwind, 3.12 and 3.13 run out of memory, and then crash or raise SystemError.
+### recursion past the stack -> timeout or memory or error
 import sys
 sys.setrecursionlimit(10**9)
 def f(x): return [f(x)]
@@ -579,49 +582,59 @@ exec('f = lambda x: ' + '-' * 10000 + 'x')
 
 
 def cases(text):
-    """-> [(what it tries, rule or "", program), ...]"""
-    parts = [part.partition("\n") for part in text.split("\n### ")[1:]]
-    return [(head.partition(" -> ")[0], head.partition(" -> ")[2], program.strip("\n")) for head, _, program in parts]
+    """-> [(what it tries, [rules that may say so], program), ...]; no rules: any but a pass."""
+    found = []
+    for part in text.split("\n### ")[1:]:
+        head, _, program = part.partition("\n")
+        name, _, rules = head.partition(" -> ")
+        found.append((name, rules.split(" or ") if rules else [], program.strip("\n")))
+    return found
 
 
-FILTERED = os.uname().machine in sandbox.MACHINES         # else only the process space ends a bomb: not on someone's machine
+# Without the filter of system calls only the process space ends a bomb: not on someone's machine.
+FILTERED = os.uname().machine in sandbox_child.MACHINES
 HOSTILE = [case for case in cases(PASS + LOOK + REACH + USE_UP) if FILTERED or "bomb" not in case[0]]
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Every hostile program judged, in a pool; and what there was to see outside: {"verdicts", "reached", "left", ...}."""
+    """Every hostile program judged, in a pool; and what there was to see outside: {"verdicts", "reached", ...}."""
     folder, tag = tmp_path_factory.mktemp("outside"), f"#{secrets.token_hex(8)}"
     secret = "SECRET" + secrets.token_hex(16)
     (folder / "data.jsonl").write_text(secret)
-    before, reached = (sandbox.SECONDS, sandbox.PATIENCE, sandbox.START, tempfile.tempdir), []
-    sandbox.SECONDS, sandbox.START, tempfile.tempdir = 1, before[2] + tag, str(folder)
-    os.environ["SECRET"] = secret
-    tcp, udp, unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)
+    tcp = socket.create_server(("127.0.0.1", 0))
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(tcp.getsockname())
+    unix = socket.socket(socket.AF_UNIX)
     unix.bind("\0" + tag)
     unix.listen()
-    places = {"file": str(folder / "data.jsonl"), "project": str(ROOT), "marker": str(folder / "marker"), "folder": str(folder),
-              "port": tcp.getsockname()[1], "abstract": "\0" + tag, "site": [p for p in sys.path if p.endswith("packages")]}
     for server in (tcp, udp, unix):
         server.settimeout(0)
+    places = {"file": str(folder / "data.jsonl"), "project": str(ROOT), "marker": str(folder / "marker"),
+              "folder": str(folder), "port": tcp.getsockname()[1], "abstract": "\0" + tag,
+              "site": [p for p in sys.path if p.endswith("packages")]}
 
     def one(case):
-        program = case[2]
-        for name, value in places.items():
-            program = program.replace("{%s!r}" % name, repr(value)).replace("{%s}" % name, str(value))
-        start = time.monotonic()
-        return case[0], judge.code(f"```python\n{program}\n```", [f"assert f(7) == {secret!r}"]), time.monotonic() - start
+        name, _, program = case
+        for place, value in places.items():
+            program = program.replace("{%s!r}" % place, repr(value)).replace("{%s}" % place, str(value))
+        return name, judge.code(f"```python\n{program}\n```", [f"assert f(7) == {secret!r}"])
 
-    def left():
-        return [line for path in glob.glob("/proc/[0-9]*/cmdline") if tag in (line := read(path)) and str(os.getpid()) not in path]
-
-    verdicts = {}
-    for late in (False, True):                                             # those that will be late only sleep, most of them
-        sandbox.PATIENCE = 2 if late else 30
-        with ThreadPoolExecutor(12 if late else 3) as pool:
-            verdicts |= {name: (verdict, seconds) for name, verdict, seconds in pool.map(one, [c for c in HOSTILE if (c[1] == "timeout") == late])}
-    time.sleep(0.4)                                                        # for the one that writes later
+    late = [case for case in HOSTILE if "timeout" in case[1]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "START", sandbox.START + tag)
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("SECRET", secret)
+        patch.setattr(sandbox, "PATIENCE", 30)                             # a slow machine makes none of these late
+        with ThreadPoolExecutor(3) as pool:
+            verdicts = dict(pool.map(one, [case for case in HOSTILE if case not in late]))
+        patch.setattr(sandbox, "SECONDS", 1)                               # these end no sooner: all at once
+        patch.setattr(sandbox, "PATIENCE", 2)
+        with ThreadPoolExecutor(len(late)) as pool:
+            verdicts |= pool.map(one, late)
+    left = [line for path in glob.glob("/proc/[0-9]*/cmdline")
+            if tag in (line := read(path)) and str(os.getpid()) not in path]
+    reached = []
     for server in (tcp, udp, unix):
         try:
             server.recv(1) if server is udp else server.accept()
@@ -629,9 +642,8 @@ def ran(tmp_path_factory):
         except OSError:
             pass
         server.close()
-    sandbox.SECONDS, sandbox.PATIENCE, sandbox.START, tempfile.tempdir = before
-    del os.environ["SECRET"]
-    return {"verdicts": verdicts, "reached": reached, "left": left(), "files": sorted(p.name for p in folder.iterdir()), "secret": secret}
+    files = sorted(p.name for p in folder.iterdir())
+    return {"verdicts": verdicts, "reached": reached, "left": left, "files": files, "secret": secret}
 
 
 def read(path):
@@ -644,13 +656,12 @@ def read(path):
 @contained
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case[0])
 def test_hostile(ran, case):
-    verdict, seconds = ran["verdicts"][case[0]]
+    name, rules, _ = case
+    verdict = ran["verdicts"][name]
     assert not verdict.ok and verdict.scores["passed"] == 0
-    assert verdict.rule in ("fail", "error", "timeout", "memory"), verdict     # never our own trouble
+    assert verdict.rule in (rules or ("fail", "error", "timeout", "memory")), verdict      # never our own trouble
     assert ran["secret"] not in verdict.reason.rpartition("wanted")[0]
     assert "\n" not in verdict.reason and verdict.reason.isprintable() and len(verdict.reason) < 400
-    assert seconds < 45
-    assert verdict.rule == (case[1] or verdict.rule), verdict
 
 
 @contained
@@ -673,25 +684,35 @@ def rule(program, *tests, setup=""):
 @contained
 @pytest.mark.parametrize("program, test", [
     ("from collections import Counter\nf = Counter", "assert f('aab') == {'a': 2, 'b': 1}"),
-    ("from collections import defaultdict\ndef f(x):\n    d = defaultdict(list)\n    d[x].append(1)\n    return d", "assert f(2) == {2: [1]}"),
+    ("from collections import defaultdict\ndef f(x):\n    d = defaultdict(list)\n    d[x].append(1)\n    return d",
+     "assert f(2) == {2: [1]}"),
     ("from collections import OrderedDict\nf = lambda x: OrderedDict([(x, 1), (0, 2)])", "assert f(7) == {0: 2, 7: 1}"),
-    ("from collections import namedtuple\nP = namedtuple('P', 'a b')\nf = lambda x: [P(x, 2)]", "assert f(1) == [(1, 2)]"),
+    ("from collections import namedtuple\nP = namedtuple('P', 'a b')\nf = lambda x: [P(x, 2)]",
+     "assert f(1) == [(1, 2)]"),
     ("import enum\nclass C(enum.IntEnum):\n    A = 3\nf = lambda x: C.A", "assert f(1) == 3"),
-    ("class S(str): pass\nf = lambda x: (S('a'), frozenset({S('b')}), {S('c'): S('d')})", "assert f(1) == ('a', {'b'}, {'c': 'd'})"),
-    ("f = lambda x: 7 ** x", "assert f(2000) == " + hex(7 ** 2000)), ("f = lambda x: -(1 << x)", "assert f(70) == -1180591620717411303424"),
+    ("class S(str): pass\nf = lambda x: (S('a'), frozenset({S('b')}), {S('c'): S('d')})",
+     "assert f(1) == ('a', {'b'}, {'c': 'd'})"),
+    ("f = lambda x: 7 ** x", "assert f(2000) == " + hex(7 ** 2000)),
+    ("f = lambda x: -(1 << x)", "assert f(70) == -1180591620717411303424"),
     ("f = lambda x: [1e400, -1e400, -0.0, 0.1 + 0.2]", "assert f(1) == [1e999, -1e999, 0, 0.30000000000000004]"),
-    ("f = lambda x: (x, 1j, b'\\x00\\xff', '\\ud800', None, True, ...) [:6]", "assert f(1) == (1, 1j, b'\\x00\\xff', '\\ud800', None, True)"),
+    ("f = lambda x: (x, 1j, b'\\x00\\xff', '\\ud800', None, True, ...) [:6]",
+     "assert f(1) == (1, 1j, b'\\x00\\xff', '\\ud800', None, True)"),
     ("f = lambda x: 1 == x", "assert f(1) == 1"), ("f = lambda x: float('nan')", "assert f(1) != 0"),
     ("import math\nf = lambda x: math.sqrt(x)", "assert math.isclose(f(2), 1.41421356, rel_tol=1e-6)"),
-    ("import re, heapq, itertools, functools, bisect, datetime, string, random, copy, operator, decimal, fractions, typing, dataclasses\n"
-     "@dataclasses.dataclass\nclass P:\n    a: 'int'\nf = lambda x: P(x).a + heapq.nlargest(1, [1, 2])[0]", "assert f(1) == 3"),
-    ("def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ndef f(n):\n    def g(m): return m and 1 + g(m - 1)\n    return fib(15) + g(n)",
+    ("import re, heapq, itertools, functools, bisect, datetime, string, random, copy, operator, decimal, fractions\n"
+     "import typing, dataclasses\n"
+     "@dataclasses.dataclass\nclass P:\n    a: 'int'\nf = lambda x: P(x).a + heapq.nlargest(1, [1, 2])[0]",
+     "assert f(1) == 3"),
+    ("def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+     "def f(n):\n    def g(m): return m and 1 + g(m - 1)\n    return fib(15) + g(n)",
      "assert f(500) == 1110"),
     ("def f(x):\n    return x\n\nif __name__ == '__main__':\n    raise SystemExit(input())", "assert f(1) == 1"),
     ("def f(x):\r\n\tif x:\r\n\t\treturn 1\r\n\treturn 0", "assert f(5) == 1"),
     ("print('hello')\ndef f(x):\n    print(x)\n    return x", "assert f(1) == 1"),
-    ("f = lambda x: hash('a') % 1000, hash('b') % 1000\nf = lambda x, was=hash('abc'): was == hash('abc')", "assert f(1)"),
-    ("import os, sys\nf = lambda x: (dict(os.environ), os.listdir('.'), sys.argv, __name__)", "assert f(1) == ({}, [], ['program'], 'program')"),
+    ("f = lambda x: hash('a') % 1000, hash('b') % 1000\nf = lambda x, was=hash('abc'): was == hash('abc')",
+     "assert f(1)"),
+    ("import os, sys\nf = lambda x: (dict(os.environ), os.listdir('.'), sys.argv, __name__)",
+     "assert f(1) == ({}, [], ['program'], 'program')"),
     ("import sys\nf = lambda x: sys.getsizeof(x)", "assert f((1, 2)) == sys.getsizeof((1, 2))"),
 ])
 def test_right_programs_pass(program, test):
@@ -700,8 +721,9 @@ def test_right_programs_pass(program, test):
 
 @contained
 def test_the_hash_seed_is_fixed():
-    said = {sandbox.run("x = [hash('a'), hash(b'b'), list({'p', 'q', 'r', 's', 't'})]", ["x"]).values[0].__str__() for _ in range(4)}
-    assert len(said) == 1
+    program = "x = [hash('a'), hash(b'b'), list({'p', 'q', 'r', 's', 't'})]"
+    first, second = (sandbox.run(program, ["x"]) for _ in range(2))
+    assert first.rule == "ok" and first.values == second.values
 
 
 @contained
@@ -715,9 +737,11 @@ def test_setup_runs_after_the_program():
 def test_each_expression_stands_alone():
     outcome = sandbox.run("def f(x):\n    return 1 // x", ["f(1)", "f(0)", "f", "f(-1)", "g(1)"])
     assert outcome.rule == "ok" and outcome.values[0] == 1 and outcome.values[3] == -1
-    assert [value.rule for value in outcome.values if isinstance(value, sandbox.NoValue)] == ["raised", "no plain value", "raised"]
+    rules = [value.rule for value in outcome.values if isinstance(value, sandbox.NoValue)]
+    assert rules == ["raised", "no plain value", "raised"]
     verdict = judge.code(DOUBLE, ["assert f(1) == 2", "assert f(None) == 2", "assert f(2) == 5"])
-    assert (verdict.ok, verdict.rule, verdict.scores) == (False, "error", {"passed": 1, "tests": 3}) and "TypeError" in verdict.reason
+    assert (verdict.ok, verdict.rule, verdict.scores) == (False, "error", {"passed": 1, "tests": 3})
+    assert "TypeError" in verdict.reason
 
 
 @contained
@@ -736,8 +760,10 @@ def test_odd_texts_get_a_verdict():
 
 def test_bad_tests_are_one_line():
     for test in ("assert f(", "f(1) == 2", "assert f(1) == f(2)", "assert 1 == 1", "assert f(1) == 1 and f(2) == 2",
-                 "assert (f(1) == 1) == True", "\0", "assert all(f(x) == x for x in (1, 2))", "assert f(1) is 3", "assert f(1) == 1; import os",
-                 "assert f(1) < f(2) < 3", "(" * 9999, "", "assert abs(f(1) - g(1)) < 2", "assert (y := f(1)) == 1 or y", "assert f(1) is 1",
+                 "assert (f(1) == 1) == True", "\0", "assert all(f(x) == x for x in (1, 2))", "assert f(1) is 3",
+                 "assert f(1) == 1; import os",
+                 "assert f(1) < f(2) < 3", "(" * 9999, "", "assert abs(f(1) - g(1)) < 2",
+                 "assert (y := f(1)) == 1 or y", "assert f(1) is 1",
                  "assert math.isclose(f(1), 2, x=f(2))", "\ud800"):
         with pytest.raises(ValueError) as error:
             judge.check_tests(["assert f(1) == 1", test])
@@ -749,8 +775,10 @@ def test_bad_tests_are_one_line():
 
 
 def test_the_child_is_not_told_what_is_expected():
-    for test in ("assert f(1) == 'SECRET'", "assert 'SECRET' == f(1)", "assert f(1) in ['SECRET']", "assert math.isclose(f(1), 0.12345)",
-                 "assert abs(f(1) - 0.12345) < 0.01", "assert abs(0.12345 - f(1)) <= 0.01", "assert f(1) != 'SECRET', 'SECRET'"):
+    for test in ("assert f(1) == 'SECRET'", "assert 'SECRET' == f(1)", "assert f(1) in ['SECRET']",
+                 "assert math.isclose(f(1), 0.12345)",
+                 "assert abs(f(1) - 0.12345) < 0.01", "assert abs(0.12345 - f(1)) <= 0.01",
+                 "assert f(1) != 'SECRET', 'SECRET'"):
         assert read_test(test).expression == "f(1)"
 
 
@@ -774,12 +802,14 @@ def test_no_containment_is_one_line(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sandbox, "containment", lambda: (None, "unshare: Operation not permitted"))
     with pytest.raises(UserError) as error:
         sandbox.check()
-    assert "\n" not in str(error.value) and "Operation not permitted" in str(error.value) and "--unsafe-code" in str(error.value)
+    message = str(error.value)
+    assert "\n" not in message and "Operation not permitted" in message and "--unsafe-code" in message
     with pytest.raises(UserError):
         judge.code(DOUBLE, ["assert f(1) == 2"])
     assert not any(kind == "code" for kind, *_ in rejudge.table())
     path = tmp_path / "attempts.jsonl"
-    attempt = {"id": 1, "source": "own", "text": DOUBLE, "finish_reason": "end", "gold": "", "judge": "code", "tests": ["assert f(1) == 2"]}
+    attempt = {"id": 1, "source": "own", "text": DOUBLE, "finish_reason": "end", "gold": "", "judge": "code",
+               "tests": ["assert f(1) == 2"]}
     path.write_text(json.dumps(attempt))
     capsys.readouterr()
     assert rejudge.main([str(path)]) == 2
@@ -798,10 +828,11 @@ def test_limits_alone(monkeypatch, tmp_path):
     programs = [program for _, _, program in cases(PASS)]
     programs += ["import os\nopen('x', 'w').write('y' * 9)\nf = lambda x: 1", "import time\ntime.sleep(60)"]
     with ThreadPoolExecutor(4) as pool:
-        verdicts = list(pool.map(lambda program: judge.code(f"```\n{program}\n```", ["assert f(7) == 'SECRET'"]), programs))
+        texts = [f"```\n{program}\n```" for program in programs]
+        verdicts = list(pool.map(lambda text: judge.code(text, ["assert f(7) == 'SECRET'"]), texts))
     assert all(verdict.rule in ("fail", "error", "timeout") and not verdict.ok for verdict in verdicts)
     assert verdicts[-1].rule == "timeout"
-    monkeypatch.setattr(sandbox, "PATIENCE", 10)
+    monkeypatch.setattr(sandbox, "PATIENCE", 600)
     assert rule("import os\nf = lambda x: (os.listdir('.'), dict(os.environ))", "assert f(1) == ([], {})") == "pass"
     assert list(tmp_path.iterdir()) == []
 
@@ -818,7 +849,12 @@ def test_our_own_trouble_is_no_wrong_answer(monkeypatch):
     monkeypatch.setattr(sandbox, "command", lambda way: (command(way)[0], (["/no/such/folder"], [], [])))
     verdict = judge.code(DOUBLE, ["assert f(1) == 2"])
     assert verdict.rule == "harness" and "\n" not in verdict.reason
-    monkeypatch.setattr(sandbox, "command", lambda way: command(way) if len(tries) > 4 else (tries.append(way) or ["/bin/false"], None))
+    tries.clear()
+
+    def fails_twice(way):
+        tries.append(way)
+        return (["/bin/false"], None) if len(tries) < 3 else command(way)
+    monkeypatch.setattr(sandbox, "command", fails_twice)
     assert judge.code(DOUBLE, ["assert f(1) == 2"]).ok                     # and a trouble that passes is not even seen
 
 
@@ -826,21 +862,24 @@ def test_our_own_trouble_is_no_wrong_answer(monkeypatch):
 def test_a_killed_judge_leaves_nothing(tmp_path):
     tag = secrets.token_hex(8)
     script = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom data import sandbox\n"
-              f"sandbox.PATIENCE, sandbox.START = 1, sandbox.START + '#{tag}'\n"
-              "print(sandbox.containment(), flush=True)\nsandbox.run('import time\\ntime.sleep(600)', ['1'], seconds=1)")
+              f"sandbox.PATIENCE, sandbox.START = 600, sandbox.START + '#{tag}'\n"      # its end does not end the child
+              "print(sandbox.containment(), flush=True)\nsandbox.run('import time\\ntime.sleep(10**6)', ['1'])")
     judge_process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tmp_path)
     judge_process.stdout.readline()
-    wait_for(lambda: running(tag) > 1)
+    wait_for(lambda: len(running(tag, sandbox.interpreter()) - {judge_process.pid}) == 2)      # the keeper and its fork
     judge_process.kill()
     judge_process.communicate()
-    wait_for(lambda: running(tag) == 0)
+    wait_for(lambda: not running(tag))
 
 
-def running(tag):
-    return sum(tag in read(path) for path in glob.glob("/proc/[0-9]*/cmdline"))
+def running(tag, program=""):
+    """The ids of the processes of this program in whose command line the tag stands."""
+    lines = {path: read(path) for path in glob.glob("/proc/[0-9]*/cmdline")}
+    return {int(path.split("/")[2]) for path, line in lines.items() if tag in line and line.startswith(program)}
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=300):
+    """Long, for a machine under load: it is waited for as long only where something is broken."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not come about in time"
@@ -851,15 +890,18 @@ def wait_for(condition, seconds=30):
 def test_judge_file_judges_code_again(tmp_path, capsys):
     base = {"finish_reason": "end", "gold": "", "judge": "code", "tests": ["assert f(1) == 2"], "setup": ""}
     rows = [{"id": n, "source": source, "text": text, **base} for n, (source, text) in enumerate([
-        ("own", DOUBLE), ("own", DOUBLE.replace("2", "3")), ("paraphrase", DOUBLE + "\nThis is my response."), ("gold", DOUBLE)])]
+        ("own", DOUBLE), ("own", DOUBLE.replace("2", "3")), ("paraphrase", DOUBLE + "\nThis is my response."),
+        ("gold", DOUBLE)])]
     rows.append({"id": 9, "source": "own", "text": "The answer is 3.", "finish_reason": "end", "gold": "3"})
     path = tmp_path / "attempts.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert rejudge.main([str(path)]) == 0
     said = capsys.readouterr().out.split("\n")
     assert said[0] == "5 attempts at 5 examples" and "own: 2 of 3 accepted, 66.7%" in said
-    assert any(line.split()[:2] == ["accepted", "pass"] for line in said) and any(line.split()[:2] == ["refused", "leak"] for line in said)
-    for broken, word in (({"tests": None}, "'tests'"), ({"tests": ["assert f("]}, "cannot be used"), ({"tests": []}, "no test")):
+    counts = [line.split()[:2] for line in said]
+    assert ["accepted", "pass"] in counts and ["refused", "leak"] in counts
+    for broken, word in (({"tests": None}, "'tests'"), ({"tests": ["assert f("]}, "cannot be used"),
+                         ({"tests": []}, "no test")):
         path.write_text(json.dumps({**rows[0], **broken}) + "\n")
         assert rejudge.main([str(path)]) == 2
         said = capsys.readouterr().err
@@ -867,16 +909,23 @@ def test_judge_file_judges_code_again(tmp_path, capsys):
 
 
 @contained
-def test_it_is_quick():
-    """A verdict costs a few times what it costs to start the interpreter, whatever else this machine is doing. (Measured when idle:
-    13 ms bare, 39 ms contained; tests/check_mbpp_golds.py measures again.)"""
-    times = [], []
-    for _ in range(15):
-        start = time.perf_counter()
-        subprocess.run([sandbox.view()[0][-1], "-s", "-S", "-B", "-c", "x = 1"], env={}, check=True)
-        middle = time.perf_counter()
-        assert judge.code(DOUBLE, ["assert f(1) == 2"]).ok
-        times[0].append(middle - start)
-        times[1].append(time.perf_counter() - middle)
-    bare, whole = sorted(times[0])[7], sorted(times[1])[7]
-    assert whole < 8 * bare
+def test_a_run_starts_one_interpreter_that_imports_little(monkeypatch):
+    """That is what a run costs (tests/check_mbpp_golds.py measures it). The program itself may import more."""
+    needed = "ctypes, marshal, os, resource, select, struct, sys, time"
+    bare = subprocess.run([sandbox.interpreter(), "-s", "-S", "-B", "-c", f"import {needed}; print(*sys.modules)"],
+                          capture_output=True, text=True, check=True).stdout.split()
+    started, popen = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(a) or popen(*a, **k))
+    outcome = sandbox.run("import sys\nnames = list(sys.modules)", ["names"])
+    assert set(outcome.values[0]) - {"program"} <= set(bare) and len(started) == 1
+
+
+@contained
+def test_time_limits(monkeypatch):
+    """A second of processor time, however long that takes; and a second by the clock for one that uses none."""
+    monkeypatch.setattr(sandbox, "PATIENCE", 600)
+    outcome = sandbox.run("while True: pass", ["1"], seconds=1)
+    assert (outcome.rule, outcome.reason) == ("timeout", "over 1 seconds of processor time")
+    monkeypatch.setattr(sandbox, "PATIENCE", 1)
+    outcome = sandbox.run("import time\ntime.sleep(600)", ["1"], seconds=1)
+    assert (outcome.rule, outcome.reason) == ("timeout", "over 1 seconds by the clock")
