@@ -743,6 +743,19 @@ def head_loss(lm, h, ids):
 
 # ---------------------------------------------------------------- load and save
 
+class NoRandomWeights(torch.overrides.TorchFunctionMode):
+    """Inside, new layers draw no random weights, since those of a file are to come.
+
+    Drawing them on the meta device would pull in torch's compiler, which takes seconds.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]      # as it is
+        return function(*args, **kwargs)
+
+
 def load(path, device=None, dtype=None, merge=True, thinking=False):
     """Open a checkpoint -> (lm, tokenizer).
 
@@ -765,7 +778,7 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     tokenizer = Tokenizer(folder, thinking)
     checkpoint.check_vocabulary(tokenizer, config.vocab_size)
 
-    with torch.device("meta"):          # shapes and names without memory
+    with torch.device("meta"), NoRandomWeights():       # shapes and names without memory
         lm = Transformer(config)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
     tied = config.tie_word_embeddings
