@@ -9,7 +9,7 @@ S3FT trains on the model's own answer wherever that answer is right, so somethin
 So every judge returns a Verdict, which names the rule that decided and what was read, and a run
 writes both to disk. There is a judge for each kind of answer:
 
-    number    a maths problem: the final number, and if asked for the steps to it    Part 1
+    number    a maths problem: the final number, and on request the steps to it      Part 1
     exact     a text that has to be equal                                            Part 1
     span      a few words from a passage                                             Part 2
     code      a program, run against its tests                                       Part 3
@@ -66,8 +66,8 @@ class Verdict:
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
 
 # Where the model ran on and posed itself a next question.
-#   accepted   a line "Question: .."      "Q 2: .."      "### Problem 3: .."
-#   refused    "The question: .."         "Questions: .."
+#   matches          a line "Question: .."      "Q 2: .."      "### Problem 3: .."
+#   does not match   "The question: .."         "Questions: .."
 RUN_ON = re.compile(r"""
     \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
     (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
@@ -119,7 +119,7 @@ class FinalNumber(NamedTuple):
 # is to be asked. Of several matches the last one counts: people correct themselves.
 
 def hash_line(text):
-    """The number after ####, as GSM8K's golds end. A line on which more stands is passed over.
+    """The number after ####, as GSM8K's golds end, with a few words of what it counts.
 
     accepted   "so it is 17. #### 18 dollars per day"      18
     refused    "#### Step 1: add 30"
@@ -161,8 +161,8 @@ ANSWER_IS = re.compile(rf"""
     ( {AMOUNT} )""", re.VERBOSE | re.IGNORECASE)
 
 # What follows that number and shows that it is only a part of what is meant.
-#   accepted   the answer is 6 * 3      13 or 14      2 and 1/2      3:30      1e5
-#   refused    the answer is 12 apples (3 boxes of 4)      20% of the total
+#   matches          the answer is 6 * 3      13 or 14      2 and 1/2      3:30      1e5
+#   does not match   the answer is 12 apples (3 boxes of 4)      20% of the total
 GOES_ON = re.compile(rf"""
       [$€£¢%]? (?: [ ]? [a-z]+ (?: [ ][a-z]+ ){{0,2}} )?
           [ ]? [-+*/x^:] [ ]? [$€£(]? [0-9]                   # 6 * 3, $6 per hour * 3, 10-15, 3:30
@@ -180,7 +180,8 @@ GOES_ON = re.compile(rf"""
 def answer_is(text):
     """The number after "the answer is"; if a sum stands there, the number right of its `=`.
 
-    Where it applies this rule decides: if the answer is unclear, no other number is looked for.
+    If "the answer is" stands in the text, this rule decides: where the answer is unclear, the last
+    number of the text is not asked for.
 
     accepted   "The answer is 6 * 3 = 18."           18
     accepted   "The answer is 18. He has 5 left."    18
@@ -193,6 +194,7 @@ def answer_is(text):
     written = matches[-1][1]
     end = matches[-1].end()
     rest_of_line = text[end:end + 200].split("\n")[0]
+    # "6 * 3 = 18", and for "2 * 3 * 3 = 6 * 3 = 18" once more: what stands right of the next `=`.
     while GOES_ON.match(rest_of_line):
         right_side = rest_of_line.partition("=")[2].lstrip()
         result = STARTS_WITH_AMOUNT.match(right_side)
@@ -204,7 +206,7 @@ def answer_is(text):
 
 
 # A number in running text.
-#   accepted   It fell to -8 degrees      50-8 (8: behind a number a minus subtracts)      18kg
+#   accepted   It fell to -8 degrees (-8)      50-8 (8: this minus subtracts)      18kg
 #   refused    model X5      3:30      12/25/2020      10^2      1e5      the 2nd day
 IN_TEXT = re.compile(rf"""
     (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?                   # a minus that does not subtract
@@ -297,7 +299,7 @@ def span(text, golds):
 
     golds: every accepted wording. [] or [""]: the passage does not say; then the text has to say
     so, in one of the ways in data/judging/spans.py, or to be empty. Text and golds are compared in
-    SQuAD's normal form, and a gold of which that leaves nothing ("the", "%") as it stands.
+    SQuAD's normal form. If that leaves nothing of a gold ("the", "%"), it is compared unchanged.
     Verdict.scores has SQuAD's em and f1, and recall; who declines to answer is scored as if the
     text were empty, as SQuAD does.
 
@@ -307,7 +309,7 @@ def span(text, golds):
     text = text.strip()
     golds = [gold.strip() for gold in golds if gold.strip()]
     answer = normal(text)
-    equal = [gold for gold in golds if text == gold or answer and answer == normal(gold)]
+    equal = [gold for gold in golds if text == gold or (answer and answer == normal(gold))]
     contained = [gold for gold in golds if normal(gold) and stands_in(normal(gold), answer)]
     declines = None if equal else abstention(text, golds)      # a phrase, "" for no text, or None
     scored = text if declines is None else ""

@@ -12,7 +12,7 @@ Three choices:
 - What is fast is written twice. `generate_plain` and `loglikelihood_plain` say in a few lines what
   is computed; `generate` and `loglikelihood` compute the same for many rows at once. The tests
   compare them.
-- Text never enters here. Prompts and answers are lists of token ids.
+- Text stays out of layers, sampling and scores: prompts and answers are lists of token ids.
 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
 G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
@@ -38,7 +38,7 @@ from data.fast import prefixes
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
 SLOTS = 256                 # rows sampled together: a step reads all weights once for all of them
 TOKENS_AT_ONCE = 8192       # padded tokens of prompts read together: enough to keep a GPU busy
-CPU_MLP_NUMBERS = 2**21     # on a CPU, these tokens times the MLP's width: its cache holds no more
+CPU_MLP_NUMBERS = 2**21     # on a CPU: tokens read together times the MLP's width, for its L2
 CACHE_BYTES = 2**30         # keys and values of a batch on a CPU: 1 GiB, which every laptop has
 GPU_CACHE_SHARE = 1 / 4     # on a GPU: this share of its memory; weights and logits need the rest
 LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits in fp32
@@ -151,7 +151,7 @@ def attention_masks(windows, positions, seen, whole_rows):
     """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
 
     positions (B or 1, T): where the queries stand; the keys stand at positions 0 to seen - 1. None
-    stands for plain causal attention over whole rows, which torch computes faster without a mask.
+    means "causal": each position sees all before it. Torch computes that faster without a mask.
     """
     masks = {}
     for window in set(windows):
@@ -227,7 +227,7 @@ class Attention(nn.Module):
         return x.view(B, T, -1, self.head_dim).transpose(1, 2)
 
     def read_whole_rows(self, q, k, v, mask, cache):
-        """Attention without a cache: all keys are in k. A cache only gets a copy, for later."""
+        """Attention over whole rows: all keys are in k. The cache is not read; it gets a copy."""
         if cache is not None:
             width = k.size(2)
             cache[0, :, :, :width] = k
@@ -247,9 +247,10 @@ class Attention(nn.Module):
         v = cache[1, :, :, :S]
         if T > 1:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-        # One token a row: what sampling does, so it must be fast. The H / G query heads of a
-        # key-value head look at the same keys, as if they were H / G positions of one head. Put
-        # that way, torch copies no keys and values for them.
+        # One token a row: what sampling does, so it must be fast. The H / G query heads that share
+        # a key-value head look at the same keys. So they are passed as H / G positions of one head:
+        # with 8 query and 2 key-value heads, q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch makes
+        # no copies of keys and values for each query head.
         q = q.reshape(B, G, H // G, E)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)       # (B, G, H / G, E)
         return out.view(B, H, 1, E)
@@ -497,7 +498,8 @@ def in_fp32(logits):
 def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
-    Lay the tokens along a line from 0 to 1, each as long as its probability; pick the one at u.
+    The probabilities, added up, cut the line from 0 to 1 into pieces, one a token: with 0.2, 0.5
+    and 0.3 the pieces end at 0.2, 0.7 and 1.0. The token in whose piece u lies is picked.
     Temperature 0 picks the likeliest and needs no u.
     """
     if temperature == 0:
@@ -539,10 +541,11 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, seed=0, row=0, e
     This is what `generate` computes; read this one, run that one.
     """
     answer = Completion()
-    for u in noise(seed, row, room(lm, prompt, max_new_tokens, temperature)):
+    steps = room(lm, prompt, max_new_tokens, temperature)
+    for number in noise(seed, row, steps):                      # one step a new token
         ids = torch.tensor([list(prompt) + answer.ids], device=lm.device)       # (1, T)
         logits = lm(ids)[:, -1]                                 # (1, V): what comes next?
-        u = torch.tensor([u], dtype=torch.float32, device=lm.device)
+        u = torch.tensor([number], dtype=torch.float32, device=lm.device)       # (1,)
         token = pick(logits[:, :lm.vocab_limit], u, temperature)                # (1,)
         answer.logprob += logprob_of(logits, token).item()
         if token.item() in end_ids:
@@ -600,12 +603,14 @@ class Batch:
     Slots 0 .. n - 1 hold the n live requests, the others are free. At every step each live request
     gets one token, wherever it stands. A finished one leaves, and the last one moves into its slot.
     As reading prompts holds up the others, it is done seldom: when a quarter of the slots is free,
-    until none is. The longest prompts come first, so that those read together are of like length.
+    until none is. Prompts are taken from the end of `waiting`, the longest first, so that those
+    read together are of like length. What an earlier request left in a slot stands behind the new
+    one's tokens, so it is never seen, as padding is not.
     """
 
     def __init__(self, lm, requests):
         self.lm = lm
-        self.waiting = sorted(requests, key=lambda request: len(request.prompt))    # longest last
+        self.waiting = sorted(requests, key=lambda request: len(request.prompt))
         self.live = []                  # slot s holds live[s]
         self.filling = True             # whether prompts are read next, while there are any
         length = max((len(request.prompt) + request.limit for request in requests), default=1)
@@ -686,9 +691,9 @@ def pad(rows, device, multiple=1):
 def loglikelihood_plain(lm, prompt, continuation):
     """log p(continuation | prompt) in nats, summed over the continuation's tokens: the plain way.
 
-    This is what `loglikelihood` computes; read this one, run that one. The last token is predicted
-    and not read, so context + 1 tokens fit. A longer prompt loses tokens on the left, as in
-    lm-eval. ValueError for an empty prompt, and for a continuation longer than the context.
+    This is what `loglikelihood` computes; read this one, run that one. The last token is only
+    predicted, never an input, so context + 1 tokens fit. A longer prompt loses tokens on the left,
+    as in lm-eval. ValueError for an empty prompt, and for a continuation longer than the context.
     """
     context = lm.config.max_position_embeddings
     if not prompt or len(continuation) > context:
@@ -782,7 +787,7 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
         lm = Transformer(config)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
     tied = config.tie_word_embeddings
-    # no name for the weights: it would keep those that an adapter is merged into in memory twice
+    # Not stored in a variable: that would keep the file's weights in memory after a merge.
     lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, tied), assign=True)
     lm.vocab_limit = min(tokenizer.size, config.vocab_size)     # some models have spare rows
 

@@ -22,16 +22,20 @@ Three choices:
 - text stays out of training: a target is made of the very ids that were sampled;
 - every artifact (attempts, targets, results) is a file that can be read or made by another tool.
 
-Edit the code and give the same command again: every attempt, tuned model and measurement on disk
-has a fingerprint of what it was made from (model, prompts, settings, and the code of the function
-that makes it, with all that this function uses). What no longer fits is made again, and the run
-says why; the rest is read.
+Edit the code and give the same command again. What is on disk has a fingerprint of what it was
+made from, and what no longer fits is made again, and the run says why:
+
+    attempts, test answers    the model, the prompt, the settings, model.py and `answers`
+    tuned weights             the base model, the targets, the settings, model.py and `finetune`
+    KL, benchmarks            the weights, the items, model.py and the function that measures
+    targets and scores        are made anew in every run, so METHODS and the judges may change
+
+"`answers`" means that function with all that it uses. Comments and docstrings do not count.
 
 model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
 their wording, the command line, the run folder and the table.
 """
 import copy
-import dataclasses
 import math
 import random
 import sys
@@ -60,7 +64,7 @@ CONTROLS = {
     "raw": ("raw",),                            # the gold as the file has it, with its markers
     "own_only": ("own",),                       # no accepted own answer: the question is left out
     "voice": ("voice",),                        # bundled data: the gold in the model's own voice
-    "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # steps are not judged
+    "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # judged by the number alone
 }
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task.
 SAMPLED = {
@@ -84,7 +88,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is tuned: the same for all methods."""
+    """How a model is tuned: all methods get the same rates to choose from, and the same rest."""
     lr: float                    # at the top of the schedule
     epochs: int = 2
     batch: int = 8               # examples in a step
@@ -211,15 +215,18 @@ def choose_targets(sources, examples, verdicts, attempts_of):
     """For every example the first source that the judge accepts: the whole of the paper's method.
 
     sources: a row of METHODS.
-    verdicts.accept(example, text, source) -> Verdict of judge.target_number, target_code or
-        target_span, whichever judges this task.
-    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}, sampled now if they
-        were not sampled before. So paraphrases are asked for only where the own answer was refused.
+    verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
+        task.accept, which calls judge.target_number(text, gold, source) for GSM8K, target_code for
+        MBPP and target_span for readings, and remembers the answer.
+    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}, sampled now, or
+        read from disk if they were sampled before.
     -> [Choice], in the order of the examples. An example none of whose sources is accepted is left
     out, which a row that ends in "gold" never does.
     """
     chosen = {}
     for source in sources:
+        # Only what no earlier source has served. So s3ft asks for a paraphrase of those questions
+        # alone whose own answer was refused.
         left = [example for example in examples if example.id not in chosen]
         if source not in SAMPLED:                       # a gold is right by definition
             for example in left:
@@ -240,8 +247,9 @@ def make_target(tokenizer, task, choice):
     """Choice -> Target: the prompt's ids, then the target's, then the token that closes an answer.
 
     A sampled answer keeps the very ids that were sampled. Its text, encoded anew, may be cut into
-    other tokens than the model chose, and these would be less like the model. A template may end an
-    answer with one of several tokens; trained on is the one with which it closes a chat, close_id.
+    other tokens than the model chose, and these would be less like the model. A model may have
+    several tokens that end an answer. A target ends with close_id, the one with which the chat
+    template closes an answer.
     """
     question = ask(task, choice.example)
     prompt_ids = tokenizer.encode_chat(question)
@@ -266,8 +274,9 @@ def target_loss(lm, targets):
 
         token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
         is_target          0    0    0    1    1    1
-        predicts           Q2   Q3   A1   A2   end  -       position t predicts token t + 1
-        predicts_target    0    0    1    1    1    -       is_target, shifted: what is in the loss
+        predicts           Q2   Q3   A1   A2   end  -       the next token
+        predicts_target    0    0    1    1    1    -       is the next token a target? Then its
+                                                            prediction is in the loss
 
     The head is applied where a target token is predicted and nowhere else, so logits of prompts
     never exist.
@@ -290,12 +299,13 @@ def target_loss(lm, targets):
 def micro_batches(targets, budget):
     """Cut targets, sorted by length, into groups of at most `budget` tokens, padding included.
 
-    Sorted rows need nearly no padding, so nothing has to be packed.
+    Sorted rows need nearly no padding, so nothing has to be packed. A target that is longer than
+    the budget is a group of its own.
     """
     groups = []
     for target in sorted(targets, key=length_of):
-        padded = length_of(target)                              # the longest of its group so far
-        if not groups or (len(groups[-1]) + 1) * padded > budget:
+        longest = length_of(target)                             # of its group, so far
+        if not groups or (len(groups[-1]) + 1) * longest > budget:
             groups.append([])
         groups[-1].append(target)
     return groups
@@ -321,15 +331,17 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     smaller than 1/256 of a weight would be lost in bf16.
     budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
     dropout another budget drops other units).
-    journal: is told of every step, for progress and for a checkpoint on the way. A step depends on
-    the weights, the optimiser and its own number (which draws the dropout), so a run that was cut
-    off ends as an undisturbed one.
+    journal: is told of every step. It shows progress, and every few minutes it writes the weights,
+    the optimiser's state and the losses to disk. A step depends on these and on its own number
+    (which draws the dropout), so a training that was interrupted ends with the same weights as one
+    that was not.
     """
     device = next(lm.parameters()).device
     trainable = [p for p in lm.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0,
                                   fused=device.type in ("cpu", "cuda"))
-    losses = journal.take_up(lm, optimiser) if journal else []      # of the steps taken before
+    # Puts the weights and the optimiser's state of an interrupted training back, if there is one.
+    losses = journal.take_up(lm, optimiser) if journal else []
 
     order = random.Random(f"order {settings.seed}")
     steps = []
@@ -371,10 +383,12 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 
 # Of every model, the base model included:
 #   accuracy   of the task: the share of test questions that are answered right. task.score says
-#              so (judge.number, judge.code or judge.span); answers are greedy unless asked else.
-#   drop       what was forgotten: base's accuracy minus the tuned model's, in points, mean over
-#              the multiple-choice benchmarks (of an item's options the likeliest is the answer).
-#   KL         KL(base || tuned) per token, on base's own answers to at most 100 test questions.
+#              so (judge.number, judge.code or judge.span). Answers are greedy by default.
+#   drop       what was forgotten: base's accuracy minus the tuned model's, in percentage points,
+#              mean over the multiple-choice benchmarks. There the model's answer is the option
+#              that it finds likeliest.
+#   KL         KL(base || tuned) per token, in nats, on base's own answers to at most 100 test
+#              questions, without their end token.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
 # (data/tables.py, chosen_rates).
@@ -390,8 +404,9 @@ def probe_of(base_cell, sampler, tokenizer, task, questions, settings):
     """The base model's own answers on which KL is measured: the first one to each test question."""
     said = base_cell.splits.get("test")
     if said is None:                                            # --results keeps no answers
-        first_ones = slice(0, settings.probe_questions * settings.samples, settings.samples)
-        jobs = test_jobs(task, tokenizer, questions, settings)[first_ones]
+        jobs = test_jobs(task, tokenizer, questions, settings)
+        first_ones = jobs[::settings.samples]                   # of each question
+        jobs = first_ones[:settings.probe_questions]
         said = answers(sampler, tokenizer, task, jobs, settings.max_new_tokens,
                        settings.temperature)
     first = {}
@@ -515,6 +530,7 @@ def targets_of(methods, run, sampler, tokenizer, task, questions, settings):
 
     settings: Sampling. run keeps the attempts, and samples none twice.
     """
+    # Greedy attempts are the same for every seed; sampled ones are not, so each seed has its own.
     first = questions.seed * settings.samples if settings.temperature else 0
 
     def sample(jobs, progress):

@@ -41,8 +41,8 @@ def read_once():
 
 
 def bundled(path):
-    """The path, if no test writes there; else None."""
-    return path if TINY in path.parents else None
+    """The path (also as a text), if no test writes there; else None."""
+    return path if TINY in Path(path).parents else None
 
 
 def remember(patch, owner, name, key):

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -117,8 +116,8 @@ def test_second_run_does_nothing_again_and_says_the_same(finished, tmp_path, mon
 def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
     out = copy_of(finished, tmp_path)
     before = {p: p.stat().st_mtime_ns for p in out.glob("*/result.json")}
-    results = run(out, "--methods", "sft,ssr,sdft,s3ft")
-    assert [c["method"] for c in results["cells"]] == ["base", "sft", "ssr", "sdft", "s3ft"]
+    results = run(out, "--methods", "sft,sdft,s3ft")
+    assert [c["method"] for c in results["cells"]] == ["base", "sft", "sdft", "s3ft"]
     assert all(p.stat().st_mtime_ns == t for p, t in before.items()), "a finished cell was made again"
     assert "again" not in capsys.readouterr().out
 
@@ -151,7 +150,7 @@ def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path
 def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
     from data import gsm8k
     monkeypatch.setattr(gsm8k.GSM8K, "instruction", "")
-    run(copy_of(finished, tmp_path), "--methods", "sft")
+    run(copy_of(finished, tmp_path), "--methods", "sft", "--limit", "3", "--benchmarks", "none")
     said = capsys.readouterr().out
     assert "base-s0 is done again, because the items it is measured on changed" in said
 
@@ -170,40 +169,51 @@ def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path)
 def test_a_second_seed_keeps_the_first(finished, tmp_path):
     out = copy_of(finished, tmp_path)
     before = (out / "base-s0" / "result.json").stat().st_mtime_ns
-    results = run(out, "--seeds", "2", "--methods", "sft")
+    results = run(out, "--seeds", "2", "--methods", "sft", "--benchmarks", "none")
     assert [c["seed"] for c in results["cells"]] == [0, 0, 1, 1]
     assert (out / "base-s0" / "result.json").stat().st_mtime_ns == before
     assert results["cells"][0]["test"]["ids"] != results["cells"][2]["test"]["ids"], "a seed draws its own test items"
 
 
-def start(out, *more):
-    command = [sys.executable, ROOT / "s3ft.py", *SMALL, "--out", out, "--methods", "sft", *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+DIES = """
+import os
+import signal
+import sys
+
+import s3ft
+from data import plan, training
 
 
-def wait_for(path, process):
-    for _ in range(600):
-        if path.exists() or process.poll() is not None:
-            return
-        time.sleep(0.1)
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000}
+training.Journal.step = killed
+s3ft.main(sys.argv[1:])
+"""
 
 
 def test_killed_and_repeated_run_equals_an_undisturbed_one(finished, tmp_path):
-    out = tmp_path / "killed"
-    process = start(out, "--methods", "sft,s3ft")
-    wait_for(out / "base-s0" / "result.json", process)
-    process.kill()
-    process.communicate()
-    assert not (out / "results.json").exists()
+    out = copy_of(finished, tmp_path, without=[S3FT, "results.json"])
+    command = [sys.executable, "-c", DIES, *SMALL, "--out", str(out)]        # dies in S3FT's training, after a step
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert (out / S3FT).is_dir() and not (out / S3FT / "result.json").exists() and not (out / "results.json").exists()
     assert without_times(run(out)) == without_times(finished[1])
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    process = start(tmp_path / "run")
-    wait_for(tmp_path / "run" / "run.json", process)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
+def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "guard takes over"
+        signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(s3ft, "answers", interrupted)
+    before = signal.signal(signal.SIGINT, cli.quiet_interrupt)               # as it is where s3ft.py starts
+    try:
+        code, err = run(tmp_path / "run", capsys=capsys)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130 and "the same command goes on" in err and len(err.splitlines()) == 1
 
 
 def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, monkeypatch, capsys):
@@ -231,7 +241,8 @@ def test_rate_is_the_smallest_within_one_standard_error_on_validation():
 
 
 def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
-    few = ["--methods", "sft", "--validation-limit", "1", "--limit", "3", "--keep", "none"]
+    few = ["--methods", "sft", "--validation-limit", "1", "--limit", "3", "--keep", "none", "--test-limit", "2",
+           "--max-new-tokens", "16", "--benchmarks", "none"]
     both = run(tmp_path / "run", *few, "--lr", "1e-4", "3e-4")
     monkeypatch.setattr(s3ft, "finetune", lambda *_, **__: pytest.fail("trained again"))
     alone = run(tmp_path / "run", *few, "--lr", "3e-4")
@@ -317,7 +328,8 @@ def test_a_folder_left_by_a_kill_at_the_start_is_used(tmp_path):
 
 def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_are_equal(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
-    before = {p: p.stat().st_mtime_ns for p in (out / "attempts.jsonl", *out.glob("*/result.json"))}
+    files = [out / "attempts.jsonl", out / "base-s0" / "result.json", out / S3FT / "result.json"]
+    before = {p: p.stat().st_mtime_ns for p in files}
     sampled = []
     real = s3ft.answers
 
@@ -325,8 +337,10 @@ def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_ar
         sampled.extend(job for job in jobs if job.kind != "answer")
         return real(lm, tokenizer, task, jobs, *more, **settings)
     monkeypatch.setattr(s3ft, "answers", answers)
-    assert without_times(run(out, "--fresh")) == without_times(finished[1])
-    assert len(before) == 4 and all(p.stat().st_mtime_ns != t for p, t in before.items())
+    base, _, tuned = finished[1]["cells"]
+    results = run(out, "--fresh", "--methods", "s3ft")                       # a second cell would show no more
+    assert without_times(results["cells"]) == without_times([base, tuned])
+    assert not (out / SFT).exists() and all(p.stat().st_mtime_ns != t for p, t in before.items())
     assert len(sampled) == len((out / "attempts.jsonl").read_text().splitlines()), "an attempt was kept"
 
 
@@ -353,7 +367,8 @@ def test_a_broken_model_folder_is_named(tmp_path, capsys):
 
 def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--lora", "4", "--out", str(tmp_path / "out"), "--plan"]))
+    few = [*SMALL, "--limit", "2", "--lora", "4"]
+    code = cli.guard(lambda: s3ft.main([*few, "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "LoRA of rank 4 (alpha 8, dropout 0)" in out and not (tmp_path / "out").exists()
 
@@ -375,7 +390,7 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
 
 def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(tmp_path / "out"), "--plan"]))
+    code = cli.guard(lambda: s3ft.main([*SMALL, "--limit", "2", "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "tiny-gsm8k" in out and "memory" in out and not (tmp_path / "out").exists()
 
@@ -401,19 +416,30 @@ def test_help_teaches(capsys):
 
 # ---------------------------------------------------------------- a damaged folder, odd data: mended or one line
 
-@pytest.mark.parametrize("name, damage, again", [
-    ("attempts.jsonl", lambda text: text[:-200], True), ("attempts.jsonl", lambda text: "5\n{\"id\": 1}\n\n" + text, False),
-    ("keys.json", lambda text: "[", False), ("targets-sft.jsonl", lambda text: "x\n", False), ("results.json", lambda text: "", False),
-    ("base-s0/answers.jsonl", lambda text: text[:len(text) // 2], True), ("sft-lr0.0003-e1-s0/answers.jsonl", lambda text: "", True),
-    ("base-s0/result.json", lambda text: "[]", True), ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}", True),
-    ("sft-lr0.0003-e1-s0/model.safetensors", lambda text: "x", True)])
-def test_damaged_file_is_made_again(finished, tmp_path, name, damage, again):
+@pytest.mark.parametrize("name, damage", [
+    ("attempts.jsonl", lambda text: text[:-200]),
+    ("base-s0/answers.jsonl", lambda text: text[:len(text) // 2]),
+    ("sft-lr0.0003-e1-s0/answers.jsonl", lambda text: ""),
+    ("base-s0/result.json", lambda text: "[]"),
+    ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}"),
+    ("sft-lr0.0003-e1-s0/model.safetensors", lambda text: "x")])
+def test_damaged_file_is_made_again(finished, tmp_path, name, damage):
     out = copy_of(finished, tmp_path)
     path = out / name
     damaged = damage(path.read_text(errors="replace"))
     path.write_text(damaged)
     assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
-    assert not again or path.read_text(errors="replace") != damaged
+    assert path.read_text(errors="replace") != damaged
+
+
+def test_damaged_files_that_no_cell_is_made_from_change_nothing(finished, tmp_path):
+    out = copy_of(finished, tmp_path)
+    (out / "keys.json").write_text("[")
+    (out / "targets-sft.jsonl").write_text("x\n")
+    (out / "results.json").write_text("")
+    attempts = (out / "attempts.jsonl").read_text()
+    (out / "attempts.jsonl").write_text("5\n{\"id\": 1}\n\n" + attempts)
+    assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
 
 
 def test_damaged_run_json_is_one_line(finished, tmp_path, capsys):
@@ -527,7 +553,8 @@ def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, fini
 
 def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_path, capsys):
     first = adapted[0] / ADAPTED
-    results = run(tmp_path / "out", "--model", str(first), "--data", str(TINY), "--lora", "2", "--methods", "sft", "--max-new-tokens", "24", "--lr", "0.003")
+    few = ["--methods", "sft", "--limit", "3", "--max-new-tokens", "24"]
+    results = run(tmp_path / "out", "--model", str(first), "--data", str(TINY), "--lora", "2", "--lr", "0.003", *few)
     cell = tmp_path / "out" / "sft-lr0.003-lora2-e1-s0"
     model.load(cell / "merged", "cpu")
     capsys.readouterr()
@@ -550,12 +577,15 @@ def test_fresh_forgets_a_half_made_cell(finished, tmp_path, monkeypatch, capsys)
         if base is not None:
             raise KeyboardInterrupt
         return real(lm, base, *more)
+
+    def killed_before_it_trains(*_):
+        raise KeyboardInterrupt
     monkeypatch.setattr(s3ft, "measure", killed)
     assert run(out, "--methods", "sft", capsys=capsys)[0] == 130
     assert (out / SFT / "state.safetensors").is_file()
-    monkeypatch.setattr(s3ft, "measure", real)
+    monkeypatch.setattr(s3ft, "finetune", killed_before_it_trains)
     code, err = run(out, "--methods", "sft", "--fresh", capsys=capsys)
-    assert code == 0 and "going on" not in err
+    assert code == 130 and "going on" not in err and not (out / SFT / "state.safetensors").exists()
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
@@ -598,7 +628,8 @@ def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(fi
 
 
 def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(tmp_path, monkeypatch, capsys):
-    settings = ["--methods", "sft", "--test-limit", "5", "--max-new-tokens", "40"]
+    settings = ["--methods", "sft", "--limit", "3", "--test-limit", "5", "--max-new-tokens", "16",
+                "--benchmarks", "none"]
     monkeypatch.setattr(runs, "CHUNK", 2)
     monkeypatch.setattr(training, "WORTH", -1)              # the trained state is kept while it is measured
     real, asked, last = s3ft.answers, [], None
@@ -637,8 +668,8 @@ def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
 
 
 def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the_same(tmp_path, monkeypatch, capsys):
-    settings = ["--methods", "sft", "--dtype", "float32", "--keep", "last", "--batch", "8", "--test-limit", "1", "--benchmark-limit", "1",
-                "--max-new-tokens", "8"]
+    settings = ["--methods", "sft", "--dtype", "float32", "--keep", "last", "--batch", "8", "--test-limit", "1",
+                "--benchmarks", "none", "--max-new-tokens", "8"]
     run(tmp_path / "roomy", *settings)
     tight_run = copy_of([tmp_path / "roomy"], tmp_path, without=[SFT])
     chat.say_once.__defaults__[0].clear()
@@ -697,8 +728,8 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     file.write_text("".join(json.dumps({"instruction": f"What is {a} + {b}?", "output": f"{a} + {b} = {a + b}\nThe answer is {a + b}."}) + "\n"
                             for a in range(2, 6) for b in range(3, 8)))
     out = tmp_path / "out"
-    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", "--epochs", "1", "--benchmarks", "facts", "--benchmark-limit", "4",
-                                        "--out", str(out)]))
+    few = ["--epochs", "1", "--limit", "6", "--max-new-tokens", "48", "--benchmarks", "facts", "--benchmark-limit", "4"]
+    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", *few, "--out", str(out)]))
     said = capsys.readouterr().out
     assert code == 0 and "'instruction'" in said and "14 train" in said and "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
     results = json.loads((out / "results.json").read_text())

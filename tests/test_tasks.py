@@ -10,6 +10,7 @@ import s3ft
 from data import ALL, TINY, Example, UserError, cli, load_task, plan, rejudge, runs, sandbox, tables, verdicts
 
 SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--benchmarks", "facts,referents"]
+ALL_THREE = [*SMALL, "--limit", "4", "--max-new-tokens", "64"]
 contained = pytest.mark.skipif(not sandbox.containment()[0], reason="nothing here contains generated code")
 
 
@@ -35,7 +36,7 @@ def all_three(tmp_path_factory):
     out, said = tmp_path_factory.mktemp("all") / "all", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
         patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
-        assert cli.guard(lambda: s3ft.main(["--task", "all", *SMALL, "--out", str(out)])) == 0
+        assert cli.guard(lambda: s3ft.main(["--task", "all", *ALL_THREE, "--out", str(out)])) == 0
     return out, said.getvalue()
 
 
@@ -69,8 +70,9 @@ def test_attempts_of_code_and_readings_carry_what_judging_them_again_needs(all_t
 def test_a_second_run_keeps_the_verdicts_on_programs(all_three, tmp_path, monkeypatch):
     shutil.copytree(all_three[0] / "mbpp", tmp_path / "mbpp")
     before = json.loads((tmp_path / "mbpp" / "results.json").read_text())
+    assert (tmp_path / "mbpp" / "code-verdicts.jsonl").read_text(), "programs were run"
     monkeypatch.setattr(sandbox, "run", lambda *a, **k: pytest.fail("a program was run again"))
-    after = run(tmp_path / "mbpp", "--task", "mbpp")
+    after = run(tmp_path / "mbpp", "--task", "mbpp", *ALL_THREE)
     assert [c["test"] for c in after["cells"]] == [c["test"] for c in before["cells"]] and after["verdicts"] == before["verdicts"]
 
 
