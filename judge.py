@@ -180,8 +180,8 @@ GOES_ON = re.compile(rf"""
 def answer_is(text):
     """The number after "the answer is"; if a sum stands there, the number right of its `=`.
 
-    If "the answer is" stands in the text, this rule decides: where the answer is unclear, the last
-    number of the text is not asked for.
+    If "the answer is" and a number behind it stand in the text, this rule decides: where the answer
+    is unclear, the last number of the text is not asked for.
 
     accepted   "The answer is 6 * 3 = 18."           18
     accepted   "The answer is 18. He has 5 left."    18

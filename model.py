@@ -102,9 +102,9 @@ class Config:
 #     row 0       P0   P1   P2   0    0        every row begins at position 0
 #     row 1       Q0   Q1   Q2   Q3   Q4
 #
-# - Attention is causal: a position sees itself and the positions before it, none behind it. So no
-#   token of the row ever sees its padding, and padding needs no mask. What comes out at padded
-#   positions is not looked at.
+# - Attention is causal: a position sees itself and the positions before it, none after it. So no
+#   token of the row ever sees its padding, and no mask is needed for padding. What comes out at
+#   padded positions is not looked at.
 # - Rotary angles depend on the position, which padding on the left would shift.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
 #
@@ -151,7 +151,7 @@ def attention_masks(windows, positions, seen, whole_rows):
     """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
 
     positions (B or 1, T): where the queries stand; the keys stand at positions 0 to seen - 1. None
-    means "causal": each position sees all before it. Torch computes that faster without a mask.
+    means "causal": each sees itself and all before it. Torch computes that faster without a mask.
     """
     masks = {}
     for window in set(windows):
@@ -761,6 +761,27 @@ class NoRandomWeights(torch.overrides.TorchFunctionMode):
         return function(*args, **kwargs)
 
 
+def find(path):
+    """A path or hub id as `load` takes it -> (folder of the whole checkpoint, adapter or None)."""
+    folder, _ = hub.find(path)
+    if not (folder / "adapter_config.json").is_file():
+        return folder, None
+    adapter = checkpoint.read_adapter(folder)
+    base_folder, _ = hub.find(adapter.base)
+    if (base_folder / "adapter_config.json").is_file():
+        raise LoadError(f"{path}: is an adapter on an adapter ({base_folder}); "
+                        f"open {path}/merged instead")
+    return base_folder, adapter
+
+
+def read_config(folder, thinking=False):
+    """Config and tokenizer of a checkpoint's folder, without its weights."""
+    config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
+    tokenizer = Tokenizer(folder, thinking)
+    checkpoint.check_vocabulary(tokenizer, config.vocab_size)
+    return config, tokenizer
+
+
 def load(path, device=None, dtype=None, merge=True, thinking=False):
     """Open a checkpoint -> (lm, tokenizer).
 
@@ -770,18 +791,9 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
     does not fit.
     """
-    folder, _ = hub.find(path)
-    adapter = None
-    if (folder / "adapter_config.json").is_file():
-        adapter = checkpoint.read_adapter(folder)
-        folder, _ = hub.find(adapter.base)
-        if (folder / "adapter_config.json").is_file():
-            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
-                            f"open {path}/merged instead")
+    folder, adapter = find(path)
     device = usable(device)
-    config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
-    tokenizer = Tokenizer(folder, thinking)
-    checkpoint.check_vocabulary(tokenizer, config.vocab_size)
+    config, tokenizer = read_config(folder, thinking)
 
     with torch.device("meta"), NoRandomWeights():       # shapes and names without memory
         lm = Transformer(config)

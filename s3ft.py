@@ -19,16 +19,18 @@ without network:
 
 Three choices:
 - the method is one table, METHODS, and one function, `choose_targets`; everything else serves them;
-- text stays out of training: a target is made of the very ids that were sampled;
+- text stays out of training: a sampled target keeps the very ids that were sampled;
 - every artifact (attempts, targets, results) is a file that can be read or made by another tool.
 
-Edit the code and give the same command again. What is on disk has a fingerprint of what it was
-made from, and what no longer fits is made again, and the run says why:
+Edit the code and give the same command again. All that is expensive is kept on disk under a key of
+what it was made from; what has another key now is made anew, the plan says what and why, and what
+was there stays, so that an edit taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
-    tuned weights             the base model, the targets, the settings, model.py and `finetune`
+    tuned weights             the base model, the targets, the settings, model.py, and this file
+                              but for a short list (data/run/run.py, NOT_TRAINING)
     KL, benchmarks            the weights, the items, model.py and the function that measures
-    targets and scores        are made anew in every run, so METHODS and the judges may change
+    targets and scores        are made in every run, so METHODS and the judges may change
 
 "`answers`" means that function with all that it uses. Comments and docstrings do not count.
 
@@ -39,7 +41,7 @@ import copy
 import math
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data import cli             # first, so that Ctrl-C is quiet while torch is being imported
 
@@ -47,10 +49,13 @@ import torch
 import torch.nn.functional as F
 
 import model
-from data import Example, UserError, abilities, load_task, new_items, plan, report, runs, tables
+from data import Example, UserError, abilities, load_task, new_items, report, tables
 from data.benchmarks import loglikelihoods
-from data.files import number_of
-from data.training import within_memory
+from data.files import digest, number_of
+from data.run import folder, show
+from data.run.run import Run, open_model
+from data.run.training import train, within_memory
+from data.run.verdicts import check_sandbox
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
 METHODS = {
@@ -182,6 +187,12 @@ def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
     return jobs
 
 
+def wanted(jobs):
+    """Jobs as the run's store takes them: each with a name, and a digest of what is asked."""
+    return [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
+            for job in jobs]
+
+
 def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
     """Sample a text for each job -> a list of dicts, the lines of attempts.jsonl and answers.jsonl.
 
@@ -304,8 +315,8 @@ def micro_batches(targets, budget):
     """
     groups = []
     for target in sorted(targets, key=length_of):
-        longest = length_of(target)                             # of its group, so far
-        if not groups or (len(groups[-1]) + 1) * longest > budget:
+        padded = (len(groups[-1]) + 1) * length_of(target) if groups else 0     # it is the longest
+        if not groups or padded > budget:
             groups.append([])
         groups[-1].append(target)
     return groups
@@ -318,7 +329,7 @@ def length_of(target):
 def learning_rate(step, steps, top, schedule="linear"):
     """Linear warm-up over a twentieth of the steps, then linear or cosine decay to zero."""
     warmup = max(1, steps // 20)
-    left = (steps - step) / max(1, steps - warmup)              # of the decay, from 1 to 0
+    left = (steps - step) / max(1, steps - warmup)              # of the decay: 1 at its start
     if schedule == "cosine":
         left = (1 - math.cos(math.pi * min(1, left))) / 2
     return top * min((step + 1) / warmup, left)
@@ -353,8 +364,9 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     lm.train()                                                  # dropout, where there is any
     for number in range(len(losses), len(steps)):
         torch.manual_seed(number_of(f"dropout {settings.seed} {number}"))
-        # Divided by the step's target tokens and not by its examples, once for all micro-batches:
-        # then they add up to the gradient of one big batch, and every token weighs the same.
+        # The target tokens of the whole step are counted first, and the loss of every micro-batch
+        # is divided by their number, not by examples: so the micro-batches add up to the gradient
+        # of one big batch, and every token weighs the same.
         tokens = sum(len(t.ids) for t in steps[number])
         total = 0.0
         for group in micro_batches(steps[number], budget):
@@ -368,8 +380,8 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
         if not torch.isfinite(norm):
             raise UserError(f"training broke down in step {number + 1} (the gradient is not "
                             "finite); lower --lr or take --dtype float32")
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(number, len(steps), settings.lr, settings.schedule)
+        for parameters in optimiser.param_groups:
+            parameters["lr"] = learning_rate(number, len(steps), settings.lr, settings.schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         losses.append(total / tokens)
@@ -385,32 +397,31 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 #   accuracy   of the task: the share of test questions that are answered right. task.score says
 #              so (judge.number, judge.code or judge.span). Answers are greedy by default.
 #   drop       what was forgotten: base's accuracy minus the tuned model's, in percentage points,
-#              mean over the multiple-choice benchmarks. There the model's answer is the option
-#              that it finds likeliest.
+#              mean over the multiple-choice benchmarks, where a model's answer to an item is the
+#              option that it finds likeliest.
 #   KL         KL(base || tuned) per token, in nats, on base's own answers to at most 100 test
 #              questions, without their end token.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
 # (data/tables.py, chosen_rates).
 
-def test_jobs(task, tokenizer, questions, settings):
-    """The answers to sample for the test. settings: Measuring."""
+def test_answers(run, weights, task, questions, settings):
+    """The answers of a model to the test questions: rows. settings: Measuring."""
+    def answer(lm, jobs, progress):
+        return answers(lm, run.tokenizer, task, jobs, settings.max_new_tokens,
+                       settings.temperature, progress)
+
     # Greedy answers are the same for every seed; sampled ones are not, so each seed has its own.
     first = questions.seed * settings.samples if settings.temperature else 0
-    return make_jobs(task, tokenizer, questions.test, "answer", settings.samples, first)
+    jobs = make_jobs(task, run.tokenizer, questions.test, "answer", settings.samples, first)
+    how = [settings.max_new_tokens, settings.temperature]
+    return weights.rows("test", wanted(jobs), how, [answers], answer)
 
 
-def probe_of(base_cell, sampler, tokenizer, task, questions, settings):
+def probe_of(base_answers, settings):
     """The base model's own answers on which KL is measured: the first one to each test question."""
-    said = base_cell.splits.get("test")
-    if said is None:                                            # --results keeps no answers
-        jobs = test_jobs(task, tokenizer, questions, settings)
-        first_ones = jobs[::settings.samples]                   # of each question
-        jobs = first_ones[:settings.probe_questions]
-        said = answers(sampler, tokenizer, task, jobs, settings.max_new_tokens,
-                       settings.temperature)
     first = {}
-    for answer in said:
+    for answer in base_answers:
         first.setdefault(answer["id"], answer)
     probe = []
     tokens = 0
@@ -470,39 +481,60 @@ def log_probabilities(lm, tokenizer, task, pairs):
     return list(table.values())
 
 
-def measure(lm, base, tokenizer, task, questions, probe, settings, cell):
-    """Measure all there is of one model; `cell` keeps it. base, probe: None for the base model.
+def score_options(lm, tokenizer, items, progress=None):
+    """Log-likelihoods of the options of multiple-choice items, a row an item."""
+    found, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
+    return [{"id": item.id, "loglikelihoods": scores, "cut": n}
+            for item, scores, n in zip(items, found, cut)]
 
-    Answers are kept as they were sampled and judged later, so a judge can change.
+
+def measure(run, weights, task, questions, probe, settings):
+    """Measure a model, as far as it was not measured before.
+
+    weights: data.run.weights.Weights, which loads or trains the model only if something is lacking.
+    probe: the base model's answers; None for the base model itself. settings: Measuring.
+    -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}. Answers are
+    kept as they were sampled and judged later, so a judge can change.
     """
-    def greedy(jobs, progress):
-        return answers(lm, tokenizer, task, jobs, settings.max_new_tokens, 0.0, progress)
+    length = settings.max_new_tokens
 
-    def as_set(jobs, progress):
-        return answers(lm, tokenizer, task, jobs, settings.max_new_tokens, settings.temperature,
-                       progress)
+    def greedy(lm, jobs, progress):
+        return answers(lm, run.tokenizer, task, jobs, length, 0.0, progress)
 
-    validation = make_jobs(task, tokenizer, questions.validation, "answer")
-    cell.answers("validation", validation, greedy)
-    cell.answers("test", test_jobs(task, tokenizer, questions, settings), as_set)
-    cell.kl = divergence(base, lm, probe) if probe else 0.0
-    measure_benchmarks(lm, tokenizer, questions.benchmarks, cell)
+    def divergences(lm, probes, progress):
+        return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
+
+    held_back = wanted(make_jobs(task, run.tokenizer, questions.validation, "answer"))
+    measured = {
+        "validation": weights.rows("validation", held_back, [length, 0.0], [answers], greedy),
+        "test": test_answers(run, weights, task, questions, settings),
+        "kl": 0.0,
+        "benchmarks": {},
+    }
+    if probe is not None:
+        one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
+        for row in weights.rows("KL", one, [], [divergence], divergences):
+            measured["kl"] = row["kl"]
+    for name, benchmark in questions.benchmarks.items():
+        measured["benchmarks"][name] = measure_benchmark(run, weights, benchmark)
+    return measured
 
 
-def measure_benchmarks(lm, tokenizer, wanted, cell):
-    """What else the model can do: likelihoods of options, answers to questions of other tasks."""
-    for benchmark in wanted.values():
-        def score(items, progress):
-            found, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
-            return [{"id": item.id, "loglikelihoods": scores, "cut": n}
-                    for item, scores, n in zip(items, found, cut)]
+def measure_benchmark(run, weights, benchmark):
+    """What else the model can do: likelihoods of options, answers to another task's questions."""
+    tokenizer = run.tokenizer
+    if benchmark.task is None:
+        def score(lm, items, progress):
+            return score_options(lm, tokenizer, items, progress)
 
-        def answer(items, progress):
-            jobs = make_jobs(benchmark.task, tokenizer, items, "answer")
-            return answers(lm, tokenizer, benchmark.task, jobs, benchmark.max_new_tokens,
-                           progress=progress)
+        return weights.rows(benchmark.name, benchmark.wanted(), [],
+                            [score_options, loglikelihoods], score, benchmark.chunk)
 
-        cell.fill(benchmark, score if benchmark.task is None else answer)
+    def answer(lm, jobs, progress):
+        return answers(lm, tokenizer, benchmark.task, jobs, benchmark.max_new_tokens, 0.0, progress)
+
+    jobs = wanted(make_jobs(benchmark.task, tokenizer, benchmark.items, "answer"))
+    return weights.rows(benchmark.name, jobs, [benchmark.max_new_tokens], [answers], answer)
 
 
 # ---------------------------------------------------------------- 7. from questions to the table
@@ -525,120 +557,107 @@ def draw_questions(options, train, validation, test, benchmarks):
     return questions
 
 
-def targets_of(methods, run, sampler, tokenizer, task, questions, settings):
-    """What each method trains on -> {method: [Target, ...]}. methods: rows of METHODS.
-
-    settings: Sampling. run keeps the attempts, and samples none twice.
-    """
-    # Greedy attempts are the same for every seed; sampled ones are not, so each seed has its own.
-    first = questions.seed * settings.samples if settings.temperature else 0
-
-    def sample(jobs, progress):
-        return answers(sampler, tokenizer, task, jobs, settings.max_new_tokens,
-                       settings.temperature, progress)
-
-    def attempts_of(kind, examples):
-        jobs = make_jobs(task, tokenizer, examples, kind, settings.samples, first)
-        return run.attempts(questions.seed, jobs, sample)
-
-    targets = {}
-    for method, sources in methods.items():
-        chosen = choose_targets(sources, questions.train, run.verdicts, attempts_of)
-        targets[method] = [make_target(tokenizer, task, choice) for choice in chosen]
-        run.write_targets(method, questions.seed, chosen, targets[method])
-    return targets
-
-
 def trainable_model(base, sampler, settings):
-    """The model to fine-tune, as said in `compare`. settings: Training."""
+    """The model to fine-tune: the sampler with adapters, or a copy of base in fp32.
+
+    sampler: base in the dtype that samples fastest (data/run/weights.py says who shares memory with
+    whom). settings: Training.
+    """
     if settings.lora:
         return model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
                               settings.lora_targets, settings.seed)
     return copy.deepcopy(base).float()
 
 
-def train_and_measure(cell, base, sampler, tokenizer, task, targets, questions, probe, settings,
-                      measuring):
-    """Do what is left to do of a cell: train and measure it, or measure benchmarks added later."""
-    if cell.to_make:
-        lm = trainable_model(base, sampler, settings)
-        cell.train(finetune, lm, targets, tokenizer.close_id, settings)
-        if not settings.lora:
-            lm = lm.to(sampler.dtype)
-        measure(lm, sampler, tokenizer, task, questions, probe, measuring, cell)
-    elif cell.lacking:
-        lm = cell.reopen(sampler)                               # from the weights that were kept
-        measure_benchmarks(lm, tokenizer, cell.lacking, cell)
-    model.remove_lora(sampler)
+def carry_out(run, task, questions, options):
+    """The whole comparison, for every seed: base, attempts, targets, training, measuring.
+
+    Everything expensive is a row or weights that `run` finds on disk or makes. With run.planning it
+    makes nothing and counts what is lacking, so the plan cannot contradict the run.
+    """
+    tokenizer = run.tokenizer
+    sampling = Sampling(options.max_new_tokens, options.temperature, options.samples)
+    measuring = Measuring(options.max_new_tokens, options.test_temperature, options.test_samples)
+
+    def sample(lm, jobs, progress):
+        return answers(lm, tokenizer, task, jobs, sampling.max_new_tokens, sampling.temperature,
+                       progress)
+
+    for seed, mine in questions.items():
+        # Greedy attempts are the same for every seed; sampled ones are not: each seed has its own.
+        first = seed * sampling.samples if sampling.temperature else 0
+
+        def attempts_of(kind, examples):
+            jobs = make_jobs(task, tokenizer, examples, kind, sampling.samples, first)
+            return run.attempts(seed, wanted(jobs), sampling, [answers], sample)
+
+        methods = run.lacking(seed)             # {method: sources} of cells that --results lacks
+        base_answers = []
+        if not run.has("base", None, seed):
+            measured = measure(run, run.base, task, mine, None, measuring)
+            base_answers = measured["test"]
+            run.add_cell("base", None, mine, run.base, measured)
+        elif methods:                                           # it has no answers
+            some = replace(mine, test=mine.test[:measuring.probe_questions])
+            base_answers = test_answers(run, run.base, task, some, measuring)
+        probe = probe_of(base_answers, measuring)
+        for method in options.methods:
+            targets = []
+            if method in methods:
+                chosen = choose_targets(methods[method], mine.train, run.verdicts, attempts_of)
+                targets = [make_target(tokenizer, task, choice) for choice in chosen]
+                run.write_targets(method, seed, chosen, targets)
+            for lr in options.lr:
+                if run.has(method, lr, seed):
+                    continue
+                settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
+                                    options.lora, options.lora_alpha, options.lora_dropout,
+                                    tuple(options.lora_targets))
+
+                def tune(base, sampler, journal):
+                    lm = trainable_model(base, sampler, settings)
+                    return train(finetune, lm, targets, tokenizer.close_id, settings,
+                                 run.train_dtype, journal)
+
+                tuned = run.tuned(method, settings, targets, tune)
+                measured = measure(run, tuned, task, mine, probe, measuring)
+                run.add_cell(method, lr, mine, tuned, measured, methods[method])
 
 
 def compare(options, task):
     """Base and methods on one task, from questions to the table -> results (None for --plan)."""
     test = task.load("test")
-    train = task.load("train") if options.methods else []       # --methods base trains nothing
-    validation = runs.load_validation(options, task)
+    train_examples = task.load("train") if options.methods else []     # --methods base: none
+    validation = folder.load_validation(options, task)
     benchmarks = abilities.load(options)
-    base, tokenizer = model.load(options.folder, options.device, thinking=options.thinking)
-    runs.check_rates(options, validation)
+    config, tokenizer, parameters = open_model(options)
+    folder.check_rates(options, validation)
     new = new_items.draw(options, benchmarks) if options.new_items else None
-    context = base.config.max_position_embeddings
-    train, dropped = runs.fitting(train, task, tokenizer, context, options.max_new_tokens, ask,
-                                  rewrite)
-    questions = draw_questions(options, train, validation, test, benchmarks)
-    run = runs.open_run(options, task, base, tokenizer, sys.modules[__name__], dropped)
-    if new is not None:                                         # every seed has items of its own
-        questions = new_items.read(options, run.out, new, questions)
-    run.check_cells(questions)
+    train_examples, dropped = folder.fitting(train_examples, task, tokenizer,
+                                             config.max_position_embeddings,
+                                             options.max_new_tokens, ask, rewrite)
+    questions = draw_questions(options, train_examples, validation, test, benchmarks)
+    this_file = sys.modules[__name__]                           # run takes fingerprints of it
+    with Run(options, task, tokenizer, config, parameters, this_file) as run:
+        run.dropped = dropped
+        if new is not None:                                     # every seed has items of its own
+            questions = new_items.read(options, run.out, new, questions)
+        run.check_cells(questions)
 
-    # Three models, and who shares memory with whom:
-    #   base      as it was loaded; never changed
-    #   sampler   base in the dtype that samples fastest: base itself if it has that dtype, else a
-    #             copy. With LoRA base is needed in no other dtype, so the two are one.
-    #   lm        the tuned model: with LoRA the sampler with adapters put on, which come off when
-    #             it is measured; without, a copy of base, trained in fp32
-    if options.lora:
-        base = base.to(run.sample_dtype)
-    sampler = base
-    if base.dtype != run.sample_dtype:
-        sampler = copy.deepcopy(base).to(run.sample_dtype)
+        run.start(planning=True)
+        carry_out(run, task, questions, options)
+        run.plan.show(questions)
+        if options.plan:
+            return None
+        run.start(planning=False)
+        carry_out(run, task, questions, options)
 
-    plan.show(run, questions, METHODS | CONTROLS, sampler)
-    if options.plan:
-        return None
+        def figure2(lm, pairs, progress):
+            return log_probabilities(lm, tokenizer, task, pairs)
 
-    def figure2(pairs):
-        return log_probabilities(sampler, tokenizer, task, pairs)
-
-    sampling = Sampling(options.max_new_tokens, options.temperature, options.samples)
-    measuring = Measuring(options.max_new_tokens, options.test_temperature, options.test_samples)
-    cells = []
-    for seed, mine in questions.items():
-        targets = targets_of(run.missing(seed), run, sampler, tokenizer, task, mine, sampling)
-
-        cell = run.cell("base", None, seed, None, mine)
-        if cell.to_make:                                        # the base model: not trained
-            measure(sampler, None, tokenizer, task, mine, None, measuring, cell)
-        elif cell.lacking:                                      # benchmarks that were added later
-            measure_benchmarks(sampler, tokenizer, cell.lacking, cell)
-        cells.append(run.finish(cell, mine))
-
-        probe = None
-        if targets:                                             # else --results has all cells
-            run.keep_attempts(seed, questions, figure2)
-            probe = probe_of(cell, sampler, tokenizer, task, mine, measuring)
-        for method in options.methods:
-            for lr in options.lr:
-                settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
-                                    options.lora, options.lora_alpha, options.lora_dropout,
-                                    tuple(options.lora_targets))
-                cell = run.cell(method, settings, seed, targets.get(method), mine, probe)
-                train_and_measure(cell, base, sampler, tokenizer, task, targets.get(method), mine,
-                                  probe, settings, measuring)
-                cells.append(run.finish(cell, mine))
-
-    results = run.results(questions, figure2)
-    if options.show:
-        runs.show(options.show, run, questions, cells)
+        results = run.results(questions, figure2)
+        if options.show:
+            show.show(options.show, run, questions)
     print(tables.table(results))
     print(f"attempts, targets, cells and results.json: {run.out}; "
           f"more of it, with figures: python s3ft.py --report {run.out}")
@@ -647,20 +666,20 @@ def compare(options, task):
 
 def open_task(options):
     """Find the files (which may fetch them), read the task, and see that it can be judged here."""
-    runs.find_files(options)
+    folder.find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
     for method in options.methods:
         for source in (METHODS | CONTROLS)[method]:
             if source not in ("gold", *SAMPLED):
                 task.text(task.load("train")[0], source)        # fails now, and not after hours
-    runs.check_sandbox(task, options)
+    check_sandbox(task, options)
     return task
 
 
 def main(argv=None):
     options = cli.parse(argv, METHODS | CONTROLS, SOURCES)
     if options.ask:
-        return print(runs.ask(options))
+        return print(show.ask(options))
     if options.report:
         return report.report(options.report, options.out)
     if options.task != "all":

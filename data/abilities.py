@@ -13,11 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from data import SKILLS, TASKS, TINY, UserError, benchmarks, hub, load_task, tables
-from data.files import digest, read_jsonl, write_jsonl
-from data.verdicts import check_sandbox
+from data.files import digest
+from data.run.verdicts import check_sandbox
 
 NAMES = (*benchmarks.NAMES, *SKILLS, *TASKS)
-CHOICES = 256                    # items of multiple choice in a chunk: minutes, and enough of a subject to share its five shots
 PROMPTS, PROMPT_TOKENS = 100, 32  # of a skill: prompts, and tokens of an answer (the longest right one has 20)
 
 
@@ -39,12 +38,14 @@ class Ability:
         """Fingerprint of the items themselves, whatever asks them."""
         return digest([[i.id, list(dict.fromkeys(i.contexts)), i.endings, i.answer] if self.task is None else [i.id, i.question, i.answer] for i in self.items])
 
-    def key(self, tokenizer):
-        """Fingerprint of what a model is asked."""
-        if self.task is None:
-            return self.content
-        prompts = [tokenizer.encode_chat(self.ask(self.task, e)) for e in self.items]
-        return digest(prompts, self.max_new_tokens)
+    @property
+    def chunk(self):
+        """Rows in a chunk: minutes, and enough of a subject to share its five shots."""
+        return 256 if self.task is None else None
+
+    def wanted(self):
+        """Items of multiple choice as a run's store takes them: each with a name, and a digest of what it asks."""
+        return [(f"{self.name} {item.id}", digest(item.contexts, item.endings), item) for item in self.items]
 
     def shown(self):
         """A line an item for OUT/items.jsonl: what it asks, and what is right."""
@@ -101,28 +102,6 @@ def limited(sets, n, seed, draw, ask):
             return draw(s.items, min(n, PROMPTS), seed)
         return draw(s.items, n, seed if s.name in benchmarks.BUNDLED else 0)
     return {name: Ability(name, some(s), s.task, s.max_new_tokens, s.of, ask) for name, s in sets.items()}
-
-
-def kept(path, key, ids):
-    """The rows of CELL/NAME.jsonl that were made under this key, from the first on."""
-    head, *rows = read_jsonl(path, ("id",)) or [{}]
-    return rows if head.get("key") == key and [r["id"] for r in rows] == ids[:len(rows)] else []
-
-
-def fill(path, key, ability, others, chunk, answer, bar):
-    """Measure what is not there yet, chunk by chunk -> all rows. answer(items, progress) -> rows.
-
-    others: files of the same name whose rows count as well, if their key is the same (the base model's of another seed).
-    """
-    ids = [i.id for i in ability.items]
-    rows = max((kept(p, key, ids) for p in [path, *others]), key=len)
-    bar(sum(ability.weight(i) for i in ability.items[:len(rows)]))
-    for i in range(len(rows), len(ids), chunk):
-        rows = rows + answer(ability.items[i:i + chunk], bar)
-        write_jsonl(path, [{"id": "", "key": key}, *rows])
-    if not path.is_file() or len(kept(path, key, ids)) < len(ids):           # taken over from another seed
-        write_jsonl(path, [{"id": "", "key": key}, *rows])
-    return rows
 
 
 def notes(sets):

@@ -8,6 +8,7 @@ device, dtypes, code). A cell whose key is the one that is wanted counts as done
 No texts, no paths, a few KB. A file that is damaged (its digest tells) is never read.
 """
 import re
+from pathlib import Path
 
 from data import UserError, new_items
 from data.files import digest, read_json, write_json
@@ -43,6 +44,18 @@ def write(path, held):
     held = {"format": FORMAT} | held
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, held | {"digest": digest(held)})
+
+
+def open_results(options, task, identity, methods):
+    """--results: the folder of this task, and what it has of this run already."""
+    folder = Path(options.results) / task.title.removeprefix("tiny-")
+    return folder, find(options, folder, identity, methods)
+
+
+def append(folder, name, content):
+    """Write a cell, or a seed's attempts -> the content."""
+    write(folder / f"{name}.json", content)
+    return content
 
 
 def find(options, folder, identity, methods):

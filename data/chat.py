@@ -30,6 +30,7 @@ from data import UserError
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
          "generation_config.json")
+REMEMBERED = 20_000              # encoded chats: a run asks for the ids of each several times
 TODAY = datetime(2025, 1, 1)    # templates that print today's date would change ids from day to day
 PLAIN = """{% for m in messages %}{% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
 {% else %}{{ "Question: " if m.role == "user" else "" }}{{ m.content }}
@@ -89,6 +90,7 @@ class Tokenizer:
 
     def __init__(self, folder, thinking=False):
         self.folder, self.thinking = Path(folder), thinking
+        self.chats = {}                     # that were encoded before -> their ids
         if not (self.folder / "tokenizer.json").is_file():
             raise LoadError(f"{self.folder / 'tokenizer.json'}: no such file; a model folder needs its tokenizer")
         # the bytes are kept, so that save() does not depend on the folder still being there
@@ -186,9 +188,17 @@ class Tokenizer:
         return self._render([first, *messages[2:]])
 
     def encode_chat(self, messages):
-        """[{"role": .., "content": ..}, ..] -> ids. A template writes BOS itself where it belongs; PLAIN does not."""
-        text = self.render(messages)
-        return self.encode(text) if self.plain else self.bpe.encode(text, add_special_tokens=False).ids
+        """[{"role": .., "content": ..}, ..] -> ids, not to be changed: what was encoded before is remembered.
+
+        A template writes BOS itself where it belongs; PLAIN does not.
+        """
+        key = tuple((message["role"], message["content"]) for message in messages)
+        if key not in self.chats:
+            if len(self.chats) >= REMEMBERED:
+                self.chats.clear()
+            text = self.render(messages)
+            self.chats[key] = self.encode(text) if self.plain else self.bpe.encode(text, add_special_tokens=False).ids
+        return self.chats[key]
 
     def encode(self, text):
         """Plain text -> ids, with BOS in front where tokenizer.json puts it, as in transformers."""

@@ -128,12 +128,9 @@ def weight_files(folder):
     return files
 
 
-def read_weights(folder, shapes, device, dtype=None, tied=False):
-    """{name: tensor} for exactly these shapes, out of the folder's weight files, on `device` in `dtype` (None: the embedding's).
-
-    All names, shapes and types are checked before the first tensor is read. Tensors are read one by one, and the file is closed
-    in between, so that its pages are not held beside the copy: the peak is what is kept and one tensor.
-    """
+def find_weights(folder, shapes, tied=False):
+    """{name: (file, shape, dtype)} of exactly these shapes in the folder's weight files: LoadError for what is cut, lacking or
+    does not fit, before anything is read."""
     found = {}                                              # name -> (file, shape, dtype)
     for file, names in weight_files(folder).items():
         try:
@@ -155,6 +152,16 @@ def read_weights(folder, shapes, device, dtype=None, tied=False):
             raise LoadError(f"{folder}: {name} has shape {found[name][1]}, config.json wants {list(shape)}")
         if found[name][2] not in ("F64", "F32", "F16", "BF16"):
             raise LoadError(f"{folder}: {name} is {found[name][2]}; quantised weights are not supported")
+    return found
+
+
+def read_weights(folder, shapes, device, dtype=None, tied=False):
+    """{name: tensor} for exactly these shapes, out of the folder's weight files, on `device` in `dtype` (None: the embedding's).
+
+    Tensors are read one by one, and the file is closed in between, so that its pages are not held beside the copy: the peak is
+    what is kept and one tensor.
+    """
+    found = find_weights(folder, shapes, tied)
     weights = {}
     for name in sorted(shapes, key=lambda n: n != "model.embed_tokens.weight"):     # it decides the dtype
         try:

@@ -22,7 +22,7 @@ EPILOG = """examples
   python s3ft.py --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3      three seeds; each method's rate chosen on validation
   python s3ft.py --task gsm8k --plan                             what it would do, and how long it would take
   python s3ft.py --task gsm8k --show 3                           three examples from question to coloured target
-  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?" --model runs/RUN/CELL
+  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?" --model runs/RUN/models/MODEL
   python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                                  a public checkpoint on the official data, with LoRA: how long?
   python s3ft.py --task gsm8k --model FOLDER --data FOLDER       both from disk
@@ -103,7 +103,8 @@ def parser():
     g.add_argument("--test-temperature", type=temperature, default=0.0, metavar="T", help="of the test answers; 0 is greedy (default 0)")
     g.add_argument("--new-items", action="store_true", help="every seed draws training, test and benchmark items of its own from the bundled model's world, "
                    "none of which stands in the files (bundled model, gsm8k, mbpp, nq)")
-    g.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0 to N-1: which examples are drawn, their order, dropout (default 1)")
+    g.add_argument("--seeds", type=count, default=1, metavar="N", help="how many seeds, from 0 on: which examples are drawn, their order, dropout (default 1)")
+    g.add_argument("--first-seed", type=count_or_none, default=0, metavar="K", help="begin with seed K, so that machines can share a comparison (default 0)")
     g = p.add_argument_group("attempts")
     g.add_argument("--samples", type=count, default=1, metavar="K", help="own answers and paraphrases per question; the first accepted wins (default 1)")
     g.add_argument("--temperature", type=temperature, default=0.0, metavar="T", help="of the attempts; 0 is greedy (default 0)")
@@ -213,7 +214,7 @@ def parse(argv, methods, sources):
     o.lr = sorted(set(o.lr or [3e-4 if o.bundled else 1e-4 if o.lora else 1e-5]))
     o.epochs, o.batch, o.schedule = o.epochs or 2, o.batch or 8, o.schedule or "linear"
     o.keep = o.keep or ("none" if o.lora else "last")
-    o.seeds = list(range(o.seeds))
+    o.seeds = list(range(o.first_seed, o.first_seed + o.seeds))
     if o.max_new_tokens is None and o.task != "all":
         o.max_new_tokens = NEW_TOKENS.get({"span": "nq", "code": "mbpp"}.get(o.judge, o.task), (96, 400))[not o.bundled]
     if o.test_samples > 1 and o.test_temperature == 0:

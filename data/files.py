@@ -1,5 +1,6 @@
 """files.py - fingerprints of what a thing was made from, and JSON files that are there whole or not at all."""
 import ast
+import functools
 import hashlib
 import inspect
 import json
@@ -36,26 +37,39 @@ def file_digest(paths):
     return total.hexdigest()[:16]
 
 
-def code_of(module, *names):
+def code_of(module, *names, without=()):
     """Fingerprint of top-level functions of a module and of everything in it that they use, as syntax trees without docstrings.
 
-    Without names: of the whole module.
+    Without names: of the whole module, but for the top-level names in `without`.
     """
-    tree = ast.parse(inspect.getsource(module) if not isinstance(module, Path) else module.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and node.body and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    defined = {}
-    for node in tree.body:
-        for name in ([node.name] if hasattr(node, "name") else [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]):
-            defined[name] = node
-    used, ahead = {}, list(names or defined)
+    source = module.read_text() if isinstance(module, Path) else inspect.getsource(module)
+    found = {name: entry for name, entry in definitions(source).items() if name not in without}
+    used = {}
+    ahead = list(names or found)
     while ahead:
         name = ahead.pop()
-        if name in defined and name not in used:
-            used[name] = ast.dump(defined[name])
-            ahead += [n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)]
+        if name in found and name not in used:
+            used[name], uses = found[name]
+            ahead += uses
     return digest(used)
+
+
+@functools.lru_cache(maxsize=64)
+def definitions(source):
+    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        can_have_one = isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and node.body
+        if can_have_one and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    found = {}
+    for node in tree.body:
+        names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+        if hasattr(node, "name"):
+            names = [node.name]
+        for name in names:
+            found[name] = (ast.dump(node), [n.id for n in ast.walk(node) if isinstance(n, ast.Name)])
+    return found
 
 
 def write_json(path, value):

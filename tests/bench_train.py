@@ -65,7 +65,7 @@ def ours(o):
 
     import model
     import s3ft
-    from data import training
+    from data.run import training
     task, rows = examples(o)
     dtype = model.precision("cpu")[0]
     peak = Peak()

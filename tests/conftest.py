@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data import TINY, benchmarks, gsm8k, mbpp, runs, squad, verdicts
+from data import TINY, benchmarks, gsm8k, mbpp, squad
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def read_once():
-    """Read and check the bundled files once, and take the code's fingerprints once, not for each of some eighty runs.
+    """Read and check the bundled files once, not for each of some eighty runs.
 
     Whatever a test writes itself is read every time.
     """
@@ -35,8 +35,6 @@ def read_once():
         remember(patch, mbpp.MBPP, "read", lambda task: bundled(task.path))
         remember(patch, squad, "read", bundled)
         remember(patch, benchmarks, "bundled", bundled)
-        for module in (runs, verdicts):
-            remember(patch, module, "code_of", lambda code, *names: None if isinstance(code, Path) else (code, names))
         yield
 
 
@@ -49,12 +47,12 @@ def remember(patch, owner, name, key):
     """Let owner.name answer from memory where key(*arguments) is not None; a list as a new one each time."""
     real, known = getattr(owner, name), {}
 
-    def remembered(*arguments):
-        this = key(*arguments)
+    def remembered(*arguments, **named):
+        this = key(*arguments, **named)
         if this is None:
-            return real(*arguments)
+            return real(*arguments, **named)
         if this not in known:
-            known[this] = real(*arguments)
+            known[this] = real(*arguments, **named)
         value = known[this]
         return list(value) if isinstance(value, list) else value
     patch.setattr(owner, name, remembered)

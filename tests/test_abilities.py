@@ -5,7 +5,9 @@ import shutil
 import pytest
 
 import s3ft
-from data import SKILLS, TINY, abilities, benchmarks, cli, plan, runs
+from data import SKILLS, TINY, abilities, benchmarks, cli
+from data.run import plan
+from data.run.store import Store
 
 SMALL = ["--task", "gsm8k", "--limit", "3", "--test-limit", "3", "--epochs", "1", "--batch", "3",       # 1 step
          "--max-new-tokens", "8",
@@ -75,35 +77,36 @@ def test_benchmarks_added_later_need_no_training_and_give_the_same(more, whole, 
     at_once = benchmarks_of(run(tmp_path / "a", "--benchmarks", "facts,referents", *more) if more else whole[1], cell)
     at_once = {name: at_once[name] for name in ("facts", "referents")}
     assert benchmarks_of(run(tmp_path / "b", "--benchmarks", "none", *more), cell) == {}
-    monkeypatch.setattr(runs.Cell, "train", never)
+    monkeypatch.setattr(s3ft, "finetune", never)
     assert benchmarks_of(run(tmp_path / "b", "--benchmarks", "facts,referents", *more), cell) == at_once
-    monkeypatch.setattr(abilities, "write_jsonl", never)         # and now everything is there
+    monkeypatch.setattr(Store, "append", never)                  # and now everything is there
     run(tmp_path / "b", "--benchmarks", "referents", *more)
 
 
-def test_cell_whose_weights_were_not_kept_shows_a_dash_and_what_fills_it(tmp_path, capsys):
-    more = ["--benchmarks", "facts,referents", "--benchmark-limit", "2", "--test-limit", "1"]
-    run(tmp_path / "run", *more, "--keep", "none", "--benchmarks", "none")
-    results = run(tmp_path / "run", *more, "--keep", "none")
-    out = capsys.readouterr().out
-    assert set(benchmarks_of(results).values()) == {None} and benchmarks_of(results, "base-s0")["facts"]["accuracy"] > 0
-    assert "--keep all" in results["fill"] and "--keep all" in out
-    row = [line for line in out.splitlines() if line.startswith("SFT")][-1]
-    assert row.split()[4:7] == ["-"] * 3                          # two benchmarks and their mean drop
-    assert None not in benchmarks_of(run(tmp_path / "run", *more, "--keep", "all")).values()
+def test_a_benchmark_added_where_weights_were_not_kept_trains_again_as_the_plan_says_before(tmp_path, capsys):
+    more = ["--benchmark-limit", "2", "--test-limit", "1", "--keep", "none"]
+    first = run(tmp_path / "run", *more, "--benchmarks", "none")
+    capsys.readouterr()
+    code, said = run(tmp_path / "run", *more, "--benchmarks", "facts,referents", "--plan", capsys=capsys)
+    assert code == 0 and "will be trained again, because its weights were not kept" in said and "1 model to train" in said
+    results = run(tmp_path / "run", *more, "--benchmarks", "facts,referents")
+    assert all(benchmarks_of(results).values()) and results["cells"][1]["test"] == first["cells"][1]["test"]
+    at_once = run(tmp_path / "at once", *more, "--benchmarks", "facts,referents")
+    assert benchmarks_of(results) == benchmarks_of(at_once), "the weights are the same again"
 
 
-def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch):
+def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch, capsys):
     shutil.copytree(whole[0], tmp_path / "run")
-    path = tmp_path / "run" / SFT / "referents.jsonl"
+    [path] = (tmp_path / "run" / "models").glob(f"{SFT}-*/rows.jsonl")
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:3]) + lines[3][:20])           # two items, and a line cut in its middle
-    asked = []
-    fill = abilities.fill
-    monkeypatch.setattr(abilities, "fill", lambda p, k, a, others, chunk, answer, bar: fill(
-        p, k, a, others, chunk, lambda jobs, progress: asked.extend(jobs) or answer(jobs, progress), bar))
+    cut = next(i for i, line in enumerate(lines) if "referents" in line)
+    path.write_text("".join(lines[:cut]) + lines[cut][:200])      # a chunk that was cut in its middle, and all after it
+    asked, append = [], Store.append
+    monkeypatch.setattr(Store, "append", lambda self, chunk: asked.extend(name for name, *_ in chunk["rows"]) or append(self, chunk))
+    monkeypatch.setattr(s3ft, "finetune", never)
     assert benchmarks_of(run(tmp_path / "run", "--benchmarks", "facts,referents,nq")) == benchmarks_of(whole[1])
-    assert [item.id for item in asked] == [json.loads(lines[3])["id"]]
+    assert sum("referents" in name for name in asked) == 3 and not any("facts" in name for name in asked)
+    assert "1 damaged" in capsys.readouterr().out
 
 
 def test_other_task_is_answered_and_judged(whole):
@@ -111,7 +114,7 @@ def test_other_task_is_answered_and_judged(whole):
     base, tuned = (benchmarks_of(results, folder)["nq"] for folder in ("base-s0", SFT))
     assert base["kind"] == tuned["kind"] == "task" and base["chance"] == 0
     assert len(base["right"]) == 3 and set(base["right"]) <= set("01")
-    answers = [json.loads(line) for line in (out / SFT / "nq.jsonl").read_text().splitlines()[1:]]
+    answers = [json.loads(line) for line in (out / SFT / "nq.jsonl").read_text().splitlines()]
     assert [a["id"] for a in answers] == results["items"][tuned["ids"]] and all(a["ids"] for a in answers)
     shown = {(i["set"], i["id"]) for i in map(json.loads, (out / "items.jsonl").read_text().splitlines())}
     assert {("nq", a["id"]) for a in answers} <= shown and sum(s == "test" for s, _ in shown) == 3
@@ -122,7 +125,7 @@ def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherw
     of = benchmarks_of(results, "base-s0")
     assert list(of) == [*benchmarks.BUNDLED, *SKILLS]
     for name in SKILLS:
-        said = [row["text"].split() for row in rows(tmp_path / "run" / "base-s0" / f"{name}.jsonl")[1:]]
+        said = [row["text"].split() for row in rows(tmp_path / "run" / "base-s0" / f"{name}.jsonl")]
         gold = [i["answer"].split() for i in rows(tmp_path / "run" / "items.jsonl") if i["set"] == name]
         right = "".join("01"[text == answer] for text, answer in zip(said, gold, strict=True))
         assert of[name]["right"] == right and len(gold) == 2
@@ -171,4 +174,4 @@ def test_damaged_benchmark_file_stops_before_anything_is_made(data, tmp_path, ca
 def test_plan_counts_the_benchmarks_that_are_to_be_added(whole, tmp_path, capsys):
     shutil.copytree(whole[0], tmp_path / "run")
     code, said = run(tmp_path / "run", "--benchmarks", "facts,myths,endings", "--plan", capsys=capsys)
-    assert code == 0 and "4 benchmarks to add" in said
+    assert code == 0 and "0 own answers and 0 paraphrases" in said and "0 models to train" in said and "of measuring" in said

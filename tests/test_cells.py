@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 import s3ft
-from data import TINY, benchmarks, cells, cli, load_task, new_items, plan, report, runs, tables
+from data import TINY, benchmarks, cells, cli, load_task, new_items, report, tables
+from data.run import plan
 from test_report import cell, benchmark, result
 from test_runs import without_times
 

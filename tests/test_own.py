@@ -8,7 +8,7 @@ import judge
 import s3ft
 from data import UserError
 from data.own import FIELDS, JUDGES, Own
-from data.verdicts import Verdicts
+from data.run.verdicts import Verdicts
 
 
 def write(tmp_path, rows, name="mine.jsonl"):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import check_intervals
-from data import UserError, figures, report, runs, tables
+from data import UserError, figures, report, tables
+from data.run import statistics
 
 
 def score(right, n, ids):
@@ -142,9 +143,9 @@ def test_without_matplotlib_the_report_has_the_numbers_and_says_what_draws_them(
 
 
 def test_learning_curves_are_the_mean_over_seeds_at_the_chosen_rate_and_older_runs_have_none(tmp_path, capsys):
-    assert runs.thinned([3.0, 1.0]) == [[1, 3.0], [2, 1.0]] and runs.thinned([]) == []
-    assert runs.thinned(list(range(80))) == [[2 * i + 1.5, 2 * i + 0.5] for i in range(40)]
-    assert len(runs.thinned([1.0] * 101)) == 40
+    assert statistics.thinned([3.0, 1.0]) == [[1, 3.0], [2, 1.0]] and statistics.thinned([]) == []
+    assert statistics.thinned(list(range(80))) == [[2 * i + 1.5, 2 * i + 0.5] for i in range(40)]
+    assert len(statistics.thinned([1.0] * 101)) == 40
     results = basic(2)
     said, _ = made(capsys, write(tmp_path / "run", results))
     assert "- SFT, rate 0.0003: 2.500 -> 0.567" in said and "- S3FT, rate" in said and "targets of its own" in said

@@ -13,7 +13,10 @@ import torch
 import judge
 import model
 import s3ft
-from data import TINY, UserError, chat, cli, device, plan, runs, tables, training
+from data import TINY, UserError, chat, cli, device, files, tables
+from data.run import plan, training
+from data.run import run as runs
+from data.run.store import Store
 from data.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
@@ -58,8 +61,20 @@ def finished(tmp_path_factory):
 
 def copy_of(finished, tmp_path, without=()):
     """The run folder once more, as if these cells were still to be made."""
-    shutil.copytree(finished[0], tmp_path / "run", ignore=shutil.ignore_patterns(*without))
+    names = [pattern for name in without for pattern in (name, f"{name}-????????")]
+    shutil.copytree(finished[0], tmp_path / "run", ignore=shutil.ignore_patterns(*names))
     return tmp_path / "run"
+
+
+def model_of(out, cell):
+    """The folder of a cell's model; of the base model for "base"."""
+    [folder] = (out / "models").glob(f"{cell}-????????")
+    return folder
+
+
+def times(out):
+    """When the rows and weights of a run were written."""
+    return {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*") if path.is_file()}
 
 
 # ---------------------------------------------------------------- artifacts
@@ -109,17 +124,20 @@ def test_attempts_can_be_judged_again_by_judge_py(finished):
 
 def test_second_run_does_nothing_again_and_says_the_same(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
-    monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled again"))
+    monkeypatch.setattr(s3ft.model, "load", lambda *a, **k: pytest.fail("a finished run needs no weights"))
     assert without_times(run(out)) == without_times(finished[1])
 
 
 def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
     out = copy_of(finished, tmp_path)
-    before = {p: p.stat().st_mtime_ns for p in out.glob("*/result.json")}
+    before = times(out)
     results = run(out, "--methods", "sft,sdft,s3ft")
     assert [c["method"] for c in results["cells"]] == ["base", "sft", "sdft", "s3ft"]
-    assert all(p.stat().st_mtime_ns == t for p, t in before.items()), "a finished cell was made again"
-    assert "again" not in capsys.readouterr().out
+    after = times(out)
+    touched = {path.parent.name for path in before if after[path] != before[path]}
+    assert touched <= {model_of(out, "base").name}, "a finished model was made again"
+    said = capsys.readouterr().out
+    assert "anew" not in said and "again" not in said
 
 
 def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypatch):
@@ -135,8 +153,8 @@ def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypat
     results = run(out)
     said = capsys.readouterr().out
     assert results["cells"][2]["sources"] == {"gold": 10}
-    assert "s3ft-lr0.0003-e1-s0 is done again, because the targets changed" in said
-    assert "base-s0 is done again" not in said and "sft-lr0.0003-e1-s0 is done again" not in said.replace("s3ft-", "")
+    again = [line for line in said.splitlines() if "again" in line]
+    assert again and all(line.startswith(S3FT) and "because the targets changed" in line for line in again)
 
 
 def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path, monkeypatch, capsys):
@@ -144,7 +162,8 @@ def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path
     monkeypatch.setattr(judge, "number", lambda text, gold, check_steps=False: judge.Verdict(True, "kind", None, "accepts all"))
     results = run(out, "--methods", "sft")
     assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0] != [c["test"]["accuracy"] for c in finished[1]["cells"][:2]]
-    assert "done again" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "anew" not in said and "again" not in said
 
 
 def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
@@ -152,7 +171,8 @@ def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeyp
     monkeypatch.setattr(gsm8k.GSM8K, "instruction", "")
     run(copy_of(finished, tmp_path), "--methods", "sft", "--limit", "3", "--benchmarks", "none")
     said = capsys.readouterr().out
-    assert "base-s0 is done again, because the items it is measured on changed" in said
+    assert "base: test: 4 of 4 are made anew, because the prompts changed" in said
+    assert "settings" not in said.split("anew")[1].split("\n")[0], "only what changed is given as the reason"
 
 
 def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path):
@@ -162,16 +182,16 @@ def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path)
     for text in (source, source.replace("return helper", "# why\n    return helper").replace("Doc", "Other"), source.replace("A = 1", "A = 2"),
                  source.replace("def g(x):\n    return x", "def g(x):\n    return -x")):
         path.write_text(text)
-        digests.append(runs.code_of(path, "f"))
+        digests.append(files.code_of(path, "f"))
     assert digests[0] == digests[1] == digests[3] != digests[2]
 
 
 def test_a_second_seed_keeps_the_first(finished, tmp_path):
     out = copy_of(finished, tmp_path)
-    before = (out / "base-s0" / "result.json").stat().st_mtime_ns
+    before = times(out)
     results = run(out, "--seeds", "2", "--methods", "sft", "--benchmarks", "none")
     assert [c["seed"] for c in results["cells"]] == [0, 0, 1, 1]
-    assert (out / "base-s0" / "result.json").stat().st_mtime_ns == before
+    assert {path for path, at in times(out).items() if before.get(path, at) != at} <= {model_of(out, "base") / "rows.jsonl"}
     assert results["cells"][0]["test"]["ids"] != results["cells"][2]["test"]["ids"], "a seed draws its own test items"
 
 
@@ -181,7 +201,7 @@ import signal
 import sys
 
 import s3ft
-from data import plan, training
+from data.run import plan, training
 
 
 def killed(*_):
@@ -199,7 +219,7 @@ def test_killed_and_repeated_run_equals_an_undisturbed_one(finished, tmp_path):
     command = [sys.executable, "-c", DIES, *SMALL, "--out", str(out)]        # dies in S3FT's training, after a step
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
-    assert (out / S3FT).is_dir() and not (out / S3FT / "result.json").exists() and not (out / "results.json").exists()
+    assert not (model_of(out, S3FT) / "weights.json").exists() and not (out / "results.json").exists()
     assert without_times(run(out)) == without_times(finished[1])
 
 
@@ -220,11 +240,14 @@ def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, mo
     out = copy_of(finished, tmp_path)
     import errno
 
-    def full(path, rows):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    monkeypatch.setattr(runs, "write_jsonl", full)
+    def full(self, chunk):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+    before = times(out)
+    monkeypatch.setattr(Store, "append", full)
     code, err = run(out, "--methods", "ssr", capsys=capsys)
-    assert code == 2 and "make room" in err.splitlines()[-1] and (out / "base-s0" / "result.json").exists()
+    assert code == 2 and "make room" in err.splitlines()[-1]
+    after = times(out)
+    assert all(after[path] == at for path, at in before.items()), "what was finished is whole"
 
 
 # ---------------------------------------------------------------- several rates
@@ -328,8 +351,7 @@ def test_a_folder_left_by_a_kill_at_the_start_is_used(tmp_path):
 
 def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_are_equal(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
-    files = [out / "attempts.jsonl", out / "base-s0" / "result.json", out / S3FT / "result.json"]
-    before = {p: p.stat().st_mtime_ns for p in files}
+    before = times(out)
     sampled = []
     real = s3ft.answers
 
@@ -340,7 +362,8 @@ def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_ar
     base, _, tuned = finished[1]["cells"]
     results = run(out, "--fresh", "--methods", "s3ft")                       # a second cell would show no more
     assert without_times(results["cells"]) == without_times([base, tuned])
-    assert not (out / SFT).exists() and all(p.stat().st_mtime_ns != t for p, t in before.items())
+    after = times(out)
+    assert not (out / SFT).exists() and all(after.get(path) != at for path, at in before.items())
     assert len(sampled) == len((out / "attempts.jsonl").read_text().splitlines()), "an attempt was kept"
 
 
@@ -403,7 +426,7 @@ def test_show_prints_question_to_target(finished, capsys):
 
 
 def test_ask_talks_to_a_kept_cell(finished, capsys):
-    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(finished[0] / SFT)]))
+    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(model_of(finished[0], SFT))]))
     assert code == 0 and capsys.readouterr().out.strip()
 
 
@@ -416,29 +439,23 @@ def test_help_teaches(capsys):
 
 # ---------------------------------------------------------------- a damaged folder, odd data: mended or one line
 
-@pytest.mark.parametrize("name, damage", [
-    ("attempts.jsonl", lambda text: text[:-200]),
-    ("base-s0/answers.jsonl", lambda text: text[:len(text) // 2]),
-    ("sft-lr0.0003-e1-s0/answers.jsonl", lambda text: ""),
-    ("base-s0/result.json", lambda text: "[]"),
-    ("sft-lr0.0003-e1-s0/result.json", lambda text: "{\"key\": null}"),
-    ("sft-lr0.0003-e1-s0/model.safetensors", lambda text: "x")])
-def test_damaged_file_is_made_again(finished, tmp_path, name, damage):
+@pytest.mark.parametrize("cell, name, damage", [
+    ("base", "rows.jsonl", lambda text: text[:-200]), ("base", "rows.jsonl", lambda text: "[]\n" + text.replace("answer", "ansver", 1)),
+    (SFT, "rows.jsonl", lambda text: ""), (SFT, "weights.json", lambda text: "{\"key\": null}"),
+    (SFT, "model.safetensors", lambda text: "x")])
+def test_damaged_file_is_made_again(finished, tmp_path, cell, name, damage):
     out = copy_of(finished, tmp_path)
-    path = out / name
+    path = model_of(out, cell) / name
     damaged = damage(path.read_text(errors="replace"))
     path.write_text(damaged)
     assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
     assert path.read_text(errors="replace") != damaged
 
 
-def test_damaged_files_that_no_cell_is_made_from_change_nothing(finished, tmp_path):
+def test_damaged_files_that_nothing_is_made_from_change_nothing(finished, tmp_path):
     out = copy_of(finished, tmp_path)
-    (out / "keys.json").write_text("[")
-    (out / "targets-sft.jsonl").write_text("x\n")
-    (out / "results.json").write_text("")
-    attempts = (out / "attempts.jsonl").read_text()
-    (out / "attempts.jsonl").write_text("5\n{\"id\": 1}\n\n" + attempts)
+    for name in ("targets-sft.jsonl", "results.json", "attempts.jsonl", "verdicts.jsonl", "items.jsonl", "base-s0/answers.jsonl"):
+        (out / name).write_text("x\n5")
     assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
 
 
@@ -455,7 +472,7 @@ def test_a_folder_in_use_is_refused_even_with_fresh(finished, tmp_path, capsys):
     with open(out / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         code, err = run(out, "--fresh", capsys=capsys)
-    assert code == 2 and "in use" in err and (out / "base-s0" / "result.json").exists()
+    assert code == 2 and "in use" in err and (model_of(out, "base") / "rows.jsonl").exists()
 
 
 def test_ids_that_train_and_test_share_do_not_mix_their_golds(tmp_path):
@@ -532,13 +549,13 @@ def test_a_model_without_chat_template_is_asked_in_the_plain_format(tmp_path, ca
 
 @pytest.fixture(scope="module")
 def adapted(finished, tmp_path_factory):
-    out = copy_of(finished, tmp_path_factory.mktemp("lora"), without=["base-s0", SFT, S3FT])       # with the attempts only
+    out = copy_of(finished, tmp_path_factory.mktemp("lora"), without=[SFT, S3FT])         # with the base model's rows
     return out, run(out, *ADAPTERS)
 
 
 def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, finished):
     out, results = adapted
-    cell = out / ADAPTED
+    cell = model_of(out, ADAPTED)
     assert (cell / "adapter_model.safetensors").is_file() and (cell / "merged" / "model.safetensors").is_file()
     base, tuned = results["cells"]
     assert base["test"] == finished[1]["cells"][0]["test"] and 0 < tuned["kl"] < 5
@@ -552,10 +569,10 @@ def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, fini
 
 
 def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_path, capsys):
-    first = adapted[0] / ADAPTED
+    first = model_of(adapted[0], ADAPTED)
     few = ["--methods", "sft", "--limit", "3", "--max-new-tokens", "24"]
     results = run(tmp_path / "out", "--model", str(first), "--data", str(TINY), "--lora", "2", "--lr", "0.003", *few)
-    cell = tmp_path / "out" / "sft-lr0.003-lora2-e1-s0"
+    cell = model_of(tmp_path / "out", "sft-lr0.003-lora2-e1-s0")
     model.load(cell / "merged", "cpu")
     capsys.readouterr()
     assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(cell)])) == 2
@@ -571,21 +588,18 @@ def test_training_that_breaks_down_is_one_line(finished, tmp_path, capsys):
 def test_fresh_forgets_a_half_made_cell(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path, without=[SFT])
     monkeypatch.setattr(training, "WORTH", -1)
-    real = s3ft.measure
 
-    def killed(lm, base, *more):
-        if base is not None:
-            raise KeyboardInterrupt
-        return real(lm, base, *more)
+    def killed(*_):
+        raise KeyboardInterrupt
 
     def killed_before_it_trains(*_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(s3ft, "measure", killed)
+    monkeypatch.setattr(s3ft, "divergence", killed)
     assert run(out, "--methods", "sft", capsys=capsys)[0] == 130
-    assert (out / SFT / "state.safetensors").is_file()
+    assert (model_of(out, SFT) / "state.safetensors").is_file()
     monkeypatch.setattr(s3ft, "finetune", killed_before_it_trains)
     code, err = run(out, "--methods", "sft", "--fresh", capsys=capsys)
-    assert code == 130 and "going on" not in err and not (out / SFT / "state.safetensors").exists()
+    assert code == 130 and "going on" not in err and not (model_of(out, SFT) / "state.safetensors").exists()
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
@@ -594,7 +608,7 @@ def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
 
 
 def test_ask_talks_to_an_adapter(adapted, capsys):
-    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(adapted[0] / ADAPTED)])) == 0
+    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(model_of(adapted[0], ADAPTED))])) == 0
     assert capsys.readouterr().out.strip()
 
 
@@ -623,8 +637,8 @@ def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(fi
     code, err = run(out, *settings, capsys=capsys)
     assert code == 0 and "going on after step 2" in err and steps == list(range(1, 9 if settings else 5))
     assert without_times(json.loads((out / "results.json").read_text())) == without_times(whole)
-    assert not (out / name / "state.safetensors").exists()
-    assert (out / name / kept).read_bytes() == (folder / name / kept).read_bytes()
+    assert not (model_of(out, name) / "state.safetensors").exists()
+    assert (model_of(out, name) / kept).read_bytes() == (model_of(folder, name) / kept).read_bytes()
 
 
 def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(tmp_path, monkeypatch, capsys):
@@ -646,7 +660,7 @@ def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(
     assert run(out, *settings, capsys=capsys)[0] == 130
     assert without_times(run(out, *settings)) == without_times(whole)
     assert asked[6:] == [2, 2] + [2, 1]                     # the tuned model, cut off in its second chunk; the rest of it
-    assert not list(out.glob("*/answers-part.jsonl"))
+    assert not list(out.rglob("state.safetensors"))
 
 
 def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
@@ -659,7 +673,7 @@ def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
     assert training.read_state(path, "another") is None
     fresh, _ = model.load(TINY, "cpu", torch.float32)
     again = torch.optim.AdamW(fresh.parameters(), lr=1e-3)
-    journal = training.Journal(fresh, 512, None, path, "this key")
+    journal = training.Journal(path, "this key")
     assert journal.take_up(fresh, again) == [1.0] and journal.budget == 256
     assert torch.equal(again.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
     assert all(torch.equal(a, b) for a, b in zip(lm.parameters(), fresh.parameters()))
@@ -685,7 +699,7 @@ def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the
     monkeypatch.setattr(training, "micro_budget", lambda *_: (2048, False))
     code, err = run(tight_run, *settings, capsys=capsys)
     assert code == 0 and err.count("out of memory") == 1 and max(widths) > 600 >= widths[-1]
-    a, b = (model.load(folder / SFT, "cpu", torch.float32)[0].state_dict() for folder in (tmp_path / "roomy", tight_run))
+    a, b = (model.load(model_of(folder, SFT), "cpu", torch.float32)[0].state_dict() for folder in (tmp_path / "roomy", tight_run))
     assert max((a[name] - b[name]).abs().max().item() for name in a) < 3e-5
 
 

@@ -12,7 +12,7 @@ import judge
 import model
 import s3ft
 from data import TINY, load_task
-from data.runs import fitting
+from data.run.folder import fitting
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 
 import judge
 import s3ft
-from data import ALL, TINY, Example, UserError, cli, load_task, plan, rejudge, runs, sandbox, tables, verdicts
+from data import ALL, TINY, Example, UserError, cli, load_task, rejudge, sandbox, tables
+from data.run import folder, plan, verdicts
 
 SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--benchmarks", "facts,referents"]
 ALL_THREE = [*SMALL, "--limit", "4", "--max-new-tokens", "64"]
@@ -70,7 +71,7 @@ def test_attempts_of_code_and_readings_carry_what_judging_them_again_needs(all_t
 def test_a_second_run_keeps_the_verdicts_on_programs(all_three, tmp_path, monkeypatch):
     shutil.copytree(all_three[0] / "mbpp", tmp_path / "mbpp")
     before = json.loads((tmp_path / "mbpp" / "results.json").read_text())
-    assert (tmp_path / "mbpp" / "code-verdicts.jsonl").read_text(), "programs were run"
+    assert (tmp_path / "mbpp" / "verdicts" / "rows.jsonl").read_text(), "programs were run"
     monkeypatch.setattr(sandbox, "run", lambda *a, **k: pytest.fail("a program was run again"))
     after = run(tmp_path / "mbpp", "--task", "mbpp", *ALL_THREE)
     assert [c["test"] for c in after["cells"]] == [c["test"] for c in before["cells"]] and after["verdicts"] == before["verdicts"]
@@ -236,13 +237,14 @@ def test_an_edited_task_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
 def test_trouble_of_the_harness_stops_the_run_and_is_never_a_wrong_answer(tmp_path):
     with pytest.raises(UserError, match="give the same command again"):
         verdicts.Verdicts(Programs("harness"), tmp_path).score(Example("1", "t", ""), "a")
-    assert not (tmp_path / "code-verdicts.jsonl").exists()
+    assert not (tmp_path / "verdicts" / "rows.jsonl").exists()
 
 
 def test_damaged_verdicts_are_made_again(tmp_path):
     task, e = Programs(), Example("1", "t", "")
     verdicts.Verdicts(task, tmp_path).score(e, "a")
-    (tmp_path / "code-verdicts.jsonl").write_text((tmp_path / "code-verdicts.jsonl").read_text()[:-9])
+    path = tmp_path / "verdicts" / "rows.jsonl"
+    path.write_text(path.read_text()[:-9])
     assert verdicts.Verdicts(task, tmp_path).score(e, "a").ok and task.count == 2
     verdicts.Verdicts(task, tmp_path).score(e, "a")
     assert task.count == 2, "a line after a torn one is read"

@@ -11,7 +11,8 @@ import torch
 
 import judge
 import s3ft
-from data import Example, cli, gsm8k, load_task, mbpp, runs, tables
+from data import Example, cli, gsm8k, load_task, mbpp, tables
+from data.run import statistics
 
 TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
@@ -321,7 +322,7 @@ def test_the_judges_errors_are_counted():
     def accept(e, text, source):
         ok = source == "own_number" or text in (VOICE, VOICE + " ", wrong)
         return judge.Verdict(ok, "", None, "")
-    found = runs.judge_errors(attempts, task, {"e": e}, accept)
+    found = statistics.judge_errors(attempts, task, {"e": e}, accept)
     names = ("accepted", "false_accepts", "refused", "false_rejects", "false_accept_share", "false_reject_share")
     assert found == {"own": {"unfinished": 1, "same": 2, "other": 1, "wrong": 2,
                              "steps": dict(zip(names, (3, 1, 2, 1, 1 / 3, 0.5))),
@@ -330,7 +331,7 @@ def test_the_judges_errors_are_counted():
     assert "the judge accepts 3, 1 of them wrong (33.3 %), and refuses 2, 1 of them right (50.0 %)" in said
     assert "1 unfinished" in said
     task.title = "gsm8k"
-    assert runs.judge_errors(attempts, task, {"e": e}, None) == {} and tables.about_judge({}) == ""
+    assert statistics.judge_errors(attempts, task, {"e": e}, None) == {} and tables.about_judge({}) == ""
 
 
 def test_the_bundled_weights_are_of_this_world():

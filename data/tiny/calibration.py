@@ -17,7 +17,7 @@ import world
 import world_truth
 from data import TINY, UserError, benchmarks, load_task
 from data.files import read_json
-from data.training import Progress
+from data.run.progress import Progress
 
 TABLE3 = {"own": 49.5, "paraphrase": 42.1, "gold": 8.4}                          # of the paper, GSM8K
 ITEMS = {"gsm8k": 600, "mbpp": 374, "nq": 400}                                   # training items looked at

@@ -1,4 +1,4 @@
-"""look.py - looking at single examples: --ask puts a question to a model, --show prints how targets came about."""
+"""show.py - looking at single examples: --ask puts a question to a model, --show prints how targets came about."""
 import sys
 
 import torch
@@ -22,7 +22,7 @@ def ask(options):
     return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
 
 
-def show(n, run, questions, cells):
+def show(n, run, questions):
     """Print n training examples from question to target, and n test questions with every model's answer.
 
     Of a target the masked prompt is grey and what is in the loss is green, where there are colours.
@@ -30,13 +30,14 @@ def show(n, run, questions, cells):
     seed = run.options.seeds[0]
     mine = questions[seed]
     targets = {}
-    for method in run.missing(seed):
+    for method in run.lacking(seed):
         rows = read_jsonl(run.out / f"targets-{method}.jsonl")
         targets[method] = {row["id"]: row for row in rows if row["seed"] == seed}
     for example in some_of_each_source(n, mine.train, targets):
         show_example(run, example, run.used[seed], targets)
-    answered = [cell for cell in cells if cell.seed == seed and cell.splits]     # --results keeps no answers
-    show_answers(n, run, mine.test, answered)
+    folders = [row["folder"] for row in run.rows if row["seed"] == seed]
+    files = [run.out / folder / "answers.jsonl" for folder in folders]       # --results keeps no answers
+    show_answers(n, run, mine.test, [file for file in files if file.is_file()])
     print()
 
 
@@ -80,17 +81,22 @@ def show_example(run, example, attempts, targets):
         print(paint(prompt, GREY) + (paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"))
 
 
-def show_answers(n, run, test, cells):
-    """The first answer of every model to n test questions."""
-    for example in test[:n] if cells else []:
+def show_answers(n, run, test, files):
+    """The first answer of every model to n test questions. files: answers.jsonl of each model."""
+    answers = {}                     # {folder's name: {example id: its first answer}}
+    for file in files:
+        first = answers.setdefault(file.parent.name, {})
+        for row in read_jsonl(file, ("split", "id", "text")):
+            if row["split"] == "test":
+                first.setdefault(row["id"], row)
+    for example in test[:n] if answers else []:
         print(paint(f"\n=== test {example.id}", BOLD))
         print(f"question:   {question(run, example)}")
         print("gold:       " + indented(run.task.gold(example)))
-        for cell in cells:
-            answer = next(a for a in cell.splits["test"] if a["id"] == example.id)
-            v = run.verdicts.score(example, answer["text"])
-            print(f"{cell.folder.name}: {answer['text']}")
-            print(f"            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
+        for name, first in answers.items():
+            text = first[example.id]["text"]
+            v = run.verdicts.score(example, text)
+            print(f"{name}: {text}\n            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
 
 
 BOLD, GREEN, GREY = 1, 32, 90    # of a terminal

@@ -13,41 +13,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from tqdm import tqdm
 
 from data import UserError
 from data.chat import say_once
 from data.checkpoint import write_tensors
+from data.run.progress import Progress
 
 EVERY, SHARE = 300, 20          # seconds between two checkpoints inside a cell, and so many times what writing one takes
 WORTH = 60                       # a training of so many seconds is also kept while its cell is being measured
-
-
-# ---------------------------------------------------------------- progress
-
-class Progress:
-    """Call it with the number of things newly done. A bar on a terminal, else a line per ten per cent (and per five seconds)."""
-
-    def __init__(self, label, total):
-        self.label, self.total, self.done, self.began = label, total, 0, time.time()
-        self.told, self.last = 0, self.began
-        self.bar = tqdm(total=total, desc=label, leave=False, dynamic_ncols=True) if sys.stderr.isatty() else None
-
-    def __call__(self, n=1):
-        self.done += n
-        now = time.time()
-        if self.bar is not None:
-            self.bar.update(n)
-            if self.done >= self.total:
-                self.bar.close()
-        elif self.done < self.total and self.done * 10 // self.total > self.told and now - self.last > 5:
-            self.told, self.last = self.done * 10 // self.total, now
-            left = (now - self.began) / self.done * (self.total - self.done)
-            print(f"  {self.label}: {self.done} of {self.total}, {minutes(left)} to go", file=sys.stderr, flush=True)
-
-
-def minutes(seconds):
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 # ---------------------------------------------------------------- memory
@@ -114,12 +87,14 @@ class Journal:
     """What s3ft.finetune tells of each step: shows progress, and now and then writes the state to disk.
 
     path: the file for the state on the way (None: no file). One that is there and has this key, of
-    everything that the cell depends on, is taken up. budget: tokens of a micro-batch to begin with.
+    everything that the weights depend on, is taken up.
     progress(label, total) -> a function to call with the number of new steps.
     """
 
-    def __init__(self, lm, budget, progress, path=None, key=None):
-        self.budget, self.progress, self.path, self.key = budget, progress, path, key
+    def __init__(self, path=None, key=None, progress=Progress):
+        self.path, self.key, self.progress = path, key, progress
+        self.budget = None           # tokens of a micro-batch, once `train` has set it
+        self.checkpointing = None
         self.losses = []             # of the steps taken so far
         self.seconds = 0.0           # that these took in an earlier run
         self.optimiser = None        # of an attempt at training that ran out of memory
@@ -129,7 +104,7 @@ class Journal:
         self.cost = 0.0              # and how long that took
         state = path and read_state(path, key)
         if state:
-            self.tensors, self.losses, self.seconds, self.budget, lm.checkpointing = state
+            self.tensors, self.losses, self.seconds, self.budget, self.checkpointing = state
             print(f"  going on after step {len(self.losses)}", file=sys.stderr, flush=True)
         self.began = time.time() - self.seconds
 
@@ -142,6 +117,10 @@ class Journal:
             optimiser.load_state_dict(self.optimiser.state_dict())
         self.lm, self.optimiser = lm, optimiser
         return list(self.losses)
+
+    def total_seconds(self):
+        """What the training took so far, earlier starts included."""
+        return time.time() - self.began
 
     def step(self, losses, steps):
         """A step was taken; steps: how many there are in all."""
@@ -160,11 +139,17 @@ class Journal:
 
 
 def train(finetune, lm, targets, close_id, settings, dtype, journal):
-    """Run finetune to the end -> the losses of its steps. When memory runs out, the step that failed
-    is taken again with half the micro-batch."""
+    """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
+    half the micro-batch."""
+    if journal.budget is None:
+        longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
+        journal.budget, journal.checkpointing = micro_budget(lm, dtype, longest)
+    lm.checkpointing = journal.checkpointing
     while True:
         try:
-            return finetune(lm, targets, close_id, settings, dtype, journal.budget, journal)
+            finetune(lm, targets, close_id, settings, dtype, journal.budget, journal)
+            lm.checkpointing = False
+            return lm
         except Exception as error:
             if not out_of_memory(error):
                 raise

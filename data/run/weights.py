@@ -1,0 +1,184 @@
+"""weights.py - models that may not be needed: a key, the file of their rows, and a way to make them.
+
+    OUT/models/base-1a2b3c4d/rows.jsonl                  what the base model said and scored
+    OUT/models/s3ft-lr0.0003-e2-s0-5e6f7a8b/rows.jsonl   the same of a tuned model, named by its key
+    .../weights.json                                     what it was trained from, losses, seconds
+    .../state.safetensors                                on the way: weights, optimiser and step
+    .../model.safetensors, adapter_model.safetensors, merged/    what --keep says
+
+A finished run finds all its rows and loads no model. A model's folder is never used for another one:
+other targets, settings or code have another key, and going back finds the old rows.
+"""
+import copy
+import time
+
+import model
+from data import checkpoint
+from data.files import digest, read_json, write_json
+from data.run import training
+from data.run.store import Store
+
+WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapter_model.safetensors"
+
+
+class Weights:
+    """One model: the base model, or a tuned one."""
+
+    def __init__(self, run, label, parts, train=None, keep=False, targets=()):
+        """parts: {what it depends on: value}. train(base, sampler, journal) -> the tuned model; None
+        for the base model. keep: whether its checkpoint is kept when it is trained."""
+        self.run, self.label, self.train, self.keep, self.targets = run, label, train, keep, targets
+        self.parts = {name: digest(value) for name, value in parts.items()}
+        self.key = digest(self.parts)
+        self.folder = run.out / "models" / f"{label}-{self.key[:8]}"
+        self.store = Store(self.folder / "rows.jsonl")
+        self.record = read_json(self.folder / "weights.json")
+        if self.record.get("key") != self.key:
+            self.record = {}
+
+    def rows(self, label, wanted, settings, code, make, chunk=None):
+        """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
+
+        wanted: [(name, digest of what is asked, job)]. code: the functions that make the rows.
+        make(lm, jobs, progress) -> rows. With run.planning nothing is made: what is lacking is
+        counted, and what is there returned.
+        """
+        run = self.run
+        made_from = {"the weights": self.key, "the settings": digest(settings), "the code": run.code(*code)}
+        if run.planning:
+            run.plan.count(self, label, wanted, made_from)
+            return self.store.there(wanted, made_from)
+        if not self.store.missing(wanted, made_from):
+            return self.store.there(wanted, made_from)
+        lm = run.models.of(self)     # first, as loading and training are no part of the rows' time
+
+        def make_and_note(jobs, progress):
+            began = time.time()
+            rows = make(lm, jobs, progress)
+            run.note(jobs, rows, time.time() - began)
+            return rows
+        return self.store.rows(label, wanted, made_from, make_and_note, chunk or run.chunk)
+
+    # ---- its checkpoint
+
+    def kept(self):
+        """Is there a checkpoint to open?"""
+        return self.is_whole(ADAPTER if self.run.options.lora else WHOLE)
+
+    def lacks_checkpoint(self):
+        """Is a checkpoint to be kept (--keep), and not there?"""
+        return self.keep and not self.is_whole(MERGED if self.run.options.lora else WHOLE)
+
+    def is_whole(self, name):
+        sizes = self.record.get("files") or {}
+        path = self.folder / name
+        return name in sizes and path.is_file() and path.stat().st_size == sizes[name]
+
+    def why_trained(self):
+        """Why it has to be trained, "" if it was never heard of."""
+        if self.record.get("files"):
+            return "its checkpoint is not there any more"
+        if self.record:
+            return "its weights were not kept"
+        before = [read_json(path) for path in self.folder.parent.glob(f"{self.label}-*/weights.json")]
+        changed = [[name for name in self.parts if old.get("parts", {}).get(name) != self.parts[name]]
+                   for old in before if old]
+        return f"{' and '.join(min(changed, key=len))} changed" if changed else ""
+
+    def open(self, models):
+        """Load the tuned model, or train it."""
+        if self.kept():
+            lm = self.reopen(models)
+            if self.lacks_checkpoint():
+                self.write(lm)
+            return lm
+        why = self.why_trained()
+        say = f"{self.folder.name}: {len(self.targets)} targets"
+        print(say + (f", trained again, because {why}" if why else ""), flush=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        journal = training.Journal(self.folder / "state.safetensors", self.key)
+        lm = self.train(models.base(), models.sampler(), journal)
+        self.record = {"key": self.key, "parts": self.parts, "label": self.label,
+                       "losses": [round(loss, 5) for loss in journal.losses],
+                       "seconds": round(journal.total_seconds(), 2)}
+        self.write(lm)
+        self.run.note_training(self.targets, self.record["seconds"])
+        if not self.run.options.lora:
+            lm = lm.to(self.run.sample_dtype)
+        return lm
+
+    def reopen(self, models):
+        """The tuned model as it was when it was measured, from its folder."""
+        o = self.run.options
+        if not o.lora:
+            return model.load(self.folder, o.device)[0].to(self.run.sample_dtype)
+        lm = models.sampler()
+        kept = checkpoint.read_adapter(self.folder)
+        weights = checkpoint.read_adapter_weights(kept, dict(lm.named_modules()))
+        lm = model.add_lora(lm, o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets)
+        layers = model.adapters(lm)
+        for name, (A, B) in weights.items():
+            layers[name].lora_A.weight.data.copy_(A)
+            layers[name].lora_B.weight.data.copy_(B)
+        return lm.eval()
+
+    def write(self, lm):
+        """Store the tuned model (an adapter always, whole checkpoints as --keep says) and its record."""
+        o = self.run.options
+        if o.lora:
+            base = o.model if o.commit is None else f"{o.model.partition('@')[0]}@{o.commit}"
+            model.save_adapter(lm, self.folder, base)
+        if self.keep:
+            model.save(lm, self.run.tokenizer, self.folder / "merged" if o.lora else self.folder)
+        files = {name: self.folder / name for name in (WHOLE, MERGED, ADAPTER)}
+        sizes = {name: path.stat().st_size for name, path in files.items() if path.is_file()}
+        self.record["files"] = sizes
+        write_json(self.folder / "weights.json", self.record)
+
+    def done(self):
+        """All that was wanted of it is measured: the state of its training is not needed any more."""
+        (self.folder / "state.safetensors").unlink(missing_ok=True)
+
+
+class Models:
+    """What is in memory: base, its sampling copy, and at most one tuned model.
+
+        base      as it was loaded; never changed
+        sampler   base in the dtype that samples fastest: base itself if it has that dtype, else a
+                  copy. With LoRA base is needed in no other dtype, so the two are one.
+        tuned     with LoRA the sampler with adapters put on, so they have to come off before the
+                  sampler is the base model again; without, a model of its own
+    """
+
+    def __init__(self, run):
+        self.run = run
+        self.loaded = None           # base
+        self.copy = None             # sampler
+        self.current = None          # Weights of the model that `of` returned last
+        self.lm = None
+
+    def base(self):
+        if self.loaded is None:
+            o = self.run.options
+            self.loaded, _ = model.load(o.folder, o.device, thinking=o.thinking)
+            if o.lora:
+                self.loaded = self.loaded.to(self.run.sample_dtype)
+        return self.loaded
+
+    def sampler(self):
+        """The sampling copy, with the adapters of the current tuned model on it if there is one."""
+        if self.copy is None:
+            self.copy = self.base()
+            if self.copy.dtype != self.run.sample_dtype:
+                self.copy = copy.deepcopy(self.copy).to(self.run.sample_dtype)
+        return self.copy
+
+    def of(self, weights):
+        """The model with these weights. What was in its place before is dropped first."""
+        if self.current is not weights:
+            self.current = None
+            self.lm = None
+            sampler = model.remove_lora(self.sampler())
+            self.lm = weights.open(self) if weights.train else sampler
+            self.current = weights
+        return self.lm
