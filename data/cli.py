@@ -128,8 +128,8 @@ def parser():
     g.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: cuda if there is one)")
     g.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="to compute in (default: what is faster here; the run says why)")
     g.add_argument("--out", metavar="FOLDER", help="run folder (default runs/TASK-HASH)")
-    g.add_argument("--results", metavar="FOLDER", help="write every finished cell to FOLDER/TASK/CELL.json, a few KB; one that is there already, from "
-                   "whatever machine, is not made again; --report FOLDER/TASK reports all of them")
+    g.add_argument("--results", metavar="FOLDER", help="append every finished cell to FOLDER/TASK.jsonl, a line of a few KB; one that is there already, "
+                   "from whatever machine, is not made again; --report FOLDER/TASK.jsonl reports all of them")
     g.add_argument("--fresh", action="store_true", help="start anew: drop what the run folder holds of this run")
     g.add_argument("--keep", choices=("none", "last", "all"), help="whole checkpoints of tuned cells (default last: of each method the highest rate of "
                    "the last seed; with LoRA none, as its adapters are always kept: --keep last writes the merged weights too)")

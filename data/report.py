@@ -2,6 +2,7 @@
 the answers that changed.
 
     python s3ft.py --report runs/RUN [runs/RUN ...]     # printed, and written to runs/RUN/report
+    python s3ft.py --report FOLDER/gsm8k.jsonl          # of --results FOLDER (data/cells.py)
 
 Numbers and intervals are those of data/tables.py, pictures those of data/figures.py. Both are pure
 functions of results.json. The texts of examples are read from the files beside it (items.jsonl,
@@ -42,8 +43,25 @@ def listed(word, values):
 
 # ---------------------------------------------------------------- reading one run
 
+DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
+
+
+def read_cells(paths):
+    """Files of cells of one task (data/cells.py) -> one run, in the shape of `read_run`'s."""
+    try:
+        results = cells.gather(paths)
+        check(results)
+    except UserError:                        # a ValueError too
+        raise
+    except DAMAGE as error:
+        names = " ".join(str(path) for path in paths)
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f"--report {names}: a cell is damaged ({problem})") from None
+    return results | {"folder": paths[0].parent}
+
+
 def read_run(path):
-    """A run's folder, its results.json, or a folder of cells (data/cells.py) -> results.json.
+    """A run's folder, or its results.json -> results.json and the cells of earlier commands.
 
     "folder" is added: where it was read. UserError where it is no finished run.
     """
@@ -51,27 +69,22 @@ def read_run(path):
     name = f"--report {path}"
     if path.is_file() and path.name != "results.json":
         raise UserError(
-            f"{name} is no results.json; name the folder of a run, or of cells: {path.parent}"
+            f"{name} is no results.json and no file of cells; "
+            f"name the folder of a run, or of cells: {path.parent}"
         )
     folder = path.parent if path.is_file() else path
-    has_cells = cells.is_folder(path)
     lacking = None
     try:
-        if has_cells:
-            results = cells.gather(path)
-        else:
-            results = json.loads((folder / "results.json").read_bytes())
+        results = json.loads((folder / "results.json").read_bytes())
         version = results.get("format")
         if version == FORMAT:
             check(results)
             lacking = lacking_cell(results)
-    except UserError:                        # a ValueError too
-        raise
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{name}{why_no_run(path)}") from None
     except OSError as error:
         raise UserError(f"{name} cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         problem = f"{type(error).__name__}: {error}"
         raise UserError(f"{name}: results.json is damaged ({problem}); {AGAIN}") from None
     if version != FORMAT:
@@ -79,11 +92,11 @@ def read_run(path):
             f"{name}: results.json is of another version of this project "
             f"(format {version}, not {FORMAT}); {AGAIN}"
         )
-    if lacking and not has_cells:            # a folder of cells need not have them all
+    if lacking:
         raise UserError(
             f"{name}: the run is not finished, results.json lacks {lacking}; {AGAIN}"
         )
-    return results | {"folder": folder}
+    return cells.with_earlier(results, folder / "cells.jsonl") | {"folder": folder}
 
 
 def why_no_run(path):
@@ -93,7 +106,7 @@ def why_no_run(path):
     if not path.exists():
         return " does not exist; name a run's folder, the last thing that a run prints"
     inside = {str(file.parent) for file in path.glob("*/results.json")}
-    inside |= {str(folder) for folder in path.glob("*/*") if cells.is_folder(folder)}
+    inside |= {str(folder) for folder in path.glob("*") if cells.files_in(folder)}
     if inside:
         return f" is no run folder; name one: {' '.join(sorted(inside))}"
     return " is no run folder; name one, the last thing that a run prints"
@@ -452,15 +465,24 @@ def report(paths, out=None):
 def runs_by_task(paths):
     """Read the runs -> lists of runs of one task each. Every run gets a "label"."""
     by_folder = {}                           # each run once, even if it is named twice
+    files_by_task = {}                       # files of cells: those of one task are one run
     for path in paths:
         path = Path(path)
-        of_tasks = sorted(folder for folder in path.glob("*") if cells.is_folder(folder))
-        for folder in of_tasks or [path]:    # FOLDER stands for FOLDER/TASK of all tasks
-            run = read_run(folder)
+        files = cells.files_in(path)         # FOLDER stands for FOLDER/TASK.jsonl of all tasks
+        for file in files:
+            of_task = files_by_task.setdefault(cells.task_of(file), {})
+            of_task[file.resolve()] = file
+        if not files:
+            run = read_run(path)
             by_folder[run["folder"].resolve()] = run
     names = [folder.name for folder in by_folder]
+    runs = list(by_folder.values())
+    for of_task in files_by_task.values():
+        files = list(of_task.values())
+        names.append("+".join(unique(file.stem for file in files)))
+        runs.append(read_cells(files))
     by_task = {}
-    for name, run in zip(names, by_folder.values()):
+    for name, run in zip(names, runs):
         run["label"] = name if names.count(name) == 1 else str(run["folder"])
         task = (run["task"], run["identity"].get("task"))
         by_task.setdefault(task, []).append(run)

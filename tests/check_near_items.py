@@ -1,6 +1,6 @@
 """Does the comparison on tiny-gsm8k rest on test questions that are like a training question?
 
-    python tests/check_near_items.py [FOLDER]          # default data/tiny/results/gsm8k; seconds
+    python tests/check_near_items.py [FILE]          # default data/tiny/results/gsm8k.jsonl; seconds
 
 No test question is a training question, but the world's numbers are small: some test questions have the kind and all the numbers, in
 order, of one of their seed's training questions, told with other names and things. The seeds' items are drawn again from the
@@ -23,8 +23,8 @@ def alike(question):
     return question["kind"], *re.findall(r"\d+", question["question"])
 
 
-def main(folder=ROOT / "data" / "tiny" / "results" / "gsm8k"):
-    results = cells.gather(Path(folder))
+def main(file=ROOT / "data" / "tiny" / "results" / "gsm8k.jsonl"):
+    results = cells.gather([Path(file)])
     rates = {"base": None} | tables.chosen_rates(results)
     of = results["settings"]
     right = {m: {c["seed"]: tables.flags(c["test"]["right"]) for c in results["cells"] if (c["method"], c["lr"]) == (m, rates[m])}

@@ -1,4 +1,4 @@
-"""Comparisons that go on anywhere: --new-items, --results, --report over a folder of cells. On the bundled model, at a small size."""
+"""Comparisons that go on anywhere: --new-items, --results, --report over files of cells. On the bundled model, at a small size."""
 import json
 import shutil
 
@@ -48,7 +48,18 @@ def finished(tmp_path_factory):
 
 def copy_of(finished, tmp_path):
     shutil.copytree(finished[0] / "results", tmp_path / "results")
-    return tmp_path, tmp_path / "results" / "gsm8k"
+    return tmp_path, tmp_path / "results" / "gsm8k.jsonl"
+
+
+def record(file, name):
+    """The last record of a cell, as `cells.append` takes it again."""
+    return cells.latest(cells.read(file)[0])[name]
+
+
+def without(file, *names):
+    """The file without the lines of these cells."""
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if json.loads(line)["name"] not in names))
 
 
 # ---------------------------------------------------------------- new items
@@ -101,24 +112,31 @@ def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch,
 
 # ---------------------------------------------------------------- cells that are there
 
-def test_every_cell_is_a_small_file_without_paths_or_texts(finished):
+def test_every_cell_is_a_short_line_without_paths_or_texts(finished):
     folder, results = finished
-    held = {p.stem: json.loads(p.read_text()) for p in (folder / "results" / "gsm8k").glob("*.json")}
-    assert set(held) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"} and len(results["cells"]) == 6
+    file = folder / "results" / "gsm8k.jsonl"
+    assert [path.name for path in (folder / "results").iterdir()] == ["gsm8k.jsonl"]
+    text = file.read_text()
+    lines = {json.loads(line)["name"]: json.loads(line) for line in text.splitlines()}
+    assert len(lines) == text.count("\n") == 8, "a line a cell and a line for the attempts of a seed"
+    assert set(lines) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"} and len(results["cells"]) == 6
     for c in results["cells"]:
-        assert held[c["folder"]]["cell"] == c and "validation" in c
-    said = json.dumps(held)
-    assert str(folder) not in said and "How many" not in said and max(len(json.dumps(h)) for h in held.values()) < 8000
-    assert cells.read(folder / "results" / "gsm8k" / "base-s0.json")["key"]["settings"]["new_items"] is True
+        line = lines[c["folder"]]
+        assert list(line) == ["format", "name", "key", "made", "about", "cell", "digest"] and line["format"] == 2
+        assert line["cell"] == c and "validation" in c
+    assert str(folder) not in text and "How many" not in text and max(len(line) for line in text.splitlines()) < 8000
+    assert record(file, "base-s0")["key"]["settings"]["new_items"] is True
 
 
 def test_what_is_there_is_neither_sampled_nor_trained_nor_measured(finished, tmp_path, trained):
-    folder, _ = copy_of(finished, tmp_path)
+    folder, file = copy_of(finished, tmp_path)
+    before = file.read_bytes()
     results = run(folder, "--seeds", "2")
-    assert not any(trained.values())
+    assert not any(trained.values()) and file.read_bytes() == before
     assert without_times(results) == without_times(finished[1])
     assert run(folder, "--methods", "own_only", out="more")["cells"][1]["sources"].keys() <= {"own"}     # another method beside them
-    assert trained["finetune"] == 1 and len(list((folder / "results" / "gsm8k").glob("*-s0.json"))) == 5
+    assert trained["finetune"] == 1 and file.read_bytes().startswith(before), "lines are only added"
+    assert len(cells.latest(cells.read(file)[0])) == 9
 
 
 def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
@@ -131,18 +149,32 @@ def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
     assert cells.fuller(both, tried(0, 0)) == both, "--methods sft samples none"
 
 
-def test_a_damaged_file_is_said_and_made_again(finished, tmp_path, trained, capsys):
-    folder, there = copy_of(finished, tmp_path)
-    path = there / "s3ft-lr0.0003-e1-s1.json"
-    before = path.read_text()
-    path.write_text(before[:400])
-    (there / "sft-lr0.0003-e1-s0.json.tmp7").write_text("{")
+def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_path, trained, capsys):
+    folder, file = copy_of(finished, tmp_path)
+    lines = file.read_text().splitlines()
+    [edited] = [i for i, line in enumerate(lines) if json.loads(line)["name"] == "sft-lr0.0003-e1-s0"]
+    [cut] = [i for i, line in enumerate(lines) if json.loads(line)["name"] == "s3ft-lr0.0003-e1-s1"]
+    lines.append(lines.pop(cut)[:400])                       # the last one, as a kill leaves it
+    lines[edited] = lines[edited].replace('"kl": 0', '"kl": 1', 1)
+    file.write_text("\n".join(lines))
+    damaged = file.read_text()
     results = run(folder, "--seeds", "2")
-    assert f"{path.name} is damaged: not read, made again" in capsys.readouterr().out
-    assert trained["finetune"] == 1 and without_times(json.loads(path.read_text())["cell"]) == without_times(json.loads(before)["cell"])
-    assert without_times(results) == without_times(finished[1])
-    path.write_text(before.replace('"kl": 0', '"kl": 1', 1))
-    assert cells.read(path) is None, "its digest tells"
+    said = [line for line in capsys.readouterr().out.splitlines() if "damaged" in line]
+    assert said == [f"{file}: lines {edited + 1}, {len(lines)} are damaged or of another format, and left out; what is lacking is made again"]
+    assert trained["finetune"] == 2 and without_times(results) == without_times(finished[1])
+    assert file.read_text().startswith(damaged + "\n"), "the new line is one of its own"
+    assert {"sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s1"} <= set(cells.latest(cells.read(file)[0]))
+    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
+    assert f"lines {edited + 1}, {len(lines)} are damaged or of another format, and left out" in capsys.readouterr().out
+
+
+def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
+    _, file = copy_of(finished, tmp_path)
+    newer = record(file, "base-s0")
+    newer["cell"]["kl"] = 0.5
+    cells.append(file, "base-s0", newer)
+    assert record(file, "base-s0")["cell"]["kl"] == 0.5
+    assert cells.gather([file])["cells"][0]["kl"] == 0.5
 
 
 def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
@@ -160,37 +192,40 @@ def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tm
 
 
 def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, tmp_path, capsys, trained):
-    folder, there = copy_of(finished, tmp_path)
-    for more, expected in ((["--limit", "7"], "settings (limit 3, not 7)"),
+    folder, file = copy_of(finished, tmp_path)
+    names = list(cells.latest(cells.read(file)[0]))
+    for more, expected in ((["--limit", "7"], f"{file}, line 1 ({names[0]}) was made with other settings (limit 3, not 7); "
+                                              "take it out or give another --results"),
                            (["--test-limit", "2"], "settings (test_limit 3, not 2)"),
-                           (["--batch", "2"], "s3ft-lr0.0003-e1-s0.json was made with other settings (batch 3, not 2)")):
+                           (["--batch", "2"], "-lr0.0003-e1-s0) was made with other settings (batch 3, not 2)")):
         assert run(folder, *more) == 2 and expected in (err := capsys.readouterr().err) and len(err.strip().splitlines()) == 1
-    held = cells.read(there / "base-s0.json")
-    cells.write(there / "base-s0.json", held | {"key": held["key"] | {"world": "another"}})
-    assert run(folder) == 2 and "base-s0.json belongs to another world" in capsys.readouterr().err
+    base = record(file, "base-s0")
+    cells.append(file, "base-s0", base | {"key": base["key"] | {"world": "another"}})
+    assert run(folder) == 2 and "line 9 (base-s0) belongs to another world" in capsys.readouterr().err
     assert not (folder / "run").exists() and not any(trained.values())
 
 
 def test_a_cell_that_was_measured_on_other_items_is_refused_by_name(finished, tmp_path, capsys, trained):
-    folder, there = copy_of(finished, tmp_path)
-    held = cells.read(there / "base-s0.json")
-    held["cell"]["benchmarks"]["facts"]["ids"] = "of another file"           # as after an exchange of --data's benchmark files
-    cells.write(there / "base-s0.json", held)
-    assert run(folder) == 2 and "base-s0.json was measured on other items of facts; move it away" in capsys.readouterr().err
+    folder, file = copy_of(finished, tmp_path)
+    base = record(file, "base-s0")
+    base["cell"]["benchmarks"]["facts"]["ids"] = "of another file"           # as after an exchange of --data's benchmark files
+    cells.append(file, "base-s0", base)
+    assert run(folder) == 2
+    assert f"{file}, line 9 (base-s0) was measured on other items of facts; take it out" in capsys.readouterr().err
     assert not any(trained.values())
     with pytest.raises(s3ft.UserError, match="base-s0 and .*-s0 were measured on other items of the benchmark facts"):
-        report.report([there], tmp_path / "report")
+        report.report([file], tmp_path / "report")
 
 
 def test_rates_without_validation_are_not_compared(finished, tmp_path):
-    _, there = copy_of(finished, tmp_path)
-    held = cells.read(there / "sft-lr0.0003-e1-s0.json")
-    del held["cell"]["validation"]
-    cells.write(there / "sft-lr0.0003-e1-s0.json", held)
-    cells.gather(there)                                      # one rate: nothing to choose
-    cells.write(there / "sft-lr0.001-e1-s0.json", held | {"cell": held["cell"] | {"lr": 1e-3}})
-    with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; move all but one rate away"):
-        cells.gather(there)
+    _, file = copy_of(finished, tmp_path)
+    sft = record(file, "sft-lr0.0003-e1-s0")
+    del sft["cell"]["validation"]
+    cells.append(file, "sft-lr0.0003-e1-s0", sft)
+    cells.gather([file])                                     # one rate: nothing to choose
+    cells.append(file, "sft-lr0.001-e1-s0", sft | {"cell": sft["cell"] | {"lr": 1e-3}})
+    with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; take all but one rate out"):
+        cells.gather([file])
 
 
 # ---------------------------------------------------------------- the report
@@ -201,26 +236,95 @@ def between(text):
 
 def test_the_report_over_cells_is_that_over_the_run(finished, tmp_path, capsys):
     said = []
-    for path in (finished[0] / "run", finished[0] / "results", finished[0] / "results" / "gsm8k"):
+    for path in (finished[0] / "run", finished[0] / "results", finished[0] / "results" / "gsm8k.jsonl"):
         assert cli.guard(lambda: s3ft.main(["--report", str(path), "--out", str(tmp_path / "report")])) == 0
         said.append(between(capsys.readouterr().out))
     assert said[0] == said[1] == said[2]
 
 
-def test_a_folder_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
-    _, there = copy_of(finished, tmp_path)
-    (there / "sft-lr0.0003-e1-s1.json").unlink()
-    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
+def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
+    _, file = copy_of(finished, tmp_path)
+    other = tmp_path / "machine-2.jsonl"
+    shutil.copy(file, other)
+    names = [c["folder"] for c in finished[1]["cells"]]
+    without(file, *[name for name in names if name.startswith("s3ft")])
+    without(other, *[name for name in names if name.startswith("sft")])
+    report.report([file, other, file], tmp_path / "report")
+    both = capsys.readouterr().out
+    report.report([finished[0] / "results" / "gsm8k.jsonl"], tmp_path / "report")
+    assert between(both) == between(capsys.readouterr().out), "base and the attempts, which both have, count once"
+    base = record(other, "base-s1")
+    base["cell"]["kl"] = 0.5
+    cells.append(other, "base-s1", base)
+    assert cells.gather([file, other])["said"] == ["several files have base-s1: the last file's is taken"]
+    base["key"]["settings"]["limit"] = 7
+    cells.append(other, "base-s1", base)
+    with pytest.raises(s3ft.UserError, match=r"gsm8k.jsonl, line \d \(base-s1\) and .*machine-2.jsonl, line 8 \(base-s1\) are one cell "
+                                             r"\(settings \(limit 3, not 7\)\); leave one file out"):
+        cells.gather([file, other])
+
+
+def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
+    _, file = copy_of(finished, tmp_path)
+    without(file, "sft-lr0.0003-e1-s1")
+    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
     said = capsys.readouterr().out
     assert "seed 1 lacks SFT at rate 0.0003" in said and "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
-    (there / "base-s1.json").unlink()
-    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 0
-    assert "seed 1 is left out: its base model is not there" in capsys.readouterr().out
-    held = cells.read(there / "s3ft-lr0.0003-e1-s0.json")
-    held["key"]["settings"]["limit"] = 7
-    cells.write(there / "s3ft-lr0.0003-e1-s0.json", held)
-    assert cli.guard(lambda: s3ft.main(["--report", str(there)])) == 2
-    assert "was made with other settings (limit 7, not 3)" in capsys.readouterr().err
+    without(file, "base-s1")
+    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
+    assert "seed 1 is left out: its base model is not there (base-s1)" in capsys.readouterr().out
+    tuned = record(file, "s3ft-lr0.0003-e1-s0")
+    tuned["key"]["settings"]["limit"] = 7
+    cells.append(file, "s3ft-lr0.0003-e1-s0", tuned)
+    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 2
+    assert "(s3ft-lr0.0003-e1-s0) was made with other settings (limit 7, not 3)" in capsys.readouterr().err
+    without(file, "base-s0")
+    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 2
+    assert f"--report {file}: no base model's cell is there" in capsys.readouterr().err
+
+
+def test_the_report_on_a_run_shows_the_cells_of_all_its_commands(tmp_path, capsys):
+    def command(*more):
+        arguments = [argument for argument in SMALL if argument != "--new-items"]
+        assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "run"), *more])) == 0
+        capsys.readouterr()
+        assert cli.guard(lambda: s3ft.main(["--report", str(tmp_path / "run")])) == 0
+        return capsys.readouterr().out
+
+    def methods(said):
+        return [name for name in ("SFT", "S3FT") if f"\n| {name} " in between(said)]
+
+    file = tmp_path / "run" / "cells.jsonl"
+    assert methods(command("--methods", "sft")) == ["SFT"]
+    said = command("--methods", "s3ft")
+    assert methods(said) == ["SFT", "S3FT"] and "cells" not in said.split("###")[0]
+    assert [record["name"] for record in cells.read(file)[0]] == ["base-s0", "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"]
+    assert methods(command("--methods", "s3ft")) == ["SFT", "S3FT"] and len(file.read_text().splitlines()) == 3, "nothing new"
+    said = command("--methods", "s3ft", "--limit", "2")
+    assert methods(said) == ["S3FT"]
+    assert "- 3 cells with other settings (limit 3, not 2) are left out" in said
+    said = command("--methods", "sft", "--lr", "1e-3")
+    assert methods(said) == ["SFT", "S3FT"], "limit 3 again"
+    assert "- 2 cells with other settings (limit 2, not 3) are left out" in said
+    assert "- 1 cell of another rate, without validation to choose one, is left out" in said
+
+
+def test_earlier_cells_of_a_run_are_left_out_where_other_code_made_them(finished, tmp_path):
+    run_folder = tmp_path / "run"
+    shutil.copytree(finished[0] / "run", run_folder)
+    file = run_folder / "cells.jsonl"
+    sft = record(file, "sft-lr0.0003-e1-s0")
+    results = finished[1] | {"cells": [c for c in finished[1]["cells"] if c["method"] != "sft"]}
+    (run_folder / "results.json").write_text(json.dumps(results | {"settings": results["settings"] | {"methods": ["s3ft"]}}))
+    shown = report.read_run(run_folder)
+    assert without_times(shown["cells"]) == without_times(finished[1]["cells"]) and shown["said"] == []
+    without(file, "sft-lr0.0003-e1-s0", "sft-lr0.0003-e1-s1")
+    cells.append(file, "sft-lr0.0003-e1-s0", sft | {"made": sft["made"] | {"code": "of another day"}})
+    shown = report.read_run(run_folder)
+    assert [c["method"] for c in shown["cells"]] == ["base", "s3ft", "base", "s3ft"]
+    assert shown["said"] == ["1 cell made with other versions or code is left out"]
+    without(file, "base-s0")
+    assert report.read_run(run_folder)["said"] == ["cells.jsonl lacks cells of results.json, so those of earlier commands are not shown"]
 
 
 def several(right, seeds=4, lr=3e-4):

@@ -11,6 +11,7 @@ From these a run writes, for people and other tools, what it has used itself:
     OUT/verdicts.jsonl         what the judge said of every attempt
     OUT/items.jsonl            what was asked: test questions and benchmark items
     OUT/CELL/answers.jsonl     answers to test and validation questions; NAME.jsonl: to a benchmark's
+    OUT/cells.jsonl            every finished cell of this folder (data/cells.py)
     OUT/results.json           everything that the table shows
 """
 import dataclasses
@@ -70,10 +71,12 @@ class Run:
                            self.judging_code(), code_of(method_code, "choose_targets", "make_target"))}
 
         self.identity = folder.identify(options, task)
-        self.shared, self.done = None, {}                # --results: its file, and what it has of this run
+        self.shared = None                               # --results: its file,
+        self.done = {}                                   # and what it has of this run: {name: record}
         if options.results:
             self.shared, self.done = cells.open_results(options, task, self.identity, method_code.METHODS | method_code.CONTROLS)
         self.out, self.lock, why_threads = folder.open_folder(options, task, self.identity, machine)
+        self.listed = cells.latest(cells.read(self.out / "cells.jsonl")[0])
         self.why = (f"{machine.type}: sampling in {SHORT[self.sample_dtype]} ({why_sample}); "
                     f"training in {SHORT[self.train_dtype]} ({why_train})" + why_threads)
         self.parameters = parameters
@@ -264,10 +267,11 @@ class Run:
             weights.done()
         row["times"] = {"minutes": round(seconds / 60, 2)}
         self.rows.append(row)
+        key = cells.key(o, self.identity, method, None if sources is None else list(sources))
+        record = {"key": key, "made": self.made, "about": self.about(questions), "cell": row}
+        cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
         if self.shared:
-            self.done[name] = cells.append(self.shared, name, {
-                "key": cells.key(o, self.identity, method, sources and list(sources)), "made": self.made,
-                "about": self.about(questions), "cell": row})
+            self.done[name] = cells.append(self.shared, name, record)
 
     # ---- what is written at the end
 
@@ -347,7 +351,12 @@ class Run:
         return results
 
     def share_attempts(self, questions, figure2):
-        """Write the counts of each seed's attempts to --results -> those of all seeds together, and Figure 2."""
+        """Write the counts of each seed's attempts to --results -> those of all seeds together, and Figure 2.
+
+        The cells that were taken from there go into this folder's own list.
+        """
+        for row in self.rows:
+            cells.append_new(self.out / "cells.jsonl", self.listed, row["folder"], self.done[row["folder"]])
         rounded = [{k: v if k == "id" else [round(v[0], 3), v[1]] for k, v in item.items()} for item in figure2["items"]]
         for seed, mine in questions.items():
             if not self.used[seed]:
@@ -366,7 +375,7 @@ class Run:
 
     def check_cells(self, questions):
         """UserError where a cell of --results was measured on other items than this run draws: a file has changed."""
-        for name, one in self.done.items():
+        for one in self.done.values():
             if "cell" not in one:
                 continue
             mine = questions[one["cell"]["seed"]]
@@ -375,7 +384,7 @@ class Run:
                 row = tables.measured(one["cell"], what)
                 if row and row["ids"] != ids:
                     title = self.task.title if what == "test" else what
-                    raise UserError(f"{self.shared / name}.json was measured on other items of {title}; move it away or give another --results")
+                    raise UserError(f"{one['where']} was measured on other items of {title}; take it out or give another --results")
 
 
 def open_model(options):
