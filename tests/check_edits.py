@@ -1,6 +1,7 @@
 """Are results of edited code ever those of the old code, or the other way round? An edit in every function of s3ft.py and model.py.
 
     python tests/check_edits.py [--functions 5] [--most 3]       minutes; prints a line a function, and a summary
+    python tests/check_edits.py --two                            seconds; the two cases of tests/test_edits.py
 
 On a random two-layer model in fp32: the project is copied, a run is made in a folder, and then for each function one
 number in it is changed, the same command is given again in the same folder, and its results are compared with
@@ -123,15 +124,57 @@ def without_times(value):
     return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
+# A line of a function that trains; and what a student did in the main flow: all but the norms frozen.
+RATE = "    left = (steps - step) / max(1, steps - warmup)"
+TUNE = "                    lm = trainable_model(base, sampler, settings)\n"
+FREEZE = """                    for name, p in lm.named_parameters():
+                        p.requires_grad_("norm" in name)
+"""
+TWO = {
+    "a line of learning_rate": (RATE, RATE.replace("(steps - step)", "0.5 * (steps - step)")),
+    "all but the norms frozen in the main flow": (TUNE, TUNE + FREEZE),
+}
+
+
+def two_cases(place):
+    """Make two edits in s3ft.py, one after the other, run, take each back and run -> what went wrong, as lines."""
+    project, model_folder = copy_project(place)
+    old, _ = run(project, model_folder, place / "run")
+    source = (project / "s3ft.py").read_text()
+    wrong = []
+    for name, (before, after) in TWO.items():
+        if source.count(before) != 1:
+            wrong.append(f"{name}: the line to edit is not there any more")
+            continue
+        (project / "s3ft.py").write_text(source.replace(before, after))
+        edited, trained = run(project, model_folder, place / "run")
+        fresh, _ = run(project, model_folder, place / name)
+        (project / "s3ft.py").write_text(source)
+        back = run(project, model_folder, place / "run")
+        if fresh == old:
+            wrong.append(f"{name}: moves no result")
+        if edited != fresh or not trained:
+            wrong.append(f"{name}: results of the old code were shown")
+        if back != [old, 0]:
+            wrong.append(f"{name}: taken back, the old results were not found")
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--functions", type=int, default=10**6, help="of each file, at most")
     parser.add_argument("--most", type=int, default=3, help="numbers to try in a function")
+    parser.add_argument("--two", action="store_true", help="only the two cases of tests/test_edits.py")
     options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"                  # one thread: this process is forked
     sys.path.insert(0, str(ROOT))
     import torch
     torch.set_num_threads(1)
+    if options.two:
+        with tempfile.TemporaryDirectory() as place:
+            wrong = two_cases(Path(place))
+        print("\n".join(wrong or ["both edits are seen, and taken back they find the old results"]))
+        sys.exit(bool(wrong))
     wrong = moved = tried = failed = 0
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)

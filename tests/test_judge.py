@@ -216,7 +216,7 @@ def test_standard_library_only():
 # ---------------------------------------------------------------- the rules for the final number
 
 RULES = (judge.hash_line, judge.boxed, judge.answer_is, judge.last_number)
-EXAMPLE = re.compile(r'^ +(accepted|refused) +"(.*)"(?: +(\S+))?$', re.MULTILINE)      # accepted   "#### 18 dollars"      18
+EXAMPLE = re.compile(r'^ *(accepted|refused) +"(.*)"(?: +(\S+))?$', re.MULTILINE)      # accepted   "#### 18 dollars"      18
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

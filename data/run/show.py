@@ -1,4 +1,4 @@
-"""show.py - looking at single examples: --ask puts a question to a model, --show prints how targets came about."""
+"""show.py - single examples: --ask puts a question to a model, --show prints the targets."""
 import sys
 
 import torch
@@ -10,22 +10,32 @@ from data.files import read_jsonl
 
 def ask(options):
     """The answer of the model in --model to the question in --ask."""
-    lm, tokenizer = model.load(options.model, options.device, merge=False, thinking=options.thinking)
-    dtype = getattr(torch, options.dtype) if options.dtype else model.precision(next(lm.parameters()).device, "sample")[0]
-    for p in (p for name, p in lm.named_parameters() if ".lora_" not in name):       # as the adapters were trained: on cast weights
-        p.data = p.data.to(dtype)
+    lm, tokenizer = model.load(options.model, options.device, merge=False,
+                               thinking=options.thinking)
+    if options.dtype:
+        dtype = getattr(torch, options.dtype)
+    else:
+        dtype, _ = model.precision(next(lm.parameters()).device, "sample")
+    for name, p in lm.named_parameters():
+        if ".lora_" not in name:             # adapters stay fp32 on cast weights, as in training
+            p.data = p.data.to(dtype)
     prompt = tokenizer.encode_chat([{"role": "user", "content": options.ask}])
-    room = lm.config.max_position_embeddings - len(prompt)
+    context = lm.config.max_position_embeddings
+    room = context - len(prompt)
     if room < 1:
-        raise UserError(f"the question fills the model's context of {lm.config.max_position_embeddings} tokens; ask a shorter one")
-    done = model.generate(lm, [prompt], min(room, options.max_new_tokens or 400), options.temperature, end_ids=tokenizer.end_ids)[0]
-    return tokenizer.decode(done.ids) + (" [cut off]" if done.finish_reason == "length" else "")
+        raise UserError(f"the question fills the model's context of {context} tokens; "
+                        "ask a shorter one")
+    length = min(room, options.max_new_tokens or 400)
+    [done] = model.generate(lm, [prompt], length, options.temperature, end_ids=tokenizer.end_ids)
+    text = tokenizer.decode(done.ids)
+    return text + " [cut off]" if done.finish_reason == "length" else text
 
 
 def show(n, run, questions):
-    """Print n training examples from question to target, and n test questions with every model's answer.
+    """Print n training examples from question to target, and n test questions with the answers of
+    every model.
 
-    Of a target the masked prompt is grey and what is in the loss is green, where there are colours.
+    On a terminal the masked prompt of a target is grey, and what is in the loss is green.
     """
     seed = run.options.seeds[0]
     mine = questions[seed]
@@ -35,14 +45,18 @@ def show(n, run, questions):
         targets[method] = {row["id"]: row for row in rows if row["seed"] == seed}
     for example in some_of_each_source(n, mine.train, targets):
         show_example(run, example, run.used[seed], targets)
-    folders = [row["folder"] for row in run.rows if row["seed"] == seed]
-    files = [run.out / folder / "answers.jsonl" for folder in folders]       # --results keeps no answers
-    show_answers(n, run, mine.test, [file for file in files if file.is_file()])
+    files = []
+    for row in run.rows:
+        file = run.out / row["folder"] / "answers.jsonl"
+        if row["seed"] == seed and file.is_file():       # a cell from --results has no answers
+            files.append(file)
+    show_answers(n, run, mine.test, files)
     print()
 
 
 def some_of_each_source(n, examples, targets):
-    """n examples: one of each source of the last method's targets, then the next of each."""
+    """n examples that take turns: one of each source in the last method's targets, then the next
+    of each."""
     by_source = {}
     for example in examples:
         source = "none"
@@ -51,12 +65,16 @@ def some_of_each_source(n, examples, targets):
                 source = rows[example.id]["source"]
         by_source.setdefault(source, []).append(example)
     turns = []
-    for i in range(n):
-        turns += [group[i] for group in by_source.values() if i < len(group)]
+    for turn in range(n):
+        turns += [group[turn] for group in by_source.values() if turn < len(group)]
     return turns[:n]
 
 
 def show_example(run, example, attempts, targets):
+    """Question, attempts with their verdicts, gold, and each method's target.
+
+    attempts: {(id, kind): [attempt, ..]}. targets: {method: {id: line of its targets file}}.
+    """
     print(paint(f"\n=== {example.id}", BOLD))
     print(f"question:   {question(run, example)}")
     for kind in ("own", "paraphrase"):
@@ -66,7 +84,8 @@ def show_example(run, example, attempts, targets):
             verdict = "unfinished, never a target"
             if attempt["finish_reason"] == "end":
                 v = run.verdicts.accept(example, attempt["text"], kind)
-                verdict = f"{'accepted' if v.ok else 'refused'} ({v.rule}: {v.extracted}) {v.reason}"
+                answer = "accepted" if v.ok else "refused"
+                verdict = f"{answer} ({v.rule}: {v.extracted}) {v.reason}"
             print(f"{kind + ':':11} {attempt['text']}\n            -> {verdict}")
     print("gold:       " + indented(run.task.gold(example)))
     for method, rows in targets.items():
@@ -78,7 +97,8 @@ def show_example(run, example, attempts, targets):
         answer = run.tokenizer.bpe.decode(target["ids"], skip_special_tokens=False)
         print(f"{method} trains on {target['source']}, {len(target['ids'])} tokens in the loss, "
               f"{len(target['prompt_ids'])} masked:")
-        print(paint(prompt, GREY) + (paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"))
+        answer = paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"
+        print(paint(prompt, GREY) + answer)
 
 
 def show_answers(n, run, test, files):
@@ -89,17 +109,20 @@ def show_answers(n, run, test, files):
         for row in read_jsonl(file, ("split", "id", "text")):
             if row["split"] == "test":
                 first.setdefault(row["id"], row)
-    for example in test[:n] if answers else []:
+    if not answers:
+        return
+    for example in test[:n]:
         print(paint(f"\n=== test {example.id}", BOLD))
         print(f"question:   {question(run, example)}")
         print("gold:       " + indented(run.task.gold(example)))
         for name, first in answers.items():
             text = first[example.id]["text"]
             v = run.verdicts.score(example, text)
-            print(f"{name}: {text}\n            -> {'right' if v.ok else 'wrong'} ({v.rule}: {v.extracted})")
+            verdict = "right" if v.ok else "wrong"
+            print(f"{name}: {text}\n            -> {verdict} ({v.rule}: {v.extracted})")
 
 
-BOLD, GREEN, GREY = 1, 32, 90    # of a terminal
+BOLD, GREEN, GREY = 1, 32, 90    # a terminal's numbers for them
 
 
 def paint(text, colour):

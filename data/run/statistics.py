@@ -1,4 +1,4 @@
-"""statistics.py - figures of a run that need the texts: what was accepted, copies, the judge's errors."""
+"""statistics.py - figures of a run that need the texts: accepted, copied, judged wrongly."""
 import difflib
 
 from data.files import mean
@@ -6,8 +6,11 @@ from data.tiny import world_truth
 
 
 def asked_for(sources, examples, source_of):
-    """{"own" or "paraphrase": examples} that a method asks for, when source_of {id: source} is what it ended with: an
-    example is asked for until a source serves it."""
+    """{"own" or "paraphrase": the examples for which a method asked the model for such an attempt}.
+
+    sources: the method's, in order. An example is asked for until a source serves it.
+    source_of: {id: the source that served it}.
+    """
     asked = {}
     earlier = set()
     for source in sources:
@@ -19,51 +22,94 @@ def asked_for(sources, examples, source_of):
 
 
 def thinned(losses, most=40):
-    """The losses of a training's steps as a curve of at most 40 points [step, loss], each the mean of a few steps in a row."""
-    cuts = [i * len(losses) // most for i in range(most + 1)] if len(losses) > most else range(len(losses) + 1)
-    return [[(a + 1 + b) / 2, round(mean(losses[a:b]), 4)] for a, b in zip(cuts, cuts[1:])]
+    """The losses of a training's steps as a curve of at most `most` points [step, loss].
+
+    Each point is the mean of a few steps in a row.
+    """
+    points = min(most, len(losses))
+    cuts = [i * len(losses) // points for i in range(points + 1)] if points else []
+    curve = []
+    for start, end in zip(cuts, cuts[1:]):
+        middle = (start + 1 + end) / 2           # steps are counted from 1
+        curve.append([middle, round(mean(losses[start:end]), 4)])
+    return curve
 
 
 def copies(attempts, task, examples, accept):
-    """Do rewrites merely copy? Of the accepted paraphrases: how many, the share equal to the gold but for white space (code: and
-    comments; `renamed`: and the names of variables), and the mean similarity to it (0 to 1, difflib)."""
-    pairs, renamed = [], []
-    for a in attempts:
-        if a["source"] == "paraphrase" and a["finish_reason"] == "end":
-            verdict = accept(examples[a["id"]], a["text"], "paraphrase")
-            if verdict.ok and hasattr(task, "alike"):
-                pair, other = task.alike(examples[a["id"]], verdict)
-                renamed.append(other[0] == other[1])
-                pairs.append(pair)
-            elif verdict.ok:
-                pairs.append((" ".join(a["text"].split()), " ".join(a["gold"].split())))
-    return {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs), **({"renamed": mean(renamed)} if renamed else {}),
-            "similarity": mean(difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() for a, b in pairs)}
+    """Do rewrites merely copy? Of the accepted paraphrases, compared with their gold answers:
+
+    "accepted": how many; "equal": the share equal to the gold but for white space (code: and
+    comments); "renamed" (code only): but for the names of variables too; "similarity": the mean of
+    difflib's ratio, 0 to 1.
+    """
+    pairs = []                   # (paraphrase, gold)
+    renamed = []                 # code: are the two equal but for names?
+    for attempt in attempts:
+        if attempt["source"] != "paraphrase" or attempt["finish_reason"] != "end":
+            continue
+        example = examples[attempt["id"]]
+        verdict = accept(example, attempt["text"], "paraphrase")
+        if not verdict.ok:
+            continue
+        if hasattr(task, "alike"):
+            pair, without_names = task.alike(example, verdict)
+            renamed.append(without_names[0] == without_names[1])
+            pairs.append(pair)
+        else:
+            pairs.append((" ".join(attempt["text"].split()), " ".join(attempt["gold"].split())))
+    counts = {"accepted": len(pairs), "equal": mean(a == b for a, b in pairs)}
+    if renamed:
+        counts["renamed"] = mean(renamed)
+    matchers = [difflib.SequenceMatcher(None, a, b, autojunk=False) for a, b in pairs]
+    counts["similarity"] = mean(matcher.ratio() for matcher in matchers)
+    return counts
 
 
 def judge_errors(attempts, task, examples, accept):
-    """How often does the judge err? Known of tiny-gsm8k alone, whose world has a solution to each problem (data/tiny/world_truth.py).
+    """How often does the judge err? -> {"own" | "paraphrase": counts}, {} for most tasks.
 
-    -> {"own" | "paraphrase": {"unfinished": attempts that nobody judges, "same", "other", "wrong": what the world says of the rest,
-    "steps" (the judge) and "number" (one that looks at the final number alone): {"accepted", "false_accepts": of these what the
-    world calls wrong, "false_accept_share", "refused", "false_rejects": of these what it calls right, "false_reject_share"}}}
+    It can be known of tiny-gsm8k alone, whose world has a solution to each problem
+    (data/tiny/world_truth.py). The counts of a source:
+
+        "unfinished"              attempts that nobody judges
+        "same", "other", "wrong"  what the world says of the rest
+        "steps"                   the judge, and
+        "number"                  one that looks at the final number alone, each with
+
+            "accepted", "false_accepts" (of these, wrong in the world), "false_accept_share"
+            "refused", "false_rejects" (of these, right in the world), "false_reject_share"
     """
-    found = {}
-    for a in attempts if task.title == "tiny-gsm8k" else ():
-        e, zero = examples[a["id"]], {"accepted": 0, "false_accepts": 0, "refused": 0, "false_rejects": 0}
-        row = found.setdefault(a["source"], {"unfinished": 0, "same": 0, "other": 0, "wrong": 0, "steps": dict(zero), "number": dict(zero)})
-        if a["finish_reason"] != "end":
+    if task.title != "tiny-gsm8k":
+        return {}
+    by_source = {}
+    for attempt in attempts:
+        source = attempt["source"]
+        row = by_source.setdefault(source, new_counts())
+        if attempt["finish_reason"] != "end":
             row["unfinished"] += 1
             continue
-        truth = world_truth.compare(e.extra["voice"], a["text"], e.question)
+        example = examples[attempt["id"]]
+        text = attempt["text"]
+        truth = world_truth.compare(example.extra["voice"], text, example.question)
         row[truth] += 1
-        for judged, source in (("steps", a["source"]), ("number", f"{a['source']}_number")):
-            ok = accept(e, a["text"], source).ok
-            row[judged]["accepted" if ok else "refused"] += 1
-            row[judged]["false_accepts"] += ok and truth == "wrong"
-            row[judged]["false_rejects"] += not ok and truth != "wrong"
-    for row in found.values():
-        for of in (row["steps"], row["number"]):
-            of["false_accept_share"] = of["false_accepts"] / max(1, of["accepted"])
-            of["false_reject_share"] = of["false_rejects"] / max(1, of["refused"])
-    return found
+        for judged, judged_as in (("steps", source), ("number", f"{source}_number")):
+            if accept(example, text, judged_as).ok:
+                row[judged]["accepted"] += 1
+                row[judged]["false_accepts"] += truth == "wrong"
+            else:
+                row[judged]["refused"] += 1
+                row[judged]["false_rejects"] += truth != "wrong"
+    for row in by_source.values():
+        for counts in (row["steps"], row["number"]):
+            accepted = max(1, counts["accepted"])
+            refused = max(1, counts["refused"])
+            counts["false_accept_share"] = counts["false_accepts"] / accepted
+            counts["false_reject_share"] = counts["false_rejects"] / refused
+    return by_source
+
+
+def new_counts():
+    counts = {"unfinished": 0, "same": 0, "other": 0, "wrong": 0}
+    for judged in ("steps", "number"):
+        counts[judged] = {"accepted": 0, "false_accepts": 0, "refused": 0, "false_rejects": 0}
+    return counts

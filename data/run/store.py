@@ -1,19 +1,20 @@
 """store.py - everything expensive is a row: made once, found by its key, never replaced.
 
 A row is an attempt, a test answer, the log-likelihoods of a benchmark item, a KL, a verdict on a
-program. Its key is a digest of all that it was made from. Who asks for rows gets those whose key is
-there, and the others are made, a chunk at a time, and appended:
+program. Its key is a digest of all that it was made from. Rows whose key is there are read, and the
+others are made, a chunk at a time, and appended:
 
     store.rows("own answers", wanted, made_from, make)
 
-A line of the file is a chunk, rows that were made together. It is there whole or not at all: in a
-batch of bf16 numbers the company of a row can change its last digit, so half a chunk is never made
+A line of the file is a chunk, rows that were made together. It is there whole or not at all. In
+bf16 the other rows of a batch can change the last digit of a row, so half a chunk is never made
 again alone.
 
     {"made from": {"the weights": "9c..", "the settings": "e1.."}, "seconds": 12.3,
      "rows": [["own train-1 0", "77.." (its prompt), {"ids": [..], ..}], ..], "digest": "5a.."}
 
-A line that is cut off, edited by hand or of another version is left out, and its rows are made again.
+A line that is cut off, edited by hand or of another version is left out, and its rows are made
+again.
 """
 import json
 import os
@@ -29,10 +30,10 @@ class Store:
     """The rows in one file. read_only: new ones live in memory only."""
 
     def __init__(self, path, read_only=False):
-        self.path, self.read_only = path, read_only
+        self.path = path
+        self.read_only = read_only
         self.found = {}              # key -> row
-        self.made_before = {}        # name -> what rows of this name were made from, to say what changed
-        self.new = 0                 # rows made by this process
+        self.made_before = {}        # name -> what its rows were made from, to say what changed
         damaged = 0
         for line in self.lines():
             chunk = read_chunk(line)
@@ -41,7 +42,8 @@ class Store:
             else:
                 self.take(chunk)
         if damaged:
-            print(f"{path}: {damaged} damaged or older lines are left out; what was in them is made again", flush=True)
+            print(f"{path}: {damaged} damaged or older lines are left out; "
+                  "what was in them is made again", flush=True)
 
     def lines(self):
         if not self.path.is_file():
@@ -50,7 +52,7 @@ class Store:
         return [line for line in text.split("\n") if line.strip()]
 
     def take(self, chunk):
-        """Rows of a chunk are found from now on."""
+        """Take the rows of a chunk into memory."""
         seconds = chunk["seconds"] / max(1, len(chunk["rows"]))
         for name, part, row in chunk["rows"]:
             parts = chunk["made from"] | {"prompt": part}
@@ -58,9 +60,16 @@ class Store:
             self.made_before.setdefault(name, []).append(parts)
 
     def missing(self, wanted, made_from):
-        """Those of `wanted` whose row is not there. wanted: [(name, digest of what is asked, job)]."""
-        return [(name, part, job) for name, part, job in wanted
-                if digest(name, made_from | {"prompt": part}) not in self.found]
+        """Those of `wanted` whose row is not there.
+
+        wanted: [(name, digest of what is asked, job)].
+        """
+        missing = []
+        for name, part, job in wanted:
+            key = digest(name, made_from | {"prompt": part})
+            if key not in self.found:
+                missing.append((name, part, job))
+        return missing
 
     def there(self, wanted, made_from):
         """The rows that are there, in the order of `wanted`."""
@@ -80,14 +89,15 @@ class Store:
                 some = missing[i:i + chunk]
                 began = time.time()
                 made = make([job for _, _, job in some], progress)
-                rows = [[name, part, row] for (name, part, _), row in zip(some, made, strict=True)]
-                self.append({"made from": made_from, "seconds": round(time.time() - began, 3),
-                             "rows": rows})
-                self.new += len(rows)
+                rows = []
+                for (name, part, _), row in zip(some, made, strict=True):
+                    rows.append([name, part, row])
+                seconds = round(time.time() - began, 3)
+                self.append({"made from": made_from, "seconds": seconds, "rows": rows})
         return self.there(wanted, made_from)
 
     def what_changed(self, missing, made_from):
-        """"300 are made again, because the prompts changed"; "" where none of them was made before."""
+        """"300 of 400 are made anew, because the prompts changed"; "" if none was made before."""
         again = 0
         changed = {}                 # an ordered set
         for name, part, _ in missing:
@@ -96,20 +106,22 @@ class Store:
             if before:
                 again += 1
                 differences = [[p for p in parts if old.get(p) != parts[p]] for old in before]
-                changed |= dict.fromkeys(min(differences, key=len))
+                fewest = min(differences, key=len)
+                changed |= dict.fromkeys(fewest)
         if not again:
             return ""
-        names = " and ".join("the prompts" if part == "prompt" else part for part in changed)
-        return f"{again} of {len(missing)} are made anew, because {names} changed"
+        names = ["the prompts" if part == "prompt" else part for part in changed]
+        why = f"{' and '.join(names)} changed"
+        return f"{again} of {len(missing)} are made anew, because {why}"
 
     def append(self, chunk):
-        """Write a chunk, whole or not at all, and take it."""
+        """Write a chunk, whole or not at all, and take its rows into memory."""
         chunk = {"format": FORMAT} | chunk
         chunk["digest"] = digest(chunk)
         if not self.read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "ab") as file:
-                # A line of its own, even after one that a kill or a full disk has cut off.
+                # Starts a new line even after one that a kill or a full disk has cut off.
                 start = b"\n" if file.tell() else b""
                 file.write(start + json.dumps(chunk).encode())
                 file.flush()

@@ -1,8 +1,9 @@
-"""training.py - what is wrapped around sampling and training: progress, memory, checkpoints of a cell that takes long.
+"""training.py - what is wrapped around sampling and training: progress, memory, checkpoints.
 
-s3ft.finetune is a plain loop that tells a Journal of every step. The journal counts it and now and then writes the state to disk.
-When memory runs out the same step is tried again with half the micro-batch. None of it changes what is trained on: a step depends
-on the weights, the optimiser and its own number alone.
+s3ft.finetune is a plain loop that tells a Journal of every step. The journal shows progress and now
+and then writes the state to disk. When memory runs out, the same step is tried again with half the
+micro-batch. None of it changes what is trained on: a step depends on the weights, the optimiser and
+its own number alone.
 """
 import gc
 import json
@@ -19,18 +20,24 @@ from data.chat import say_once
 from data.checkpoint import write_tensors
 from data.run.progress import Progress
 
-EVERY, SHARE = 300, 20          # seconds between two checkpoints inside a cell, and so many times what writing one takes
-WORTH = 60                       # a training of so many seconds is also kept while its cell is being measured
+EVERY = 300         # at least so many seconds between two checkpoints of a training,
+SHARE = 20          # and at least so many times the seconds that writing one takes
+WORTH = 60          # a training of more seconds is also written at its end, until it is measured
 
 
 # ---------------------------------------------------------------- memory
 
 def memory_of(device):
-    """Bytes that this device has in all (what is free changes from run to run; the size of a micro-batch must not)."""
+    """Bytes that this device has in all.
+
+    Not those that are free, which change from run to run: the size of a micro-batch must not.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):      # a container's own
+    container_limits = ("/sys/fs/cgroup/memory.max",                        # cgroup version 2
+                        "/sys/fs/cgroup/memory/memory.limit_in_bytes")      # and 1
+    for limit in container_limits:
         try:
             total = min(total, int(Path(limit).read_text()))
         except (OSError, ValueError):
@@ -39,25 +46,37 @@ def memory_of(device):
 
 
 def bytes_per_token(config, dtype):
-    """Roughly what the layers keep of a training token for the backward pass (measured: 18 D + 7 I numbers in each)."""
-    return config.num_hidden_layers * (18 * config.hidden_size + 7 * config.intermediate_size) * dtype.itemsize
+    """Roughly what the layers keep of a training token for the backward pass."""
+    numbers = 18 * config.hidden_size + 7 * config.intermediate_size        # of a layer, measured
+    return config.num_hidden_layers * numbers * dtype.itemsize
 
 
 def micro_budget(lm, dtype, longest):
-    """(tokens in a micro-batch, whether to checkpoint activations): an eighth of a GPU's memory, 1 GiB on a processor, which larger
-    products do not make faster, and no more than is any use.
+    """(tokens in a micro-batch, whether to checkpoint activations). longest: tokens of an example.
 
-    Depends on the model and the machine's size only, so that a repeated run computes the same.
+    The activations may take an eighth of the memory, on a CPU at most 1 GiB. Above 16384 tokens
+    (CPU: 2048) a larger micro-batch is no faster. The answer depends on the model, the data and the
+    machine's size only, so that a repeated run computes the same.
     """
-    device, each = next(lm.parameters()).device, bytes_per_token(lm.config, dtype)
+    device = next(lm.parameters()).device
+    each = bytes_per_token(lm.config, dtype)
     memory = memory_of(device)
-    most, room = (16384, memory / 8) if device.type == "cuda" else (2048, min(2**30, memory / 8))
-    return max(256, min(most, int(room / each))), longest * each > memory / 4
+    room = memory / 8
+    most = 16384
+    if device.type != "cuda":
+        room = min(2**30, room)
+        most = 2048
+    tokens = max(256, min(most, int(room / each)))
+    checkpointing = longest * each > memory / 4
+    return tokens, checkpointing
 
 
 def out_of_memory(error):
+    """Does this exception say that memory ran out?"""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
     words = ("allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
-    return isinstance(error, torch.OutOfMemoryError) or isinstance(error, RuntimeError) and any(w in str(error) for w in words)
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in words)
 
 
 def release():
@@ -67,7 +86,10 @@ def release():
 
 
 def within_memory(work, lm, *args, **kwargs):
-    """work(lm, ...); whenever memory runs out, again with half as much at once. Results do not depend on what shares a batch."""
+    """work(lm, ...); whenever memory runs out, again with half as many rows at once.
+
+    UserError where a row or two at once are still too many.
+    """
     while True:
         try:
             return work(lm, *args, **kwargs)
@@ -75,72 +97,76 @@ def within_memory(work, lm, *args, **kwargs):
             if not out_of_memory(error):
                 raise
         if lm.batch_share < 1 / 128:        # a row or two at once
-            raise UserError("the model does not fit this device's memory; take a smaller one or --device cpu")
+            raise UserError("the model does not fit this device's memory; "
+                            "take a smaller one or --device cpu")
         lm.batch_share /= 2
         say_once("out of memory: going on with fewer rows at once")
-        release()                           # here, since the exception's traceback, which is gone now, kept tensors alive
+        release()            # after the except block, when its traceback no longer holds tensors
 
 
 # ---------------------------------------------------------------- training that survives
 
 class Journal:
-    """What s3ft.finetune tells of each step: shows progress, and now and then writes the state to disk.
+    """What s3ft.finetune tells of each step. It shows progress and now and then saves the state.
 
-    path: the file for the state on the way (None: no file). One that is there and has this key, of
-    everything that the weights depend on, is taken up.
-    progress(label, total) -> a function to call with the number of new steps.
+    path: the file for the state (None: no file). key: a digest of all that the weights depend on.
+    If the file is there and has this key, the training goes on from it.
     """
 
-    def __init__(self, path=None, key=None, progress=Progress):
-        self.path, self.key, self.progress = path, key, progress
+    def __init__(self, path=None, key=None):
+        self.path = path
+        self.key = key
         self.budget = None           # tokens of a micro-batch, once `train` has set it
         self.checkpointing = None
         self.losses = []             # of the steps taken so far
-        self.seconds = 0.0           # that these took in an earlier run
-        self.optimiser = None        # of an attempt at training that ran out of memory
+        self.lm = None               # the model that is trained,
+        self.optimiser = None        # and its optimiser: kept for the next try after an error
         self.tensors = None          # weights and moments from the file
         self.bar = None
         self.saved = time.time()     # when the state was written last,
-        self.cost = 0.0              # and how long that took
-        state = path and read_state(path, key)
+        self.cost = 0.0              # and how many seconds that took
+        seconds = 0.0                # of training in earlier runs
+        state = read_state(path, key) if path else None
         if state:
-            self.tensors, self.losses, self.seconds, self.budget, self.checkpointing = state
+            self.tensors, self.losses, seconds, self.budget, self.checkpointing = state
             print(f"  going on after step {len(self.losses)}", file=sys.stderr, flush=True)
-        self.began = time.time() - self.seconds
+        self.began = time.time() - seconds
 
     def take_up(self, lm, optimiser):
-        """Put what there is into lm and the new optimiser -> the losses of the steps taken so far."""
+        """Put the state of the steps taken so far into lm and the new optimiser -> their losses."""
         if self.tensors is not None:
             put_state(lm, optimiser, self.tensors)
             self.tensors = None
         elif self.optimiser is not None and self.losses:
             optimiser.load_state_dict(self.optimiser.state_dict())
-        self.lm, self.optimiser = lm, optimiser
+        self.lm = lm
+        self.optimiser = optimiser
         return list(self.losses)
 
     def total_seconds(self):
-        """What the training took so far, earlier starts included."""
+        """Seconds of training so far, earlier runs included."""
         return time.time() - self.began
 
     def step(self, losses, steps):
         """A step was taken; steps: how many there are in all."""
         self.losses = list(losses)
         if self.bar is None:
-            self.bar = self.progress("fine-tuning, steps", steps)
+            self.bar = Progress("fine-tuning, steps", steps)
             self.bar(len(losses) - 1)
         self.bar(1)
         now = time.time()
         due = now - self.saved > max(EVERY, SHARE * self.cost)
         last_of_many = len(losses) == steps and now - self.began > WORTH
         if self.path and (due or last_of_many):
-            write_state(self.path, self.key, self.lm, self.optimiser, losses, now - self.began, self.budget)
+            write_state(self.path, self.key, self.lm, self.optimiser, losses, now - self.began,
+                        self.budget)
             self.saved = time.time()
             self.cost = self.saved - now
 
 
 def train(finetune, lm, targets, close_id, settings, dtype, journal):
     """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
-    half the micro-batch."""
+    half the micro-batch. UserError where nothing smaller is left to try."""
     if journal.budget is None:
         longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
         journal.budget, journal.checkpointing = micro_budget(lm, dtype, longest)
@@ -154,7 +180,7 @@ def train(finetune, lm, targets, close_id, settings, dtype, journal):
             if not out_of_memory(error):
                 raise
         lm.zero_grad(set_to_none=True)
-        release()                # here, after the exception and what its traceback held are gone
+        release()            # after the except block, when its traceback no longer holds tensors
         if journal.budget > 128:
             journal.budget //= 2
         elif not lm.checkpointing:
@@ -182,8 +208,10 @@ def write_state(path, key, lm, optimiser, losses, seconds, budget):
 
 
 def read_state(path, key):
-    """(tensors, losses, seconds, budget, checkpointing) of a file that write_state left for this key;
-    None where there is none, or a damaged one."""
+    """(tensors, losses, seconds, budget, checkpointing) from the file of write_state.
+
+    None where there is no file, or it is damaged or has another key.
+    """
     try:
         with safe_open(path, "pt") as f:
             if f.metadata().get("key") != key:

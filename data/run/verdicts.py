@@ -1,8 +1,8 @@
 """verdicts.py - what the judge says, each text judged once.
 
-Reading a number off a text costs nothing, so such verdicts are made anew in every run. Running a
-program costs a process: those are rows in OUT/verdicts/rows.jsonl, made from the program, its tests
-and the code that judges. Two programs run at a time.
+Reading a number off a text costs nothing, so such verdicts are made again in every run. Running a
+program costs a process, so its verdict is kept: a row in OUT/verdicts/rows.jsonl, made from the
+program, its tests and the code that judges. Two programs run at a time.
 """
 import sys
 
@@ -14,7 +14,8 @@ from data.run.store import Store
 
 
 def check_sandbox(task, options):
-    """Fail before sampling: UserError where generated code cannot be contained (and --unsafe-code was not given)."""
+    """Fail before sampling: UserError where generated code cannot be contained, unless
+    --unsafe-code was given."""
     if getattr(task, "runs_code", False):
         sandbox.UNSAFE = options.unsafe_code
         sandbox.check()
@@ -40,6 +41,7 @@ class Verdicts:
         return self.of(example, text, None)
 
     def of(self, example, text, source):
+        """The verdict on an attempt from this source; on an answer where source is None."""
         name = self.name(example, text, source)
         if name not in self.known:
             self.judge_all([(example, text, source)])
@@ -48,34 +50,46 @@ class Verdicts:
     def name(self, example, text, source):
         return digest(text, source, self.task.truth(example))
 
-    def prepare(self, examples, texts, source):
-        """Judge lines of attempts.jsonl or answers.jsonl together, which is faster where programs run.
+    def prepare(self, examples, rows, source):
+        """Judge lines of attempts.jsonl or answers.jsonl together: programs then run two at a time.
 
-        source: that of attempts; None for answers.
+        examples: that of each line. source: that of attempts; None for answers.
         """
-        if self.store is not None:
-            self.judge_all([(example, row["text"], source) for example, row in zip(examples, texts)
-                            if source is None or row["finish_reason"] == "end"])
+        if self.store is None:
+            return
+        cases = []
+        for example, row in zip(examples, rows):
+            if source is None or row["finish_reason"] == "end":     # no other attempt is judged
+                cases.append((example, row["text"], source))
+        self.judge_all(cases)
 
     def judge_all(self, cases):
-        """Verdicts on cases (example, text, source), of which those that are known are left out."""
-        by_name = {self.name(*case): case for case in cases}
-        new = {name: case for name, case in by_name.items() if name not in self.known}
+        """Put the verdicts on cases (example, text, source) into self.known."""
+        new = {}
+        for case in cases:
+            name = self.name(*case)
+            if name not in self.known:
+                new[name] = case
         if self.store is None:
-            self.known |= {name: self.verdict(*case) for name, case in new.items()}
+            for name, case in new.items():
+                self.known[name] = self.verdict(*case)
             return
         wanted = [(name, "", case) for name, case in new.items()]
-        rows = self.store.rows("programs", wanted, {"the code that judges": self.code()}, self.run_programs, 100)
+        made_from = {"the code that judges": self.code()}
+        rows = self.store.rows("programs", wanted, made_from, self.run_programs, 100)
         for name, row in zip(new, rows, strict=True):
-            self.known[name] = judge.Verdict(row["ok"], row["rule"], row["extracted"], row["reason"], row["scores"])
+            self.known[name] = judge.Verdict(row["ok"], row["rule"], row["extracted"],
+                                             row["reason"], row["scores"])
 
     def run_programs(self, cases, progress):
+        """-> one row a case. UserError where the sandbox failed: that is no wrong answer."""
         futures = [self.pool.submit(self.verdict, *case) for case in cases]
         rows = []
         for future in futures:
             verdict = future.result()
-            if verdict.rule == "harness":                # trouble of ours is never a wrong answer
-                raise UserError(f"a program could not be run ({verdict.reason}); give the same command again, what is finished is kept")
+            if verdict.rule == "harness":
+                raise UserError(f"a program could not be run ({verdict.reason}); "
+                                "give the same command again, what is finished is kept")
             rows.append({"ok": verdict.ok, "rule": verdict.rule, "extracted": verdict.extracted,
                          "reason": verdict.reason, "scores": verdict.scores})
             progress(1)
@@ -87,5 +101,8 @@ class Verdicts:
         return self.task.accept(example, text, source)
 
     def code(self):
-        modules = (judge, code_blocks, asserts, sandbox, sandbox_child, sys.modules[type(self.task).__module__])
-        return digest([code_of(module) for module in modules], sys.version_info[:2], sandbox.UNSAFE)
+        """Fingerprint of all that a verdict on a program depends on besides program and tests."""
+        task_module = sys.modules[type(self.task).__module__]
+        modules = (judge, code_blocks, asserts, sandbox, sandbox_child, task_module)
+        code = [code_of(module) for module in modules]
+        return digest(code, sys.version_info[:2], sandbox.UNSAFE)

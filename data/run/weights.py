@@ -1,13 +1,13 @@
-"""weights.py - models that may not be needed: a key, the file of their rows, and a way to make them.
+"""weights.py - models that may not be needed: a key, their rows, and a way to make them.
 
-    OUT/models/base-1a2b3c4d/rows.jsonl                  what the base model said and scored
+    OUT/models/base-1a2b3c4d/rows.jsonl                  the base model's texts and scores
     OUT/models/s3ft-lr0.0003-e2-s0-5e6f7a8b/rows.jsonl   the same of a tuned model, named by its key
     .../weights.json                                     what it was trained from, losses, seconds
-    .../state.safetensors                                on the way: weights, optimiser and step
-    .../model.safetensors, adapter_model.safetensors, merged/    what --keep says
+    .../state.safetensors                                during training: weights, optimiser, step
+    .../model.safetensors, adapter_model.safetensors, merged/    as --keep says
 
-A finished run finds all its rows and loads no model. A model's folder is never used for another one:
-other targets, settings or code have another key, and going back finds the old rows.
+A finished run finds all its rows and loads no model. A model's folder is never used for another
+one: other targets, settings or code have another key, and going back finds the old rows.
 """
 import copy
 import time
@@ -18,16 +18,24 @@ from data.files import digest, read_json, write_json
 from data.run import training
 from data.run.store import Store
 
-WHOLE, MERGED, ADAPTER = "model.safetensors", "merged/model.safetensors", "adapter_model.safetensors"
+WHOLE = "model.safetensors"
+MERGED = "merged/model.safetensors"          # the same with --lora
+ADAPTER = "adapter_model.safetensors"
 
 
 class Weights:
     """One model: the base model, or a tuned one."""
 
     def __init__(self, run, label, parts, train=None, keep=False, targets=()):
-        """parts: {what it depends on: value}. train(base, sampler, journal) -> the tuned model; None
-        for the base model. keep: whether its checkpoint is kept when it is trained."""
-        self.run, self.label, self.train, self.keep, self.targets = run, label, train, keep, targets
+        """parts: {what it depends on: value}. keep: whether its checkpoint is kept.
+
+        train(base, sampler, journal) -> the tuned model; None for the base model.
+        """
+        self.run = run
+        self.label = label
+        self.train = train
+        self.keep = keep
+        self.targets = targets
         self.parts = {name: digest(value) for name, value in parts.items()}
         self.key = digest(self.parts)
         self.folder = run.out / "models" / f"{label}-{self.key[:8]}"
@@ -40,23 +48,25 @@ class Weights:
         """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
 
         wanted: [(name, digest of what is asked, job)]. code: the functions that make the rows.
-        make(lm, jobs, progress) -> rows. With run.planning nothing is made: what is lacking is
-        counted, and what is there returned.
+        make(lm, jobs, progress) -> rows. With run.planning nothing is made: the rows that are
+        lacking are counted, and those that are there returned.
         """
         run = self.run
-        made_from = {"the weights": self.key, "the settings": digest(settings), "the code": run.code(*code)}
+        made_from = {"the weights": self.key, "the settings": digest(settings),
+                     "the code": run.code(*code)}
         if run.planning:
             run.plan.count(self, label, wanted, made_from)
             return self.store.there(wanted, made_from)
         if not self.store.missing(wanted, made_from):
             return self.store.there(wanted, made_from)
-        lm = run.models.of(self)     # first, as loading and training are no part of the rows' time
+        lm = run.models.of(self)     # now: loading and training are no part of the rows' seconds
 
         def make_and_note(jobs, progress):
             began = time.time()
             rows = make(lm, jobs, progress)
             run.note(jobs, rows, time.time() - began)
             return rows
+
         return self.store.rows(label, wanted, made_from, make_and_note, chunk or run.chunk)
 
     # ---- its checkpoint
@@ -75,15 +85,21 @@ class Weights:
         return name in sizes and path.is_file() and path.stat().st_size == sizes[name]
 
     def why_trained(self):
-        """Why it has to be trained, "" if it was never heard of."""
+        """Why it has to be trained again, "" if it never was."""
         if self.record.get("files"):
             return "its checkpoint is not there any more"
         if self.record:
             return "its weights were not kept"
-        before = [read_json(path) for path in self.folder.parent.glob(f"{self.label}-*/weights.json")]
-        changed = [[name for name in self.parts if old.get("parts", {}).get(name) != self.parts[name]]
-                   for old in before if old]
-        return f"{' and '.join(min(changed, key=len))} changed" if changed else ""
+        changes = []                 # of each model with this label: the parts that differ
+        for path in self.folder.parent.glob(f"{self.label}-*/weights.json"):
+            old = read_json(path)
+            if old and path.parent != self.folder:
+                old_parts = old.get("parts", {})
+                changes.append([p for p in self.parts if old_parts.get(p) != self.parts[p]])
+        if not changes:
+            return ""
+        fewest = min(changes, key=len)
+        return f"{' and '.join(fewest)} changed"
 
     def open(self, models):
         """Load the tuned model, or train it."""
@@ -93,8 +109,8 @@ class Weights:
                 self.write(lm)
             return lm
         why = self.why_trained()
-        say = f"{self.folder.name}: {len(self.targets)} targets"
-        print(say + (f", trained again, because {why}" if why else ""), flush=True)
+        again = f", trained again, because {why}" if why else ""
+        print(f"{self.folder.name}: {len(self.targets)} targets{again}", flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = training.Journal(self.folder / "state.safetensors", self.key)
         lm = self.train(models.base(), models.sampler(), journal)
@@ -108,7 +124,7 @@ class Weights:
         return lm
 
     def reopen(self, models):
-        """The tuned model as it was when it was measured, from its folder."""
+        """Load the tuned model from its folder, as it was when it was measured."""
         o = self.run.options
         if not o.lora:
             return model.load(self.folder, o.device)[0].to(self.run.sample_dtype)
@@ -123,7 +139,7 @@ class Weights:
         return lm.eval()
 
     def write(self, lm):
-        """Store the tuned model (an adapter always, whole checkpoints as --keep says) and its record."""
+        """Write the tuned model (an adapter always, the whole as --keep says) and its record."""
         o = self.run.options
         if o.lora:
             base = o.model if o.commit is None else f"{o.model.partition('@')[0]}@{o.commit}"
@@ -136,7 +152,7 @@ class Weights:
         write_json(self.folder / "weights.json", self.record)
 
     def done(self):
-        """All that was wanted of it is measured: the state of its training is not needed any more."""
+        """All that was wanted of it is measured, so the state of its training can go."""
         (self.folder / "state.safetensors").unlink(missing_ok=True)
 
 
