@@ -158,13 +158,17 @@ def judge_attempt(attempt):
 
 
 def report(attempts, verdicts):
-    """The shares accepted and refused, by source and rule, as lines."""
+    """The shares accepted and refused, by source and rule, as lines: a count for each settings."""
     ids = {attempt["id"] for attempt in attempts}
     lines = [f"{len(attempts)} attempts at {len(ids)} examples"]
     width = max(len(verdict.rule) for verdict in verdicts)
-    by_source = {}                                     # source: Counter of (ok, rule)
+    settings = {settings_of(attempt) for attempt in attempts}
+    by_source = {}                                     # source, and settings: Counter of (ok, rule)
     for attempt, verdict in zip(attempts, verdicts):
-        counts = by_source.setdefault(attempt["source"], Counter())
+        source = attempt["source"]
+        if len(settings) > 1:
+            source += settings_of(attempt)
+        counts = by_source.setdefault(source, Counter())
         counts[verdict.ok, verdict.rule] += 1
     for source, counts in by_source.items():
         total = counts.total()
@@ -176,6 +180,14 @@ def report(attempts, verdicts):
                     word = "accepted" if ok else "refused"
                     lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
     return lines
+
+
+def settings_of(attempt):
+    """The settings that an attempt was sampled with, as " (temperature 0.8, samples 4)", or ""."""
+    settings = attempt.get("settings")
+    if not isinstance(settings, dict):
+        return ""
+    return f" ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
 # ---- The command line ----------------------------------------------------------------------------
