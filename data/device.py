@@ -1,5 +1,6 @@
 """device.py - which device to compute on, in which dtype, and with how many threads."""
 import functools
+import math
 import os
 import time
 
@@ -58,15 +59,19 @@ def free_threads():
 
 
 def threads_for(most, got):
-    """Of `most` threads as many as had a core of their own, when all of them together `got` so many cores."""
+    """Of `most` threads those that had a core of their own, when all of them together got `got`."""
     if got > most - 0.3:                     # a little noise is no other work
         return most
     return max(1, int(got))
 
 
 def cores_got(seconds=0.4):
-    """How many cores this process gets when all its threads compute: measured, since the load average is a minute late."""
-    square = torch.ones(384, 384)
+    """How many cores this process gets when all its threads compute.
+
+    Measured, since the load average is a minute late and does not know a container's limit.
+    """
+    side = 256 * math.ceil(math.sqrt(torch.get_num_threads()))      # enough work for each thread
+    square = torch.ones(side, side)
     square @ square                          # the threads are started
     began = time.perf_counter()
     computed = time.process_time()
