@@ -54,7 +54,7 @@ from data.benchmarks import loglikelihoods
 from data.files import digest, number_of
 from data.run import folder, show
 from data.run.run import Run, open_model
-from data.run.training import train, within_memory
+from data.run.training import train_within_memory, within_memory
 from data.run.verdicts import check_sandbox
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
@@ -170,6 +170,7 @@ def rewrite(task, example):
 
 
 def chat(task, example, pieces):
+    """The pieces as one message of the user, after the task's history."""
     text = "\n\n".join(piece for piece in pieces if piece)
     return task.history(example) + [{"role": "user", "content": text}]
 
@@ -187,7 +188,7 @@ def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
     return jobs
 
 
-def wanted(jobs):
+def for_store(jobs):
     """Jobs as the run's store takes them: each with a name, and a digest of what is asked."""
     return [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
             for job in jobs]
@@ -415,7 +416,7 @@ def test_answers(run, weights, task, questions, settings):
     first = questions.seed * settings.samples if settings.temperature else 0
     jobs = make_jobs(task, run.tokenizer, questions.test, "answer", settings.samples, first)
     how = [settings.max_new_tokens, settings.temperature]
-    return weights.rows("test", wanted(jobs), how, [answers], answer)
+    return weights.rows("test", for_store(jobs), how, [answers], answer)
 
 
 def probe_of(base_answers, settings):
@@ -442,6 +443,7 @@ def divergence(base, tuned, probe):
     """
     device = next(base.parameters()).device
     rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
+    # An answer is cut into batches as a target is; an empty one has nothing to compare.
     said = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
     total = 0.0
     count = 0
@@ -504,7 +506,7 @@ def measure(run, weights, task, questions, probe, settings):
     def divergences(lm, probes, progress):
         return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
 
-    held_back = wanted(make_jobs(task, run.tokenizer, questions.validation, "answer"))
+    held_back = for_store(make_jobs(task, run.tokenizer, questions.validation, "answer"))
     measured = {
         "validation": weights.rows("validation", held_back, [length, 0.0], [answers], greedy),
         "test": test_answers(run, weights, task, questions, settings),
@@ -527,14 +529,15 @@ def measure_benchmark(run, weights, benchmark):
         def score(lm, items, progress):
             return score_options(lm, tokenizer, items, progress)
 
-        return weights.rows(benchmark.name, benchmark.wanted(), [],
+        return weights.rows(benchmark.name, benchmark.for_store(), [],
                             [score_options, loglikelihoods], score, benchmark.chunk)
 
     def answer(lm, jobs, progress):
         return answers(lm, tokenizer, benchmark.task, jobs, benchmark.max_new_tokens, 0.0, progress)
 
-    jobs = wanted(make_jobs(benchmark.task, tokenizer, benchmark.items, "answer"))
-    return weights.rows(benchmark.name, jobs, [benchmark.max_new_tokens], [answers], answer)
+    jobs = make_jobs(benchmark.task, tokenizer, benchmark.items, "answer")
+    how = [benchmark.max_new_tokens]
+    return weights.rows(benchmark.name, for_store(jobs), how, [answers], answer)
 
 
 # ---------------------------------------------------------------- 7. from questions to the table
@@ -583,13 +586,16 @@ def carry_out(run, task, questions, options):
         return answers(lm, tokenizer, task, jobs, sampling.max_new_tokens, sampling.temperature,
                        progress)
 
+    def figure2(lm, pairs, progress):
+        return log_probabilities(lm, tokenizer, task, pairs)
+
     for seed, mine in questions.items():
         # Greedy attempts are the same for every seed; sampled ones are not: each seed has its own.
         first = seed * sampling.samples if sampling.temperature else 0
 
         def attempts_of(kind, examples):
             jobs = make_jobs(task, tokenizer, examples, kind, sampling.samples, first)
-            return run.attempts(seed, wanted(jobs), sampling, [answers], sample)
+            return run.attempts(seed, for_store(jobs), sampling, [answers], sample)
 
         methods = run.lacking(seed)             # {method: sources} of cells that --results lacks
         base_answers = []
@@ -616,27 +622,27 @@ def carry_out(run, task, questions, options):
 
                 def tune(base, sampler, journal):
                     lm = trainable_model(base, sampler, settings)
-                    return train(finetune, lm, targets, tokenizer.close_id, settings,
-                                 run.train_dtype, journal)
+                    return train_within_memory(finetune, lm, targets, tokenizer.close_id,
+                                               settings, run.train_dtype, journal)
 
                 tuned = run.tuned(method, settings, targets, tune)
                 measured = measure(run, tuned, task, mine, probe, measuring)
                 run.add_cell(method, lr, mine, tuned, measured, methods[method])
+    run.measure_figure2(questions, figure2)
 
 
 def compare(options, task):
     """Base and methods on one task, from questions to the table -> results (None for --plan)."""
     test = task.load("test")
-    train_examples = task.load("train") if options.methods else []     # --methods base: none
+    train = task.load("train") if options.methods else []       # --methods base trains nothing
     validation = folder.load_validation(options, task)
     benchmarks = abilities.load(options)
     config, tokenizer, parameters = open_model(options)
     folder.check_rates(options, validation)
     new = new_items.draw(options, benchmarks) if options.new_items else None
-    train_examples, dropped = folder.fitting(train_examples, task, tokenizer,
-                                             config.max_position_embeddings,
-                                             options.max_new_tokens, ask, rewrite)
-    questions = draw_questions(options, train_examples, validation, test, benchmarks)
+    train, dropped = folder.fitting(train, task, tokenizer, config.max_position_embeddings,
+                                    options.max_new_tokens, ask, rewrite)
+    questions = draw_questions(options, train, validation, test, benchmarks)
     this_file = sys.modules[__name__]                           # run takes fingerprints of it
     with Run(options, task, tokenizer, config, parameters, this_file) as run:
         run.dropped = dropped
@@ -651,11 +657,7 @@ def compare(options, task):
             return None
         run.start(planning=False)
         carry_out(run, task, questions, options)
-
-        def figure2(lm, pairs, progress):
-            return log_probabilities(lm, tokenizer, task, pairs)
-
-        results = run.results(questions, figure2)
+        results = run.results(questions)
         if options.show:
             show.show(options.show, run, questions)
     print(tables.table(results))

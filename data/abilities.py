@@ -43,7 +43,7 @@ class Ability:
         """Rows in a chunk: minutes, and enough of a subject to share its five shots."""
         return 256 if self.task is None else None
 
-    def wanted(self):
+    def for_store(self):
         """Items of multiple choice as a run's store takes them: each with a name, and a digest of what it asks."""
         return [(f"{self.name} {item.id}", digest(item.contexts, item.endings), item) for item in self.items]
 

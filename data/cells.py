@@ -18,12 +18,10 @@ edited by hand (its digest tells) or of another format is left out, and its cell
 
 A run also writes its cells to OUT/cells.jsonl, so that --report OUT shows those of all commands.
 """
-import json
-import os
 from pathlib import Path
 
 from data import UserError, new_items
-from data.files import digest
+from data.files import append_sealed, digest, unsealed
 from data.tables import NAMES, chosen_rates, plural, shown
 
 FORMAT = 2
@@ -70,7 +68,7 @@ def read(path):
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        record = read_line(line)
+        record = unsealed(line, FORMAT)
         if record is None:
             damaged.append(str(number))
         else:
@@ -80,18 +78,6 @@ def read(path):
     lines = f"{plural('line', len(damaged))} {', '.join(damaged)}"
     verb = "is" if len(damaged) == 1 else "are"
     return records, [f"{path}: {lines} {verb} damaged or of another format, and left out"]
-
-
-def read_line(line):
-    """The record in a line; None where it is damaged or of another format."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        return None
-    its_digest = record.pop("digest", None)
-    return record if its_digest == digest(record) else None
 
 
 def latest(records):
@@ -106,17 +92,7 @@ def append(path, name, content):
     """
     record = {"format": FORMAT, "name": name}
     record |= {part: content[part] for part in PARTS if part in content}
-    line = json.dumps(record | {"digest": digest(record)}) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        # A line of its own, even after one that a kill or a full disk has cut off.
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                line = "\n" + line
-        file.write(line.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    append_sealed(path, record)
     return content
 
 

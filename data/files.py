@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import json
+import os
 from pathlib import Path
 
 from data.chat import write_atomic
@@ -100,3 +101,32 @@ def read_jsonl(path, fields=()):
         if isinstance(row, dict) and all(name in row for name in fields):
             rows.append(row)
     return rows
+
+
+# ---------------------------------------------------------------- lines that notice damage
+
+def append_sealed(path, record):
+    """Add a record to a file of JSON lines, whole or not at all, with a digest of its content."""
+    line = json.dumps(record | {"digest": digest(record)}) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        # A line of its own, even after one that a kill or a full disk has cut off.
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def unsealed(line, format):
+    """The record in such a line; None where it was cut, edited by hand, or is of another format."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("format") != format:
+        return None
+    its_digest = record.pop("digest", None)
+    return record if its_digest == digest(record) else None

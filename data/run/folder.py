@@ -100,6 +100,15 @@ def find_files(options):
         options.data = str(fetch().parent)
 
 
+def model_name(options):
+    """What a run calls its model; a folder's path stays out of it."""
+    if options.bundled:
+        return "bundled teaching model"
+    if options.commit:
+        return options.model
+    return options.folder.resolve().name
+
+
 def model_key(folder):
     """Fingerprint of the files that decide what a model says. An adapter's includes its base."""
     files = []

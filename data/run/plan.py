@@ -12,6 +12,7 @@ import model
 from data import TASKS, benchmarks
 from data.files import mean
 from data.run import training
+from data.run.folder import model_name
 from data.run.progress import minutes
 
 
@@ -121,12 +122,9 @@ class Plan:
         run = self.run
         task = run.task
         o = run.options
+        name = model_name(o)
         if o.bundled:
-            name = "the bundled teaching model"
-        elif o.commit:
-            name = o.model
-        else:
-            name = o.folder.resolve().name
+            name = f"the {name}"
         line = f"{task.title} on {name} ({run.parameters / 1e6:.1f}M parameters)"
         if task.title.startswith("tiny-") and o.task in TASKS:
             line += (f". This is no {o.task} figure of the literature; for the real thing:\n"
@@ -262,7 +260,7 @@ def try_speed(run, examples, answer):
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     journal = StepTimes()
     began = time.time()
-    training.train(s3ft.finetune, tuned, targets, run.tokenizer.close_id, settings,
+    training.train_within_memory(s3ft.finetune, tuned, targets, run.tokenizer.close_id, settings,
                    run.train_dtype, journal)
     model.remove_lora(lm)
     first = journal.ends[0]

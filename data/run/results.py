@@ -11,6 +11,7 @@ import torch
 import judge
 from data import TASKS, UserError, abilities, cells, tables
 from data.files import digest, mean, write_json, write_jsonl
+from data.run.folder import model_name
 from data.run.statistics import asked_for, copies, judge_errors, thinned
 
 FORMAT = 2                       # of results.json; data/report.py reads this one
@@ -127,16 +128,10 @@ def about(run, questions):
     task = run.task
     settings = {name: getattr(o, name) for name in SETTINGS}
     settings |= {"dtypes": run.dtypes, "judge": task.name}
-    if o.bundled:
-        model_name = "bundled teaching model"
-    elif o.commit:
-        model_name = o.model
-    else:
-        model_name = o.folder.resolve().name
     return {
         "task": task.title,
         "task_name": o.task if o.task in TASKS else None,
-        "model": model_name,
+        "model": model_name(o),
         "commit": o.commit,
         "settings": settings,
         "notes": task.notes,
@@ -248,12 +243,12 @@ def items_asked(run, questions):
     return ids, list(lines.values())
 
 
-def write_results(run, questions, make):
-    """Write what the run used, and results.json -> its content. make: as for `figure2`."""
+def write_results(run, questions):
+    """Write what the run used, and results.json -> its content."""
     o = run.options
     first = questions[o.seeds[0]]
     ids, items = items_asked(run, questions)
-    logprobs = figure2(run, first.train, make)
+    logprobs = run.logprobs
     counts, verdicts = count_attempts(run, questions)
     write_jsonl(run.out / "attempts.jsonl", attempts_of(run, run.used).values())
     write_jsonl(run.out / "verdicts.jsonl", verdicts)

@@ -43,7 +43,7 @@ SHORT = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 # Sources, prompts and attempts are seen in the targets; how a model is measured is in the keys of
 # its rows.
 NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Measuring", "Choice",
-                "Job", "ask", "rewrite", "chat", "make_jobs", "wanted", "answers",
+                "Job", "ask", "rewrite", "chat", "make_jobs", "for_store", "answers",
                 "choose_targets", "make_target", "probe_of", "divergence", "log_probabilities",
                 "test_answers", "score_options", "open_task", "main")
 
@@ -119,6 +119,7 @@ class Run:
         self.planning = None         # True: make nothing, count what is lacking
         self.used = None             # attempts: {seed: {(id, kind): [attempt, ...]}}
         self.rows = None             # of results.json: one a cell
+        self.logprobs = None         # of results.json: Figure 2
         # {kind of work: [tokens, seconds]}
         self.seconds = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}
         self.counted = {}            # tokens of benchmark items
@@ -346,9 +347,14 @@ class Run:
 
     # ---- the end
 
-    def results(self, questions, make):
+    def measure_figure2(self, questions, make):
+        """Figure 2, on training questions of the first seed. make: as in results.figure2."""
+        first = questions[self.options.seeds[0]]
+        self.logprobs = results.figure2(self, first.train, make)
+
+    def results(self, questions):
         """Write what this run used, and results.json -> its content (results.py)."""
-        return results.write_results(self, questions, make)
+        return results.write_results(self, questions)
 
 
 def open_model(options):

@@ -16,11 +16,9 @@ again alone.
 A line that is cut off, edited by hand or of another version is left out, and its rows are made
 again.
 """
-import json
-import os
 import time
 
-from data.files import digest
+from data.files import append_sealed, digest, unsealed
 from data.run.progress import Progress
 
 FORMAT = 1
@@ -36,7 +34,7 @@ class Store:
         self.made_before = {}        # name -> what its rows were made from, to say what changed
         damaged = 0
         for line in self.lines():
-            chunk = read_chunk(line)
+            chunk = unsealed(line, FORMAT)
             if chunk is None:
                 damaged += 1
             else:
@@ -116,26 +114,6 @@ class Store:
 
     def append(self, chunk):
         """Write a chunk, whole or not at all, and take its rows into memory."""
-        chunk = {"format": FORMAT} | chunk
-        chunk["digest"] = digest(chunk)
         if not self.read_only:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab") as file:
-                # Starts a new line even after one that a kill or a full disk has cut off.
-                start = b"\n" if file.tell() else b""
-                file.write(start + json.dumps(chunk).encode())
-                file.flush()
-                os.fsync(file.fileno())
+            append_sealed(self.path, {"format": FORMAT} | chunk)
         self.take(chunk)
-
-
-def read_chunk(line):
-    """The chunk in a line of the file; None where the line is damaged or of another version."""
-    try:
-        chunk = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(chunk, dict) or chunk.get("format") != FORMAT:
-        return None
-    content = {name: value for name, value in chunk.items() if name != "digest"}
-    return chunk if chunk.get("digest") == digest(content) else None

@@ -164,7 +164,7 @@ class Journal:
             self.cost = self.saved - now
 
 
-def train(finetune, lm, targets, close_id, settings, dtype, journal):
+def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal):
     """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
     half the micro-batch. UserError where nothing smaller is left to try."""
     if journal.budget is None:
