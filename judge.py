@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from data import arithmetic, sandbox
-from data.arithmetic import VALUE, fraction, plain
-from data.asserts import check_tests, shown, test_holds, wanted_values
+from data.judging import arithmetic, sandbox
+from data.judging.arithmetic import VALUE, fraction, plain
+from data.judging.asserts import check_tests, shown, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
 from data.judging.spans import ABSTAIN        # not used here: prompts and golds take it from judge
 from data.judging.spans import abstention, em, f1, normal, recall, stands_in
@@ -336,8 +336,8 @@ def span(text, golds):
 
 
 # ---- Part 3: a program that passes its tests -----------------------------------------------------
-# A program is hostile until shown otherwise. It runs in a child process (data/sandbox.py), which
-# never learns what the tests expect: of `assert f(3) == 9` (taken apart in data/asserts.py) it gets
+# A program is hostile until shown otherwise. It runs in a child process (data/judging/sandbox.py), which
+# never learns what the tests expect: of `assert f(3) == 9` (taken apart in data/judging/asserts.py) it gets
 # f(3), it sends back a plain value, and the comparison with 9 is made here. So nothing that a
 # program does to its own process (an object equal to everything, a patched assert, sys.exit(0), a
 # printed "passed") makes it pass.
@@ -346,7 +346,7 @@ def code(text, tests, setup=""):
     """Does the program in `text` pass all of `tests`, a list of assert lines?
 
     setup: code that runs after the program, whose classes it may use. Verdict.scores counts the
-    tests and those passed. UserError where nothing contains generated code (data/sandbox.py).
+    tests and those passed. UserError where nothing contains generated code (data/judging/sandbox.py).
     """
     scores = {"passed": 0, "tests": len(tests)}
     try:
@@ -471,6 +471,6 @@ def target_code(text, tests, setup="", source="own"):
 
 
 if __name__ == "__main__":
-    from data import rejudge      # the command line
+    from data.run import rejudge      # the command line
 
     sys.exit(rejudge.main(sys.argv[1:]))

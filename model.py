@@ -29,9 +29,10 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from data import checkpoint, hub
-from data.chat import LoadError, Tokenizer, read_json, write_atomic
-from data.device import precision, usable  # noqa: F401  (callers ask for model.precision)
+from data.checkpoints import checkpoint, hub
+from data.checkpoints.chat import LoadError, Tokenizer, read_json
+from data.files import write_atomic
+from data.checkpoints.device import precision, usable  # noqa: F401  (callers ask for model.precision)
 from data.fast import prefixes
 
 # How much is computed at once. It changes speed and memory, and results by rounding alone. All but

@@ -42,20 +42,22 @@ import math
 import random
 import sys
 from dataclasses import dataclass, replace
-
 from data import cli             # first, so that Ctrl-C is quiet while torch is being imported
 
 import torch
 import torch.nn.functional as F
 
 import model
-from data import Example, UserError, abilities, load_task, new_items, report, tables
-from data.benchmarks import loglikelihoods
+from data import Example, UserError
+from data.benchmarks import limit_benchmarks, load_benchmarks
+from data.report import report, tables
+from data.tasks import check_sandbox, load_task
+from data.tiny import new_items
+from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import digest, number_of
 from data.run import folder, show
 from data.run.run import Run, open_model
 from data.run.training import train_within_memory, within_memory
-from data.run.verdicts import check_sandbox
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
 METHODS = {
@@ -122,7 +124,7 @@ class Questions:
     train: list                  # of Example
     validation: list
     test: list
-    benchmarks: dict             # what is measured beside the task: {name: data.abilities.Ability}
+    benchmarks: dict             # what is measured beside the task: {name: data.benchmarks.Benchmark}
 
 
 @dataclass(frozen=True)
@@ -404,7 +406,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 #              questions, without their end token.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
-# (data/tables.py, chosen_rates).
+# (data/report/tables.py, chosen_rates).
 
 def test_answers(run, weights, task, questions, settings):
     """The answers of a model to the test questions: rows. settings: Measuring."""
@@ -555,7 +557,7 @@ def draw_questions(options, train, validation, test, benchmarks):
     for seed in options.seeds:
         own_train = draw(train, options.limit, seed)
         own_test = draw(test, options.test_limit, seed)
-        own_benchmarks = abilities.limited(benchmarks, options.benchmark_limit, seed, draw, ask)
+        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw, ask)
         questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
     return questions
 
@@ -636,7 +638,7 @@ def compare(options, task):
     test = task.load("test")
     train = task.load("train") if options.methods else []       # --methods base trains nothing
     validation = folder.load_validation(options, task)
-    benchmarks = abilities.load(options)
+    benchmarks = load_benchmarks(options)
     config, tokenizer, parameters = open_model(options)
     folder.check_rates(options, validation)
     new = new_items.draw(options, benchmarks) if options.new_items else None

@@ -1,10 +1,8 @@
 """data - whatever is not the method: tasks, prompts, files, options, the run folder, the table.
 
-    from data import load_task
-    task = load_task("gsm8k", "data/tiny")
-    task.load("train")[0].question
 """
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +16,18 @@ class UserError(ValueError):
     """Something that the user can mend. The message is one line: what is wrong and what to do."""
 
 
+def say_once(text, said=set()):
+    """Print a line to stderr unless it has been printed before."""
+    if text not in said:
+        said.add(text)
+        print(text, file=sys.stderr)
+
+
+def plural(word, n):
+    """seed -> seed, or seeds where n is not 1."""
+    return word if n == 1 else word + "s"
+
+
 @dataclass(frozen=True)
 class Example:
     """One training or test item. `answer` is the gold as the file has it; the task's `gold` cleans it."""
@@ -25,39 +35,6 @@ class Example:
     question: str
     answer: str
     extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
-
-
-def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
-    """A task by name on the files in `folder`, or the user's own FILE.jsonl with a judge and perhaps a test file.
-
-    -> a Task: an object with
-        load(split)              "train", "validation" or "test" -> list of Example
-        the pieces of its prompts, which s3ft.py joins (`ask`, `rewrite`):
-        history(e)               messages before the question, mostly none
-        question(e), instruction what is asked, and how to answer
-        reference(e), rewriting  how the gold is shown, and how to answer when it is
-        gold(e), text(e, source) the clean gold; the text of a source that needs no sampling (gold, raw, voice)
-        accept(e, text, source)  may this become a target? -> Verdict
-        score(e, text)           is it right? -> Verdict
-        truth(e)                 what a verdict needs, for attempts.jsonl: "judge", "gold", and "tests" and "setup", or "golds"
-        name, title, files       the judge's or the set's name; what the table calls it; the files that it was read from
-        fields, notes            which fields were read (own data); lines that the run prints and keeps in results.json
-    and where it applies: runs_code (verdicts come from running programs), summary(examples, verdicts) (more figures, for
-    readings), alike(e, verdict) (what makes a program a copy of the gold).
-    """
-    if name == "gsm8k":
-        from data.gsm8k import GSM8K
-        return GSM8K(folder)
-    if name == "mbpp":
-        from data.mbpp import MBPP
-        return MBPP(folder, all_asserts)
-    if name in ("nq", "squad"):
-        from data.squad import Reading
-        return Reading(name, folder, test)
-    if name.endswith((".jsonl", ".json")):
-        from data.own import Own
-        return Own(name, judge, test)
-    raise UserError(f"task {name!r} is not known; known: {', '.join(TASKS)}, or a FILE.jsonl of your own")
 
 
 def read_jsonl(path, fields):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data import ALL, SKILLS, TASKS, TINY, UserError
 
-BUNDLED, PUBLIC = ("facts", "myths", "endings", "referents"), ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # as in data/benchmarks.py
+BUNDLED, PUBLIC = ("facts", "myths", "endings", "referents"), ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # as in data/benchmarks/multiple_choice.py
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")      # model.LINEAR, without importing torch
 
 NEW_TOKENS = {"mbpp": (128, 400), "nq": (48, 64), "squad": (48, 64)}         # of the bundled model, of others; else 96 and 400

@@ -7,8 +7,6 @@ import json
 import os
 from pathlib import Path
 
-from data.chat import write_atomic
-
 
 # ---------------------------------------------------------------- keys
 
@@ -71,6 +69,15 @@ def definitions(source):
         for name in names:
             found[name] = (ast.dump(node), [n.id for n in ast.walk(node) if isinstance(n, ast.Name)])
     return found
+
+
+# ---------------------------------------------------------------- small files
+
+def write_atomic(path, content):
+    """Write bytes so that a kill half-way leaves either the old file or the new one."""
+    temporary = f"{path}.tmp{os.getpid()}"
+    Path(temporary).write_bytes(content)
+    os.replace(temporary, path)
 
 
 def write_json(path, value):

@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import model  # noqa: E402
 import s3ft  # noqa: E402
-from data import load_task  # noqa: E402
+from data.tasks import load_task  # noqa: E402
 
 try:
     import transformers

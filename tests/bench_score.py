@@ -1,4 +1,4 @@
-"""Scoring speed: multiple choice by data/benchmarks.py against lm-evaluation-harness 0.4.13.
+"""Scoring speed: multiple choice by data/benchmarks/multiple_choice.py against lm-evaluation-harness 0.4.13.
 
 Same items, same processor, same dtype.
 
@@ -33,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 import model
-from data import TINY, abilities, benchmarks
+from data import TINY, benchmarks
+from data.benchmarks import multiple_choice
 
 COUNTS = {"mmlu": 400, "draw": 200, "hellaswag": 200}
 FAMILY = {"mmlu": "mmlu", "draw": "mmlu", "hellaswag": "hellaswag"}
@@ -46,9 +47,9 @@ MOST = {"myths": 600, "referents": 600}             # the world has few more; it
 def choose(work, data, subjects, n):
     """The items of a work."""
     family = FAMILY[work]
-    items = benchmarks.load([family], data)[family]
+    items = multiple_choice.load([family], data)[family]
     if work != "mmlu":
-        return benchmarks.draw(items, n, family)
+        return multiple_choice.draw(items, n, family)
     subjects = subjects.split(",")
     each = -(-n // len(subjects))
     chosen = []
@@ -59,8 +60,8 @@ def choose(work, data, subjects, n):
 
 def in_chunks(lm, tokenizer, items):
     """Score as a run does."""
-    for a in range(0, len(items), abilities.CHOICES):
-        benchmarks.loglikelihoods(lm, tokenizer, items[a:a + abilities.CHOICES])
+    for a in range(0, len(items), benchmarks.CHOICES):
+        multiple_choice.loglikelihoods(lm, tokenizer, items[a:a + benchmarks.CHOICES])
 
 
 def matmul(dtype, n=2048):
@@ -216,11 +217,11 @@ def tiny(options):
     lm, tokenizer = model.load(TINY, "cpu", dtype)
     sets = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in benchmarks.BUNDLED:
+        for name in multiple_choice.BUNDLED:
             path = Path(folder) / f"{name}.jsonl"
             rows = world.benchmark_items(name, min(options.items or 1000, MOST.get(name, 1000)))
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            sets[name] = benchmarks.bundled(path)
+            sets[name] = multiple_choice.bundled(path)
     times = {name: [] for name in sets}
     for _ in range(options.rounds):
         for name, items in sets.items():

@@ -44,7 +44,7 @@ class Peak(threading.Thread):
 
 
 def examples(o):
-    from data import load_task
+    from data.tasks import load_task
     task = load_task("gsm8k", o.data)
     return task, task.load("train")[:BATCH * o.steps]
 

@@ -1,4 +1,4 @@
-"""Does data/benchmarks.py ask and score as lm-evaluation-harness 0.4.13? (Not part of the test suite: needs lm-eval, a model, the data.)
+"""Does data/benchmarks/multiple_choice.py ask and score as lm-evaluation-harness 0.4.13? (Not part of the test suite: needs lm-eval, a model, the data.)
 
     python tests/check_benchmarks.py MODEL DATA [--items 200] [--benchmarks mmlu,hellaswag] [--out scores.json --name HUB_NAME]
     python tests/check_benchmarks.py MODEL DATA --against scores.json       # our scores against a file made so, without lm-eval
@@ -6,7 +6,7 @@
 
 DATA holds the publishers' files in mmlu/, truthfulqa/, hellaswag/, winogrande/.
 1. texts: contexts and continuations are the same for every item of every file; no model yet
-2. on `benchmarks.draw(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same picks and scores by item for
+2. on `multiple_choice.draw(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same picks and scores by item for
    every metric, mc2 within 1e-4, the same aggregates. A pick may differ where lm-eval's two best lie within 1e-3: counted as "tie"
 --softmax float64 is for large vocabularies: torch's log_softmax in fp32, which lm-eval uses unless told otherwise, is off by 3e-5 a token
 for the 152,000 tokens of Qwen (by ours in float64: lm-eval's sums over 60 tokens are off by 2e-3, ours in fp32 by 3e-5).
@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 import model
-from data import TINY, benchmarks
+from data import TINY
+from data.benchmarks import multiple_choice
 
 PUBLIC = ("mmlu", "mmlu-0shot", "truthfulqa", "hellaswag", "winogrande")
 NEAR, NEAR_SHARE = 1e-3, 1e-4
@@ -68,12 +69,12 @@ def theirs(lm, name, items, folder):
 
 
 def ours(lm, tokenizer, name, items):
-    """The same from data/benchmarks.py."""
-    scores, _ = benchmarks.loglikelihoods(lm, tokenizer, items)
-    result = benchmarks.result(name, items, scores)
+    """The same from data/benchmarks/multiple_choice.py."""
+    scores, _ = multiple_choice.loglikelihoods(lm, tokenizer, items)
+    result = multiple_choice.result(name, items, scores)
     by_item = {}
     for metric in METRICS.get(name, ("acc",)):
-        picks = benchmarks.picks(items, scores, metric)
+        picks = multiple_choice.picks(items, scores, metric)
         by_item[metric] = result["right"] if metric == "mc2" else [float(c == i.answer) for c, i in zip(picks, items)]
     return {"loglikelihoods": scores, "items": by_item, "scores": {result["metric"]: result["accuracy"]} | result["also"]}
 
@@ -96,7 +97,7 @@ def compare(name, items, us, them):
             differ, tied = sum(abs(a - b) >= NEAR_SHARE for a, b in zip(mine, other)), 0
             words.append(f"mc2 by item within {max(abs(a - b) for a, b in zip(mine, other)):.1e}")
         else:
-            chosen = benchmarks.picks(items, us["loglikelihoods"], metric), benchmarks.picks(items, them["loglikelihoods"], metric)
+            chosen = multiple_choice.picks(items, us["loglikelihoods"], metric), multiple_choice.picks(items, them["loglikelihoods"], metric)
             apart = [i for i, a, b, x, y in zip(range(len(items)), *chosen, mine, other) if a != b or x != y]
             tied = sum(margin(items[i], them["loglikelihoods"][i], metric) < NEAR for i in apart)
             differ = len(apart) - tied
@@ -131,9 +132,9 @@ def main():
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--skip-texts", action="store_true")
     options = parser.parse_args()
-    names = benchmarks.BUNDLED if options.bundled else options.benchmarks.split(",")
+    names = multiple_choice.BUNDLED if options.bundled else options.benchmarks.split(",")
     data = TINY if options.bundled else options.data
-    sets = benchmarks.load(names, data)
+    sets = multiple_choice.load(names, data)
     bad, called = 0, options.name or Path(options.model).name
     if not options.skip_texts and not options.against:
         bad += sum(check_texts(name, sets[name], data) for name in names)
@@ -148,7 +149,7 @@ def main():
         import lm_eval_reference as reference
         other = reference.hflm(options.model, options.dtype, options.batch_size, options.softmax)
     for name in names:
-        items = benchmarks.draw(sets[name], options.items, name.partition("-")[0])
+        items = multiple_choice.draw(sets[name], options.items, name.partition("-")[0])
         if options.against:
             if name not in kept:
                 continue

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from data import tables
+from data.report import tables
 
 A, B, ITEMS = 0.70, 0.66, 1000
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data import UserError, sandbox
-from data.asserts import literal
+from data import UserError
+from data.judging import sandbox
+from data.judging.asserts import literal
 
 def other(value):
     """A value of the same kind that is not equal to this one."""

@@ -15,7 +15,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "data" / "tiny")]
 import world
-from data import cells, tables
+from data.report import tables
+from data.report import gather
+from data.results import scores
 
 
 def alike(question):
@@ -24,10 +26,10 @@ def alike(question):
 
 
 def main(file=ROOT / "data" / "tiny" / "results" / "gsm8k.jsonl"):
-    results = cells.gather([Path(file)])
+    results = gather.gather([Path(file)])
     rates = {"base": None} | tables.chosen_rates(results)
     of = results["settings"]
-    right = {m: {c["seed"]: tables.flags(c["test"]["right"]) for c in results["cells"] if (c["method"], c["lr"]) == (m, rates[m])}
+    right = {m: {c["seed"]: scores.flags(c["test"]["right"]) for c in results["cells"] if (c["method"], c["lr"]) == (m, rates[m])}
              for m in ("base", "sft", "s3ft")}
     seeds = sorted(set(right["sft"]) & set(right["s3ft"]))
     near = {}

@@ -46,8 +46,8 @@ import transformers
 
 import model
 import s3ft
-from data import load_task
-from data.chat import TODAY
+from data.tasks import load_task
+from data.checkpoints.chat import TODAY
 from data.files import read_jsonl
 
 CHECKS = ("logits", "greedy", "chat", "trl", "peft", "ask")

@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data import UserError, squad
+from data import UserError
+from data.tasks import reading
 from data.files import mean
 
 
@@ -47,14 +48,14 @@ def read_predictions(path):
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
     if str(path).endswith(".jsonl"):
-        rows = [squad.parse(path, line, n) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+        rows = [reading.parse(path, line, n) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows):
             raise UserError(f"{path}: every line needs the text field 'id'")
         predictions = {row["id"]: row.get("prediction") for row in rows}
         if len(predictions) < len(rows):
             raise UserError(f"{path}: an id stands there twice; make ids unique")
     else:
-        predictions = squad.parse(path, text, 1)
+        predictions = reading.parse(path, text, 1)
         if not isinstance(predictions, dict):
             raise UserError(f"{path}: is no JSON object {{id: text}}")
     for id, prediction in predictions.items():
@@ -64,7 +65,7 @@ def read_predictions(path):
 
 
 def print_scores(data, predictions_file):
-    examples = squad.read(data)
+    examples = reading.read(data)
     predictions = read_predictions(predictions_file)
     ids = [e.id for e in examples]
     missing = [id for id in ids if id not in predictions]

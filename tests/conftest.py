@@ -12,7 +12,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data import TINY, benchmarks, gsm8k, mbpp, squad
+from data import TINY
+from data.benchmarks import multiple_choice
+from data.tasks import gsm8k, mbpp, reading
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def read_once():
     with pytest.MonkeyPatch.context() as patch:
         remember(patch, gsm8k.GSM8K, "read", lambda task, split: bundled(task.folder / split))
         remember(patch, mbpp.MBPP, "read", lambda task: bundled(task.path))
-        remember(patch, squad, "read", bundled)
-        remember(patch, benchmarks, "bundled", bundled)
+        remember(patch, reading, "read", bundled)
+        remember(patch, multiple_choice, "bundled", bundled)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Reformatted copies of the public benchmarks back into their publishers' layouts, which data/benchmarks.py reads.
+"""Reformatted copies of the public benchmarks back into their publishers' layouts, which data/benchmarks/multiple_choice.py reads.
 
     python tests/convert_benchmarks.py FOLDER OUT
 

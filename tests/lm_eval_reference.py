@@ -4,8 +4,8 @@
     asked = requests("hellaswag", FOLDER)            # {"hellaswag-0": [(context, continuation), ...], ...}: no model is needed
     found = run(hflm(MODEL), "mmlu", FOLDER, ids)    # log-likelihoods and lm-eval's own scores of these items
 
-Tasks are lm-eval's own YAML with its own functions. Only where the data come from is replaced: FOLDER's files (see data/benchmarks.py) in
-the columns of the hub's data sets, and one more, "id". Names and ids are those of data/benchmarks.py; read here by code of its own.
+Tasks are lm-eval's own YAML with its own functions. Only where the data come from is replaced: FOLDER's files (see data/benchmarks/multiple_choice.py) in
+the columns of the hub's data sets, and one more, "id". Names and ids are those of data/benchmarks/multiple_choice.py; read here by code of its own.
 """
 import csv
 import json

@@ -3,7 +3,7 @@
     python tests/make_golden_model.py       # needs transformers, which the tests do not
 
 All of it is made here: random weights from a seed, a byte-level BPE trained on the sentences below, a
-ChatML template. The tests hold model.py and data/chat.py against the files, without transformers.
+ChatML template. The tests hold model.py and data/checkpoints/chat.py against the files, without transformers.
 golden/tokenizer      tokenizer files
 golden/chats.json     chats and texts with the ids that transformers gives them
 golden/templates.json our own templates in the shapes of well-known ones, and the ids that transformers makes with them on 1 January 2025,

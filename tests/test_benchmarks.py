@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import model
-from data import TINY, UserError, benchmarks
+from data import TINY, UserError
+from data.benchmarks import multiple_choice
 from data.fast import prefixes
-from data.benchmarks import Item
+from data.benchmarks.multiple_choice import Item
 from test_chat import change, dress
 from test_model import VOCABULARY, small
 
@@ -46,7 +47,7 @@ def golden():
 
 @pytest.fixture(scope="module")
 def sets():
-    return benchmarks.load(NAMES, ITEMS)
+    return multiple_choice.load(NAMES, ITEMS)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_log_likelihoods_and_scores_are_those_of_lm_eval(case, golden, sets, ope
     """Whatever the tokenizer, a context that five examples do not fit, a sliding window."""
     for name in NAMES:
         items, told = sets[name], golden["cases"][case][name]
-        scores, cut = benchmarks.loglikelihoods(*opened[case], items)
+        scores, cut = multiple_choice.loglikelihoods(*opened[case], items)
         expected = [told["loglikelihoods"][i.id] for i in items]
         if name == "truthfulqa":        # in mc2's order
             asked = golden["requests"][name]["mc2"]
@@ -80,11 +81,11 @@ def test_log_likelihoods_and_scores_are_those_of_lm_eval(case, golden, sets, ope
         assert [x for row in scores for x in row] == pytest.approx([x for row in expected for x in row], abs=1e-4)
         assert [i.id for i, was in zip(items, cut) if was] == told["cut"]
 
-        result = benchmarks.result(name, items, scores)
+        result = multiple_choice.result(name, items, scores)
         assert {result["metric"]: result["accuracy"]} | result["also"] == pytest.approx(told["scores"], abs=1e-6)
-        assert benchmarks.result(name, items, expected)["picks"] == result["picks"]
+        assert multiple_choice.result(name, items, expected)["picks"] == result["picks"]
         for metric, values in told["items"].items():
-            right = result["right"] if metric == "mc2" else [c == i.answer for c, i in zip(benchmarks.picks(items, scores, metric), items)]
+            right = result["right"] if metric == "mc2" else [c == i.answer for c, i in zip(multiple_choice.picks(items, scores, metric), items)]
             assert list(right) == pytest.approx(values, abs=1e-5), (name, metric)
 
 
@@ -94,16 +95,16 @@ def test_the_golden_items_hold_what_is_difficult(golden, sets, opened):
     assert golden["cases"]["bos"] != golden["cases"]["plain"] != golden["cases"]["window"]
     assert any(context != context.rstrip() for i in sets["hellaswag"] + sets["winogrande"] for context in i.contexts)
     assert any(e.startswith("  ") for i in sets["hellaswag"] for e in i.endings)                # an ending that begins with a space
-    letters = benchmarks.splits(opened["bytes"][1], sets["mmlu"])
+    letters = multiple_choice.splits(opened["bytes"][1], sets["mmlu"])
     assert all(len(ending) == 2 for _, ending in letters)                                       # " A" in two tokens
-    assert {len(e) for _, e in benchmarks.splits(opened["plain"][1], sets["mmlu"])} == {1, 2}
-    bos = benchmarks.splits(opened["bos"][1], sets["mmlu"])
+    assert {len(e) for _, e in multiple_choice.splits(opened["plain"][1], sets["mmlu"])} == {1, 2}
+    bos = multiple_choice.splits(opened["bos"][1], sets["mmlu"])
     assert all(context[0] == 0 and 0 not in context[1:] + ending for context, ending in bos)
 
 
 def test_white_space_at_a_contexts_end_belongs_to_the_ending(opened):
     tokenizer = opened["plain"][1]
-    (one,), (other,) = (benchmarks.splits(tokenizer, [Item("a", (c,), (e,), 0)]) for c, e in (("He said  ", " so"), ("He said", "   so")))
+    (one,), (other,) = (multiple_choice.splits(tokenizer, [Item("a", (c,), (e,), 0)]) for c, e in (("He said  ", " so"), ("He said", "   so")))
     assert one == other == (tokenizer.encode("He said"), tokenizer.encode("He said   so")[len(one[0]):])
 
 
@@ -111,7 +112,7 @@ def test_an_ending_that_melts_into_its_context_keeps_a_token(opened):
     """Context "st" + ending "amps" may be fewer tokens than "st" has; lm-eval stops there."""
     tokenizer = opened["plain"][1]
     for context, ending in (("He has ten st", "amps"), ("The answ", "er"), ("a", "\u0301")):
-        for prompt, rest in benchmarks.splits(tokenizer, [Item("a", (context,), (ending,), 0)]):
+        for prompt, rest in multiple_choice.splits(tokenizer, [Item("a", (context,), (ending,), 0)]):
             assert prompt + rest == tokenizer.encode(context + ending) and rest
 
 
@@ -132,10 +133,10 @@ def test_what_is_kept_of_public_data_are_ids_and_numbers(path):
 def test_scores_do_not_depend_on_what_else_is_scored(sets, opened, monkeypatch):
     lm, tokenizer = opened["plain"]
     items = [i for name in NAMES for i in sets[name]]
-    together = dict(zip([(i.id, i.contexts) for i in items], benchmarks.loglikelihoods(lm, tokenizer, items)[0]))
+    together = dict(zip([(i.id, i.contexts) for i in items], multiple_choice.loglikelihoods(lm, tokenizer, items)[0]))
 
     def check(some):
-        for item, scores in zip(some, benchmarks.loglikelihoods(lm, tokenizer, some)[0]):
+        for item, scores in zip(some, multiple_choice.loglikelihoods(lm, tokenizer, some)[0]):
             assert scores == pytest.approx(together[item.id, item.contexts], abs=2e-5)
     for item in items[::3]:
         check([item])
@@ -149,30 +150,30 @@ def test_scores_do_not_depend_on_what_else_is_scored(sets, opened, monkeypatch):
 
 def test_equal_options_score_alike_and_the_first_is_taken(opened):
     items = [Item("a", ("Who won?",) * 4, (" Anna", " Tom", " Anna", " Tom"), 2), Item("b", ("He won", "He won"), (" it.", " it."), 1)]
-    scores, _ = benchmarks.loglikelihoods(*opened["plain"], items)
+    scores, _ = multiple_choice.loglikelihoods(*opened["plain"], items)
     assert scores[0][:2] == scores[0][2:] and scores[1][0] == scores[1][1]
-    assert benchmarks.picks(items, scores)[0] in (0, 1) and benchmarks.picks(items, scores)[1] == 0
-    assert benchmarks.notes("x", items) == ["x: 2 items have equal options; scored as they stand"]
-    assert benchmarks.notes("x", items[:0]) == []
+    assert multiple_choice.picks(items, scores)[0] in (0, 1) and multiple_choice.picks(items, scores)[1] == 0
+    assert multiple_choice.notes("x", items) == ["x: 2 items have equal options; scored as they stand"]
+    assert multiple_choice.notes("x", items[:0]) == []
 
 
 def test_equal_options_of_mmlu_are_seen_behind_the_letters(sets):
-    assert [i.id for i in sets["mmlu"] if benchmarks.notes("mmlu", [i])] == ["astronomy-3"]
-    assert benchmarks.notes("mmlu", sets["mmlu"]) == ["mmlu: 1 item has equal options; scored as they stand"]
+    assert [i.id for i in sets["mmlu"] if multiple_choice.notes("mmlu", [i])] == ["astronomy-3"]
+    assert multiple_choice.notes("mmlu", sets["mmlu"]) == ["mmlu: 1 item has equal options; scored as they stand"]
 
 
 def test_each_metric_takes_the_option_it_should():
     item = Item("a", ("c",) * 3, (" four", " elevenlonger", " x"), 1, rivals=2, true=(1, 2))
     scores = [[-8.0, -10.0, -1.0]]
-    assert benchmarks.picks([item], scores, "mc1") == [0]               # x is no rival
+    assert multiple_choice.picks([item], scores, "mc1") == [0]               # x is no rival
     whole = Item("a", item.contexts, item.endings, 1)
-    assert benchmarks.picks([whole], scores) == [2]
-    assert benchmarks.picks([whole], scores, "acc_norm") == [1]         # -10 / 12 characters; the space before does not count
-    row = benchmarks.result("truthfulqa", [item], [[-1000.0, -1000.0, -1001.0]])        # far below what exp() can hold
+    assert multiple_choice.picks([whole], scores) == [2]
+    assert multiple_choice.picks([whole], scores, "acc_norm") == [1]         # -10 / 12 characters; the space before does not count
+    row = multiple_choice.result("truthfulqa", [item], [[-1000.0, -1000.0, -1001.0]])        # far below what exp() can hold
     share = (1 + 2.718281828 ** -1) / (2 + 2.718281828 ** -1)
     assert row["right"] == [pytest.approx(share, abs=1e-6)] and row["accuracy"] == pytest.approx(share, abs=1e-6)
     assert row["chance"] == pytest.approx(2 / 3) and row["metric"] == "mc2" and row["also"] == {"mc1": 0.0}
-    row = benchmarks.result("hellaswag", [whole, whole], scores + [[-1.0, -90.0, -90.0]])
+    row = multiple_choice.result("hellaswag", [whole, whole], scores + [[-1.0, -90.0, -90.0]])
     assert (row["right"], row["accuracy"], row["also"], row["picks"]) == ("10", 0.5, {"acc": 0.0}, [1, 0])
 
 
@@ -180,10 +181,10 @@ def test_each_metric_takes_the_option_it_should():
 
 def test_draw_is_fixed_in_order_and_nothing_is_lost():
     items = [Item(f"x-{n}", (), (), 0) for n in range(20)]
-    assert [i.id for i in benchmarks.draw(items, 5, "hellaswag")] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
-    assert benchmarks.draw(items, 5, "winogrande") != benchmarks.draw(items, 5, "hellaswag")
-    assert benchmarks.draw(items, 20, "x") == benchmarks.draw(items, 99, "x") == items
-    few, more = ({i.id for i in benchmarks.draw(items, n, "x")} for n in (6, 11))
+    assert [i.id for i in multiple_choice.draw(items, 5, "hellaswag")] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
+    assert multiple_choice.draw(items, 5, "winogrande") != multiple_choice.draw(items, 5, "hellaswag")
+    assert multiple_choice.draw(items, 20, "x") == multiple_choice.draw(items, 99, "x") == items
+    few, more = ({i.id for i in multiple_choice.draw(items, n, "x")} for n in (6, 11))
     assert few < more
 
 
@@ -191,7 +192,7 @@ def test_draw_is_fixed_in_order_and_nothing_is_lost():
 def test_draw_takes_from_each_subject_its_share(n):
     sizes = {"a": 50, "b": 30, "c": 71, "d": 3, "e": 1, "f": 45}
     items = [Item(f"{s}-{k}", (), (), 0, s) for s, size in sizes.items() for k in range(size)]
-    drawn = benchmarks.draw(items, n, "mmlu")
+    drawn = multiple_choice.draw(items, n, "mmlu")
     assert len(drawn) == n == len({i.id for i in drawn})
     assert drawn == [i for i in items if i in drawn]                    # in the files' order
     for s, size in sizes.items():
@@ -291,7 +292,7 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
     else:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
-        benchmarks.bundled(path) if name == "facts" else benchmarks.load([name], folder)
+        multiple_choice.bundled(path) if name == "facts" else multiple_choice.load([name], folder)
     text = str(error.value)
     assert text.startswith(str(path)) and says in text and "\n" not in text, text
 
@@ -299,27 +300,27 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
 def test_mmlu_without_its_test_files_says_what_to_give(tmp_path):
     (tmp_path / "mmlu").mkdir()
     with pytest.raises(UserError, match="has no test/SUBJECT_test.csv; give the folder"):
-        benchmarks.load(["mmlu"], tmp_path)
+        multiple_choice.load(["mmlu"], tmp_path)
 
 
 def test_mmlu_without_examples_needs_no_dev_files(tmp_path, sets):
     shutil.copytree(ITEMS / "mmlu" / "test", tmp_path / "mmlu" / "test")
-    assert benchmarks.load(["mmlu-0shot"], tmp_path)["mmlu-0shot"] == sets["mmlu-0shot"]
+    assert multiple_choice.load(["mmlu-0shot"], tmp_path)["mmlu-0shot"] == sets["mmlu-0shot"]
 
 
 def test_best_answer_need_not_stand_first(tmp_path):
     (tmp_path / "truthfulqa").mkdir()
     (tmp_path / TASK).write_text(with_task(mc1_targets={"No": 0, "Yes": 1}))
-    (item,) = benchmarks.load(["truthfulqa"], tmp_path)["truthfulqa"]
+    (item,) = multiple_choice.load(["truthfulqa"], tmp_path)["truthfulqa"]
     assert (item.endings, item.answer, item.rivals, item.true) == ((" No", " Yes", " So"), 1, 2, (1, 2))
     assert item.chance == pytest.approx(2 / 3)
 
 
 def test_bundled_sets_are_read_and_scored(opened):
-    sets = benchmarks.load(benchmarks.BUNDLED)
+    sets = multiple_choice.load(multiple_choice.BUNDLED)
     for name, items in sets.items():
-        scores, cut = benchmarks.loglikelihoods(*opened["plain"], items[:4])
-        row = benchmarks.result(name, items[:4], scores)
+        scores, cut = multiple_choice.loglikelihoods(*opened["plain"], items[:4])
+        row = multiple_choice.result(name, items[:4], scores)
         assert row["metric"] == "acc" and len(row["right"]) == 4 and not any(cut)
         assert all(len(i.contexts) == len(i.endings) for i in items)
     assert len(set(sets["referents"][0].contexts)) == 2 and len(set(sets["facts"][0].contexts)) == 1

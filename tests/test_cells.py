@@ -5,7 +5,12 @@ import shutil
 import pytest
 
 import s3ft
-from data import TINY, benchmarks, cells, cli, load_task, new_items, report, tables
+from data import TINY, cli
+from data.benchmarks import multiple_choice
+from data.report import gather, report, tables
+from data.results import cells
+from data.tasks import load_task
+from data.tiny import new_items
 from data.run import plan
 from test_report import cell, benchmark, result
 from test_runs import without_times
@@ -69,7 +74,7 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
     options = cli.parse(["--task", name, "--new-items", "--seeds", "2", "--limit", "30", "--test-limit", "20", "--benchmark-limit", "25"],
                         s3ft.METHODS, s3ft.SOURCES)
     options.data = str(TINY)
-    beside = s3ft.abilities.load(options)
+    beside = s3ft.load_benchmarks(options)
     drawn = s3ft.draw_questions(options, [], [], [], beside)
     found = new_items.read(options, tmp_path, new_items.draw(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
@@ -79,7 +84,7 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
         train, test, own = mine.train, mine.test, mine.benchmarks
         assert len(train) == 30 and len(test) == 20 and not texts(train) & texts(test) and not texts(train + test) & files
         assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)} and test[0].id.startswith(f"s{seed}-test-")
-        for n in benchmarks.BUNDLED:
+        for n in multiple_choice.BUNDLED:
             ability = own[n]
             alike = lambda some: {(frozenset(i.contexts), frozenset(i.endings)) for i in some}
             assert len(alike(ability.items)) == 25 and not alike(ability.items) & alike(beside[n].items)
@@ -174,7 +179,7 @@ def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
     newer["cell"]["kl"] = 0.5
     cells.append(file, "base-s0", newer)
     assert record(file, "base-s0")["cell"]["kl"] == 0.5
-    assert cells.gather([file])["cells"][0]["kl"] == 0.5
+    assert gather.gather([file])["cells"][0]["kl"] == 0.5
 
 
 def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
@@ -222,10 +227,10 @@ def test_rates_without_validation_are_not_compared(finished, tmp_path):
     sft = record(file, "sft-lr0.0003-e1-s0")
     del sft["cell"]["validation"]
     cells.append(file, "sft-lr0.0003-e1-s0", sft)
-    cells.gather([file])                                     # one rate: nothing to choose
+    gather.gather([file])                                     # one rate: nothing to choose
     cells.append(file, "sft-lr0.001-e1-s0", sft | {"cell": sft["cell"] | {"lr": 1e-3}})
     with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; take all but one rate out"):
-        cells.gather([file])
+        gather.gather([file])
 
 
 # ---------------------------------------------------------------- the report
@@ -256,12 +261,12 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
     base = record(other, "base-s1")
     base["cell"]["kl"] = 0.5
     cells.append(other, "base-s1", base)
-    assert cells.gather([file, other])["said"] == ["several files have base-s1: the last file's is taken"]
+    assert gather.gather([file, other])["said"] == ["several files have base-s1: the last file's is taken"]
     base["key"]["settings"]["limit"] = 7
     cells.append(other, "base-s1", base)
     with pytest.raises(s3ft.UserError, match=r"gsm8k.jsonl, line \d \(base-s1\) and .*machine-2.jsonl, line 8 \(base-s1\) are one cell "
                                              r"\(settings \(limit 3, not 7\)\); leave one file out"):
-        cells.gather([file, other])
+        gather.gather([file, other])
 
 
 def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 import model
 import s3ft
-from data import TINY, load_task
-from data.chat import LoadError
+from data import TINY
+from data.tasks import load_task
+from data.checkpoints.chat import LoadError
 from make_golden_families import draw
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -321,7 +322,7 @@ def test_a_setting_that_is_not_supported_is_refused_by_name_and_value_before_any
 @pytest.mark.parametrize("name", FAMILIES)
 def test_transformers_opens_what_was_saved(name, tmp_path):
     transformers = pytest.importorskip("transformers")
-    from data.chat import Tokenizer
+    from data.checkpoints.chat import Tokenizer
     config = model.Config.from_dict(FAMILIES[name]["config"] | {"vocab_size": 304})
     shapes = {n: list(p.shape) for n, p in model.Transformer(config).named_parameters()}
     lm = build(config, draw(shapes))
@@ -343,7 +344,7 @@ def test_transformers_opens_what_was_saved(name, tmp_path):
 @pytest.mark.skipif("S3FT_REAL_MODEL" not in os.environ, reason="needs S3FT_REAL_MODEL=FOLDER of a public checkpoint")
 def test_a_public_checkpoint_gives_the_logits_and_chat_ids_of_transformers(monkeypatch):
     transformers = pytest.importorskip("transformers")
-    from data.chat import TODAY
+    from data.checkpoints.chat import TODAY
     monkeypatch.setattr(transformers.utils.chat_template_utils, "datetime", type("Pinned", (), {"now": staticmethod(lambda: TODAY)}))
     folder, task = os.environ["S3FT_REAL_MODEL"], load_task("gsm8k", TINY)
     lm, tokenizer = model.load(folder, "cpu", torch.float32)

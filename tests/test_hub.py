@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from data import UserError, hub
-from data.chat import LoadError
+from data import UserError
+from data.checkpoints import hub
+from data.checkpoints.chat import LoadError
 
 ROOT = Path(hub.__file__).parent.parent
 LONG = 600            # seconds: waited for only where something is broken, however slow the machine

@@ -12,8 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data import cases, rejudge
-from data.cases import VOICE
+from data.judging import cases
+from data.run import rejudge
+from data.judging.cases import VOICE
 
 
 @pytest.mark.parametrize("row", rejudge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")

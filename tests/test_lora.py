@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import model
-from data.chat import LoadError, Tokenizer
+from data.checkpoints.chat import LoadError, Tokenizer
 from make_golden_families import draw
 from test_chat import change
 from test_families import FAMILIES, build, golden, logits

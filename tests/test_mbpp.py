@@ -1,4 +1,4 @@
-"""MBPP's files, prompts and golds: data/mbpp.py on self-written tasks in the official fields."""
+"""MBPP's files, prompts and golds: data/tasks/mbpp.py on self-written tasks in the official fields."""
 import json
 import shutil
 
@@ -6,7 +6,9 @@ import pytest
 
 import judge
 import s3ft
-from data import TINY, UserError, load_task, mbpp, sandbox
+from data import TINY, UserError
+from data.judging import sandbox
+from data.tasks import load_task, mbpp
 
 ROW = {"text": "Write a function to double a number.", "code": "def twice(x):\r\n\treturn 2*x \r\n", "task_id": 601,
        "test_setup_code": "",

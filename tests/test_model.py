@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import model
-from data.chat import LoadError
+from data.checkpoints.chat import LoadError
 from test_chat import change
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,7 +7,7 @@ import pytest
 import judge
 import s3ft
 from data import UserError
-from data.own import FIELDS, JUDGES, Own
+from data.tasks.own import FIELDS, JUDGES, Own
 from data.run.verdicts import Verdicts
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import check_intervals
-from data import UserError, figures, report, tables
+from data import UserError
+from data.report import figures, report, tables
 from data.run import statistics
 
 

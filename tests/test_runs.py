@@ -13,16 +13,18 @@ import torch
 import judge
 import model
 import s3ft
-from data import TINY, UserError, chat, cli, device, files, tables
+from data import TINY, UserError, cli, files
+from data.checkpoints import chat, device
+from data.report import tables
 from data.run import plan, training
 from data.run import run as runs
 from data.run.store import Store
-from data.chat import Tokenizer
+from data.checkpoints.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
 SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",      # 4 steps
          "--max-new-tokens", "52",                          # of the ten own answers nine end before that
-         "--benchmarks", "facts,referents"]   # tests/test_abilities.py measures the rest
+         "--benchmarks", "facts,referents"]   # tests/test_added_benchmarks.py measures the rest
 SFT, S3FT = "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"     # the cells of such a run
 ADAPTERS = ["--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last"]
 ADAPTED = "s3ft-lr0.01-lora4-e2-s0"
@@ -167,7 +169,7 @@ def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path
 
 
 def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
-    from data import gsm8k
+    from data.tasks import gsm8k
     monkeypatch.setattr(gsm8k.GSM8K, "instruction", "")
     run(copy_of(finished, tmp_path), "--methods", "sft", "--limit", "3", "--benchmarks", "none")
     said = capsys.readouterr().out

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 import judge
 import model
 import s3ft
-from data import TINY, load_task
+from data import TINY
+from data.tasks import load_task
 from data.run.folder import fitting
 
 

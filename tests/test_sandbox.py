@@ -22,8 +22,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import judge
-from data import UserError, rejudge, sandbox, sandbox_child
-from data.asserts import read_test
+from data import UserError
+from data.judging import sandbox, sandbox_child
+from data.run import rejudge
+from data.judging.asserts import read_test
 
 WAY, WHY = sandbox.containment()
 contained = pytest.mark.skipif(WAY is None, reason=f"nothing here contains generated code: {WHY}")

@@ -7,7 +7,12 @@ import pytest
 
 import judge
 import s3ft
-from data import ALL, TINY, Example, UserError, cli, load_task, rejudge, sandbox, tables
+from data import ALL, TINY, Example, UserError, cli
+from data.judging import sandbox
+from data.report import tables
+from data.results import scores
+from data.run import rejudge
+from data.tasks import load_task
 from data.run import folder, plan, verdicts
 
 SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--benchmarks", "facts,referents"]
@@ -254,13 +259,13 @@ def test_damaged_verdicts_are_made_again(tmp_path):
 
 def test_pass_at_k_is_the_unbiased_estimator():
     ids, right = ["a"] * 4 + ["b"] * 4, [1, 0, 0, 0, 1, 1, 1, 1]
-    row = tables.split_row(ids, right)
+    row = scores.split_row(ids, right)
     assert row["right"] == [0.25, 1.0] and row["accuracy"] == pytest.approx(0.625)
     assert row["pass_at"] == {"1": pytest.approx(0.625), "2": pytest.approx((0.5 + 1) / 2), "4": 1.0}     # a: 1 - C(3,2)/C(4,2) = 1/2
 
 
 def test_one_answer_to_an_item_is_a_row_of_bits():
-    assert tables.split_row(["a", "b", "c"], [True, False, True]) == {"right": "101", "accuracy": pytest.approx(2 / 3)}
+    assert scores.split_row(["a", "b", "c"], [True, False, True]) == {"right": "101", "accuracy": pytest.approx(2 / 3)}
 
 
 def made_up(task, accuracy, drops, sources):

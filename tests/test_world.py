@@ -4,17 +4,17 @@ import json
 import random
 import re
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 import judge
 import s3ft
-from data import Example, cli, gsm8k, load_task, mbpp, tables
+from data import TINY, Example, cli
+from data.report import tables
+from data.tasks import load_task, mbpp
 from data.run import statistics
 
-TINY = Path(gsm8k.__file__).parent / "tiny"
 sys.path.insert(0, str(TINY))
 import pretrain  # noqa: E402
 import world  # noqa: E402

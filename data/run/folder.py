@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from data import TASKS, TINY, UserError, checkpoint, device, hub
+from data import TASKS, TINY, UserError
+from data.checkpoints import checkpoint, device, hub
 from data.files import digest, file_digest, read_json, write_json
 
 

@@ -9,7 +9,8 @@ import time
 import torch
 
 import model
-from data import TASKS, benchmarks
+from data import TASKS
+from data.benchmarks import multiple_choice
 from data.files import mean
 from data.run import training
 from data.run.folder import model_name
@@ -181,7 +182,7 @@ class Plan:
                 continue
             if benchmark.task is None:                   # options are read, nothing is sampled
                 context = run.config.max_position_embeddings
-                total += benchmarks.tokens(run.tokenizer, jobs, context) / speed["read"]
+                total += multiple_choice.tokens(run.tokenizer, jobs, context) / speed["read"]
                 continue
             asked = mean(len(job.prompt_ids) for job in jobs[:16])
             sampled = benchmark.max_new_tokens / 2

@@ -9,12 +9,13 @@ import time
 import torch
 
 import judge
-from data import TASKS, UserError, abilities, cells, tables
+from data import TASKS, UserError, benchmarks
+from data.results import cells, scores
 from data.files import digest, mean, write_json, write_jsonl
 from data.run.folder import model_name
 from data.run.statistics import asked_for, copies, judge_errors, thinned
 
-FORMAT = 2                       # of results.json; data/report.py reads this one
+FORMAT = 2                       # of results.json; data/report/report.py reads this one
 FIGURE2 = 84                     # training items whose log-probabilities are taken, as in the paper
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit, never a target")
 TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's context",
@@ -58,7 +59,7 @@ def judged_split(run, examples, answers):
         else:
             verdicts.append(run.verdicts.score(example, answer["text"]))
     ids = [answer["id"] for answer in answers]
-    split = tables.split_row(ids, [verdict.ok for verdict in verdicts])
+    split = scores.split_row(ids, [verdict.ok for verdict in verdicts])
     split["ids"] = digest([e.id for e in examples])
     split["cut_off"] = mean(answer["finish_reason"] != "end" for answer in answers)
     if hasattr(run.task, "summary"):
@@ -113,7 +114,7 @@ def check_cells(run, questions):
         for name, ability in mine.benchmarks.items():
             drawn[name] = ability.content
         for name, ids in drawn.items():
-            row = tables.measured(cell, name)
+            row = scores.measured(cell, name)
             if row and row["ids"] != ids:
                 title = run.task.title if name == "test" else name
                 raise UserError(f"{record['where']} was measured on other items of {title}; "
@@ -135,7 +136,7 @@ def about(run, questions):
         "commit": o.commit,
         "settings": settings,
         "notes": task.notes,
-        "benchmark_notes": abilities.notes(questions.benchmarks),
+        "benchmark_notes": benchmarks.notes(questions.benchmarks),
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
         "device": run.machine[1],
         "identity": run.identity,

@@ -13,7 +13,7 @@ functions for what is written at the end):
     OUT/items.jsonl            what was asked: test questions and benchmark items
     OUT/CELL/answers.jsonl     answers to test and validation questions
     OUT/CELL/NAME.jsonl        answers to a benchmark that is another task
-    OUT/cells.jsonl            every finished cell of this folder (data/cells.py)
+    OUT/cells.jsonl            every finished cell of this folder (data/results/cells.py)
     OUT/results.json           everything that the table shows
 """
 import dataclasses
@@ -25,7 +25,10 @@ import torch
 
 import judge
 import model
-from data import arithmetic, asserts, benchmarks, cells, checkpoint
+from data.benchmarks import multiple_choice
+from data.checkpoints import checkpoint
+from data.judging import arithmetic, asserts
+from data.results import cells
 from data.fast import prefixes
 from data.files import code_of, digest, write_jsonl
 from data.judging import code_blocks, spans
@@ -80,7 +83,7 @@ class Run:
         self.dtypes = [str(self.sample_dtype), str(self.train_dtype)]
         self.machine = [torch.__version__, machine.type]
 
-        # What cells are made with (data/cells.py, "made").
+        # What cells are made with (data/results/cells.py, "made").
         self.model_code = digest(code_of(model), code_of(prefixes))
         all_code = digest(self.training_code(), self.code(method_code.answers),
                           self.code(method_code.divergence), self.judging_code(),
@@ -166,7 +169,7 @@ class Run:
         key = (items[0].id, items[-1].id, len(items))
         if key not in self.counted:
             context = self.config.max_position_embeddings
-            self.counted[key] = benchmarks.tokens(self.tokenizer, items, context)
+            self.counted[key] = multiple_choice.tokens(self.tokenizer, items, context)
         return self.counted[key]
 
     def note_training(self, targets, seconds):

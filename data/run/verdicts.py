@@ -7,18 +7,11 @@ program, its tests and the code that judges. Two programs run at a time.
 import sys
 
 import judge
-from data import UserError, asserts, sandbox, sandbox_child
+from data import UserError
+from data.judging import asserts, sandbox, sandbox_child
 from data.files import code_of, digest
 from data.judging import code_blocks
 from data.run.store import Store
-
-
-def check_sandbox(task, options):
-    """Fail before sampling: UserError where generated code cannot be contained, unless
-    --unsafe-code was given."""
-    if getattr(task, "runs_code", False):
-        sandbox.UNSAFE = options.unsafe_code
-        sandbox.check()
 
 
 class Verdicts:

@@ -13,7 +13,7 @@ import copy
 import time
 
 import model
-from data import checkpoint
+from data.checkpoints import checkpoint
 from data.files import digest, read_json, write_json
 from data.run import training
 from data.run.store import Store

@@ -4,7 +4,6 @@
 
 The criteria were written down before the world was (README.md has them with their reasons); none looks at a tuned model.
 """
-import argparse
 import math
 import time
 from collections import Counter
@@ -15,7 +14,9 @@ import pretrain
 import s3ft
 import world
 import world_truth
-from data import TINY, UserError, benchmarks, load_task
+from data import TINY, UserError
+from data.benchmarks import multiple_choice
+from data.tasks import load_task
 from data.files import read_json
 from data.run.progress import Progress
 
@@ -108,9 +109,9 @@ def check(folder=TINY):
         for kind, (items, own, retold, faithful) in sorted(found["kinds"].items(), key=lambda k: -percent(k[1][1], k[1][0])):
             print(f"  {kind:16s} {items:4d} items  {percent(own, items):5.1f} %   {percent(retold, items - own):5.1f} %"
                   + (f" ({percent(faithful, items - own):.1f} %)" if name == "gsm8k" else ""))
-    for name, items in benchmarks.load(world.BENCHMARKS, str(folder)).items():
+    for name, items in multiple_choice.load(world.BENCHMARKS, str(folder)).items():
         bar = Progress(name, sum(len(i.endings) for i in items))
-        result = benchmarks.result(name, items, benchmarks.loglikelihoods(lm, tokenizer, items, bar)[0])
+        result = multiple_choice.result(name, items, multiple_choice.loglikelihoods(lm, tokenizer, items, bar)[0])
         between(f"{name}: right, % (of {len(items)}; chance {100 * result['chance']:.0f})", 100 * result["accuracy"], 55, 85)
     print(f"\n{'criterion':72s} {'wanted':>12s} {'measured':>9s}")
     for what, wanted, value, met in rows:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE))
 import model  # noqa: E402
 import world  # noqa: E402
 from data import UserError, cli  # noqa: E402
-from data.chat import Tokenizer  # noqa: E402
+from data.checkpoints.chat import Tokenizer  # noqa: E402
 from data.files import digest  # noqa: E402
 
 CONFIG = dict(model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1536, hidden_size=256, intermediate_size=704,

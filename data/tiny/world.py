@@ -336,14 +336,14 @@ def gold(p, r, strange=0.0):
 
 
 def clean(answer):
-    """The gold without markers, as every method trains on it (data/gsm8k.py does the same for official files)."""
+    """The gold without markers, as every method trains on it (data/tasks/gsm8k.py does the same for official files)."""
     while "<<" in answer:
         answer = answer[:answer.index("<<")] + answer[answer.index(">>") + 2:]
     body, number = answer.rsplit("\n#### ", 1)
     return f"{body}\nThe answer is {number}."
 
 
-# The prompts of data/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
+# The prompts of data/tasks/gsm8k.py, which a test compares. They are part of the frozen text, so they stand here too.
 ASK = '{question}\n\nThink step by step. End with "The answer is N.", where N is the final number.'
 REWRITE = ('{question}\n\nReference answer:\n{gold}\n\n'
            'Guided by the reference answer, answer the question in your own words. Think step by step. '

@@ -161,12 +161,12 @@ def gold(t, r):
 
 
 def neat(code):
-    """As every method trains on it (data/mbpp.py does the same for official files)."""
+    """As every method trains on it (data/tasks/mbpp.py does the same for official files)."""
     return code.replace("\r\n", "\n").replace("\t", "    ")
 
 
 def nameless(code):
-    """As the rewrite prompt shows it (data/mbpp.py): variables without names. The golds' are l and x."""
+    """As the rewrite prompt shows it (data/tasks/mbpp.py): variables without names. The golds' are l and x."""
     return ast.unparse(ast.parse(re.sub(r"\bx\b", "v2", re.sub(r"\bl\b", "v1", neat(code)))))
 
 

@@ -5,7 +5,7 @@ right of it. It is read token by token and computed exactly, in fractions: no ev
 
 People write loosely ("half of 12 + 4 = 10", "2 hours + 30 minutes = 150 minutes"). So a step that
 does not compute counts as wrong only if nothing about it is in doubt. Doubtful steps are ignored,
-and so is everything that is no expression. judge.steps uses this; the cases are in data/cases.py,
+and so is everything that is no expression. judge.steps uses this; the cases are in data/judging/cases.py,
 and tests/check_gsm8k_golds.py measures it on the official golds of GSM8K.
 """
 import re

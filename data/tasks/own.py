@@ -1,6 +1,6 @@
 """own.py - the user's own data: one JSON-lines file and a judge.
 
-    python s3ft.py --task FILE.jsonl --judge number              the final number decides, as in data/gsm8k.py
+    python s3ft.py --task FILE.jsonl --judge number              the final number decides, as in data/tasks/gsm8k.py
     python s3ft.py --task FILE.jsonl --judge exact               the whole text does, but for white space
     python s3ft.py --task FILE.jsonl --judge code                the asserts in the line's "test_list" (and "test_setup_code") do
     python s3ft.py --task FILE.jsonl --judge span                a short answer that holds one of "golds", or the answer; golds [] and the

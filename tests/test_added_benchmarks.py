@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 import s3ft
-from data import SKILLS, TINY, abilities, benchmarks, cli
+from data import SKILLS, TINY, benchmarks, cli
+from data.benchmarks import multiple_choice
 from data.run import plan
 from data.run.store import Store
 
@@ -123,15 +124,15 @@ def test_other_task_is_answered_and_judged(whole):
 def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherwise(tmp_path):
     results = run(tmp_path / "run", "--methods", "base", "--benchmark-limit", "2")
     of = benchmarks_of(results, "base-s0")
-    assert list(of) == [*benchmarks.BUNDLED, *SKILLS]
+    assert list(of) == [*multiple_choice.BUNDLED, *SKILLS]
     for name in SKILLS:
         said = [row["text"].split() for row in rows(tmp_path / "run" / "base-s0" / f"{name}.jsonl")]
         gold = [i["answer"].split() for i in rows(tmp_path / "run" / "items.jsonl") if i["set"] == name]
         right = "".join("01"[text == answer] for text, answer in zip(said, gold, strict=True))
         assert of[name]["right"] == right and len(gold) == 2
         assert of[name]["kind"] == "skill"
-    whole = abilities.load(cli.parse(SMALL, s3ft.METHODS, s3ft.SOURCES))
-    assert len(abilities.limited(whole, 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
+    whole = benchmarks.load_benchmarks(cli.parse(SMALL, s3ft.METHODS, s3ft.SOURCES))
+    assert len(benchmarks.limit_benchmarks(whole, 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
 
 
 def test_public_benchmarks_are_the_same_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 import model
-from data import TINY, UserError, hub, read_jsonl
+from data import TINY, UserError, read_jsonl
+from data.checkpoints import hub
 from data.fast import prefixes
 
 BUNDLED = ("facts", "myths", "endings", "referents")

@@ -15,8 +15,7 @@ import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from data import sandbox
+from data.judging import sandbox
 
 
 def is_in(a, b):

@@ -8,8 +8,8 @@ import sys
 from collections import Counter
 
 import judge
-from data import cases, sandbox
-from data.arithmetic import fraction
+from data.judging import cases, sandbox
+from data.judging.arithmetic import fraction
 
 USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit")
@@ -18,7 +18,7 @@ UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length lim
 # ---- The table of cases --------------------------------------------------------------------------
 
 def table():
-    """Run every case of data/cases.py -> [(kind, text, wanted, got, right), ..]"""
+    """Run every case of data/judging/cases.py -> [(kind, text, wanted, got, right), ..]"""
     return number_rows() + text_rows() + code_rows()
 
 

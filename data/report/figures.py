@@ -1,6 +1,6 @@
 """figures.py - the four pictures of the report, drawn with matplotlib.
 
-A picture is drawn by one function. It takes plain rows (data/report.py makes them) and returns a
+A picture is drawn by one function. It takes plain rows (data/report/report.py makes them) and returns a
 matplotlib Figure, which `save` writes. Nothing here knows of results.json. The same rows give the
 same bytes.
 

@@ -1,6 +1,6 @@
 """Text to token ids and back, chat template included.
 
-    from data.chat import Tokenizer
+    from data.checkpoints.chat import Tokenizer
     tokenizer = Tokenizer("data/tiny")
     tokenizer.encode_chat([{"role": "user", "content": "What is 2 + 3?"}])   # ids that end where the answer begins
 
@@ -15,8 +15,6 @@ Design choices:
   message in front of the user's first; both are said once.
 """
 import json
-import os
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +24,8 @@ import jinja2.nodes
 import jinja2.sandbox
 import tokenizers
 
-from data import UserError
+from data import UserError, say_once
+from data.files import write_atomic
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
          "generation_config.json")
@@ -55,13 +54,6 @@ def read_json(path):
     return value
 
 
-def write_atomic(path, content):
-    """Write bytes so that a kill half-way leaves either the old file or the new one."""
-    temporary = f"{path}.tmp{os.getpid()}"
-    Path(temporary).write_bytes(content)
-    os.replace(temporary, path)
-
-
 class Generation(jinja2.ext.Extension):
     """{% generation %} .. {% endgeneration %}: some templates mark the assistant's words so; here they are just printed."""
     tags = {"generation"}
@@ -72,11 +64,7 @@ class Generation(jinja2.ext.Extension):
         return jinja2.nodes.Scope(body).set_lineno(line)
 
 
-def say_once(text, said=set()):
-    """Print a line to stderr unless it has been printed before."""
-    if text not in said:
-        said.add(text)
-        print(text, file=sys.stderr)
+
 
 
 class Tokenizer:

@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import ALL, TINY, UserError, benchmarks, load_task
+from data import ALL, TINY, UserError
+from data.benchmarks import multiple_choice
+from data.tasks import load_task
 from data.files import digest, write_jsonl
 
 
@@ -23,11 +25,11 @@ def fingerprint(task):
     """Digest of what the world draws first for seed 0: changes when the world does, not when its code is only written otherwise."""
     sys.path.insert(0, str(TINY))
     import world
-    return digest(world.new_items(task, 0, 100, 100), [world.new_benchmark_items(name, 0, 100) for name in benchmarks.BUNDLED])
+    return digest(world.new_items(task, 0, 100, 100), [world.new_benchmark_items(name, 0, 100) for name in multiple_choice.BUNDLED])
 
 
 def draw(options, beside):
-    """{path under new-items: rows} for all seeds. beside: {name: Ability} from the files; what the world does not write of these
+    """{path under new-items: rows} for all seeds. beside: {name: Benchmark} from the files; what the world does not write of these
     (public benchmarks) stays as it is there. UserError where the world has not so many items."""
     sys.path.insert(0, str(TINY))
     import world
@@ -54,7 +56,7 @@ def draw(options, beside):
         for name in beside:
             if name in ALL:
                 questions(name, seed, 0, options.benchmark_limit)
-            elif name in benchmarks.BUNDLED:
+            elif name in multiple_choice.BUNDLED:
                 try:
                     rows = world.new_benchmark_items(name, seed, options.benchmark_limit)
                 except ValueError as error:
@@ -84,8 +86,8 @@ def read(options, out, files, drawn):
             folder, mine = top / f"s{seed}", {}
             for name, a in drawn[options.seeds[0]].benchmarks.items():       # of the skills all seeds have the first one's
                 items = questions(name, folder, "test") if name in ALL else a.items
-                if name in benchmarks.BUNDLED:
-                    items = benchmarks.bundled(folder / "benchmarks" / f"{name}.jsonl")
+                if name in multiple_choice.BUNDLED:
+                    items = multiple_choice.bundled(folder / "benchmarks" / f"{name}.jsonl")
                 mine[name] = dataclasses.replace(a, items=items, of=a.of if items is a.items else len(items))
             train, test = questions(options.task, folder, "train"), questions(options.task, folder, "test")
             found[seed] = dataclasses.replace(drawn[seed], train=train, test=test, benchmarks=mine)

@@ -2,9 +2,9 @@
 the answers that changed.
 
     python s3ft.py --report runs/RUN [runs/RUN ...]     # printed, and written to runs/RUN/report
-    python s3ft.py --report FOLDER/gsm8k.jsonl          # of --results FOLDER (data/cells.py)
+    python s3ft.py --report FOLDER/gsm8k.jsonl          # of --results FOLDER (data/results/cells.py)
 
-Numbers and intervals are those of data/tables.py, pictures those of data/figures.py. Both are pure
+Numbers and intervals are those of data/report/tables.py, pictures those of data/report/figures.py. Both are pure
 functions of results.json. The texts of examples are read from the files beside it (items.jsonl,
 CELL/answers.jsonl, CELL/NAME.jsonl); without these files there are no examples.
 """
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data import UserError, cells, figures
+from data import UserError
+from data.report import figures, gather
 from data.files import read_jsonl
-from data.tables import (
+from data.report.tables import (
     about_attempts, about_benchmarks, about_judge, choices, chosen_rates, columns, difference, drop,
     flags, how, item_sets, mean_kl, measured, on_validation, paired, plural, points, scored, shown,
     skill_names, target_shares, tests, three_tables, verdict, wilson,
@@ -47,9 +48,9 @@ DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
 
 
 def read_cells(paths):
-    """Files of cells of one task (data/cells.py) -> one run, in the shape of `read_run`'s."""
+    """Files of cells of one task (data/results/cells.py) -> one run, in the shape of `read_run`'s."""
     try:
-        results = cells.gather(paths)
+        results = gather.gather(paths)
         check(results)
     except UserError:                        # a ValueError too
         raise
@@ -96,7 +97,7 @@ def read_run(path):
         raise UserError(
             f"{name}: the run is not finished, results.json lacks {lacking}; {AGAIN}"
         )
-    return cells.with_earlier(results, folder / "cells.jsonl") | {"folder": folder}
+    return gather.with_earlier(results, folder / "cells.jsonl") | {"folder": folder}
 
 
 def why_no_run(path):
@@ -106,7 +107,7 @@ def why_no_run(path):
     if not path.exists():
         return " does not exist; name a run's folder, the last thing that a run prints"
     inside = {str(file.parent) for file in path.glob("*/results.json")}
-    inside |= {str(folder) for folder in path.glob("*") if cells.files_in(folder)}
+    inside |= {str(folder) for folder in path.glob("*") if gather.files_in(folder)}
     if inside:
         return f" is no run folder; name one: {' '.join(sorted(inside))}"
     return " is no run folder; name one, the last thing that a run prints"
@@ -468,9 +469,9 @@ def runs_by_task(paths):
     files_by_task = {}                       # files of cells: those of one task are one run
     for path in paths:
         path = Path(path)
-        files = cells.files_in(path)         # FOLDER stands for FOLDER/TASK.jsonl of all tasks
+        files = gather.files_in(path)         # FOLDER stands for FOLDER/TASK.jsonl of all tasks
         for file in files:
-            of_task = files_by_task.setdefault(cells.task_of(file), {})
+            of_task = files_by_task.setdefault(gather.task_of(file), {})
             of_task[file.resolve()] = file
         if not files:
             run = read_run(path)

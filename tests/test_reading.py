@@ -15,9 +15,12 @@ sys.path.insert(0, str(ROOT))
 import check_squad_scores
 import judge
 import s3ft
-from data import TINY, Example, UserError, hub, rejudge, squad
+from data import TINY, Example, UserError
+from data.checkpoints import hub
+from data.run import rejudge
+from data.tasks import reading
 from data.judging import spans
-from data.squad import Reading
+from data.tasks.reading import Reading
 
 HERON = "The grey heron nests in tall trees. It eats fish, frogs and, now and then, a vole."
 
@@ -89,7 +92,7 @@ def test_either_task_reads_either_layout(tmp_path):
 
 
 def test_which_file_is_which_part(tmp_path):
-    names = lambda: {part: path.name for part, path in squad.find_parts(tmp_path).items()}
+    names = lambda: {part: path.name for part, path in reading.find_parts(tmp_path).items()}
     for name in ("dev-v2.0.rebuilt.json", "scored_predictions.jsonl", "checksums.json", "notes.txt"):
         (tmp_path / name).write_text("{}")
     assert names() == {"test": "dev-v2.0.rebuilt.json"}
@@ -99,7 +102,7 @@ def test_which_file_is_which_part(tmp_path):
     (tmp_path / "validation.jsonl").write_text("")
     assert names()["validation"] == "validation.jsonl"
     (tmp_path / "train-v1.1.json").write_text("")
-    assert "several train files, train-v1.1.json, train.jsonl" in refusal(squad.find_parts, tmp_path)
+    assert "several train files, train-v1.1.json, train.jsonl" in refusal(reading.find_parts, tmp_path)
 
 
 def test_a_missing_train_file_is_one_line_and_the_test_file_loads(tmp_path):
@@ -230,8 +233,8 @@ def test_the_task_interface(tmp_path):
 
 
 def test_the_target_is_the_wording_most_annotators_chose():
-    assert squad.target(["fish", "vole", "vole", " fish"]) == "fish" and squad.target(["fish", "vole", "vole"]) == "vole"
-    assert squad.target(["the", "the", "Hague"]) == "Hague" and squad.target(["%"]) == "%" and squad.target([]) == "The passage does not say."
+    assert reading.target(["fish", "vole", "vole", " fish"]) == "fish" and reading.target(["fish", "vole", "vole"]) == "vole"
+    assert reading.target(["the", "the", "Hague"]) == "Hague" and reading.target(["%"]) == "%" and reading.target([]) == "The passage does not say."
 
 
 def test_summary_counts_both_errors_apart(tmp_path):
@@ -454,7 +457,7 @@ def test_nothing_bad_is_recorded(server, tmp_path, content, says):
 def test_natural_questions_of_mrqa(server, tmp_path):
     t = Reading("nq", hub.nq())
     assert [len(t.load(split)) for split in ("train", "validation", "test")] == [64, 16, 2] and t.title == "nq" and len(t.notes) == 1
-    assert {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()} == {"checksums.json", *squad.OFFICIAL["nq"].values()}
+    assert {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()} == {"checksums.json", *reading.OFFICIAL["nq"].values()}
 
 
 def test_mbpp_has_a_known_checksum(server, monkeypatch):

@@ -1,4 +1,4 @@
-"""sandbox_child.py - the whole program of the contained Python that data/sandbox.py starts.
+"""sandbox_child.py - the whole program of the contained Python that data/judging/sandbox.py starts.
 
 sandbox.py sends this file, compiled, and a job to a fresh interpreter. A job is a dict:
 

@@ -1,6 +1,6 @@
 """hub.py - files that do not come with the project: checkpoints of the Hugging Face hub, the official data.
 
-    from data import hub
+    from data.checkpoints import hub
     folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")     # a folder of your own passes through, commit None
     folder = hub.gsm8k()                                                 # train.jsonl and test.jsonl in ~/.cache/s3ft/gsm8k
     hub.mbpp(), hub.nq(), hub.squad()                                    # the official files of the other tasks, each in its folder
@@ -35,7 +35,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data import UserError, files
-from data.chat import LoadError, read_json, write_atomic
+from data.checkpoints.chat import LoadError, read_json
+from data.files import write_atomic
 
 WHAT = "a model is a folder with config.json, model.safetensors and tokenizer.json, or a hub id owner/name or owner/name@revision"
 # the hub's own rule for ids: no "--", no "..", no ".git" at the end

@@ -25,7 +25,7 @@ from pathlib import Path
 import judge
 from data import TINY, Example, UserError
 from data.files import read_json
-from data.own import words
+from data.tasks.own import words
 
 INSTRUCTION = ("Answer in a few words from the passage. "
                f"If it does not say, answer: {judge.ABSTAIN[0]}")
@@ -50,7 +50,7 @@ class Reading:
         if not self.parts:
             raise UserError(f"{self.folder}: holds no file of {name}; put {OFFICIAL[name]['train']} and {OFFICIAL[name]['test']} there")
         self.fields, self.notes = None, []
-        if kept := read_json(self.folder / "checksums.json"):                # written by data/hub.py
+        if kept := read_json(self.folder / "checksums.json"):                # written by data/checkpoints/hub.py
             self.notes.append(f"no published checksums are known for {', '.join(kept)}: those of the first download are kept in "
                               "checksums.json, and later ones are compared with them")
         if test not in (None, name):

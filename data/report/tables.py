@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from data import UserError
+from data import UserError, plural
+from data.results.scores import flags, measured
 
 NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")    # how judge.number read it
 NAMES = {"sft": "SFT", "ssr": "SSR", "sdft": "SDFT", "s3ft": "S3FT"}
@@ -67,46 +68,6 @@ def bootstrap(differences, rounds=10_000):
 
 
 # ---------------------------------------------------------------- one cell
-
-def split_row(ids, right):
-    """What results.json says of one cell's answers to a split. ids, right: one of each an answer.
-
-    One answer to each item: {"right": "1101..", by item, "accuracy"}. Several answers to an item:
-    "right" is the share of each item, and "pass_at" is {"1": pass@1, ..} by the unbiased estimator
-    1 - C(n - c, k) / C(n, k), c right of n (Chen et al. 2021, arXiv 2107.03374).
-    """
-    by_item = {}
-    for id, ok in zip(ids, right):
-        by_item.setdefault(id, []).append(bool(ok))
-    n = max(len(oks) for oks in by_item.values())
-    if n == 1:
-        bits = "".join("1" if ok else "0" for [ok] in by_item.values())
-        return {"right": bits, "accuracy": sum(right) / len(right)}
-
-    counts = [sum(oks) for oks in by_item.values()]
-    ks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200) if k < n] + [n]
-    pass_at = {}
-    for k in ks:
-        estimates = [1 - math.comb(n - c, k) / math.comb(n, k) for c in counts]
-        pass_at[str(k)] = sum(estimates) / len(counts)
-    shares = [c / n for c in counts]
-    return {"right": shares, "accuracy": pass_at["1"], "pass_at": pass_at}
-
-
-def flags(right):
-    """Right by item as an array of 0 and 1, or of shares where an item is worth a share."""
-    return np.array([float(item) for item in right])
-
-
-def measured(cell, name):
-    """A cell's row for the task's test ("test") or a benchmark; None where it was not measured.
-
-    A benchmark that is asked for later cannot be measured if the cell's checkpoint was not kept.
-    """
-    if name == "test":
-        return cell["test"]
-    return cell["benchmarks"].get(name)
-
 
 def choices(base):
     """Names of the multiple-choice benchmarks, over which the mean drop is taken.
@@ -261,11 +222,6 @@ def how(base, new_items=False):
 
 
 # ---------------------------------------------------------------- words for numbers
-
-def plural(word, n):
-    """seed -> seed, or seeds where n is not 1."""
-    return word if n == 1 else word + "s"
-
 
 def percent(values):
     """The mean of shares in %: "61.0"; "-" where there are none."""
@@ -678,7 +634,7 @@ def about_attempts(results):
 def reading(summaries):
     """EM, F1, recall and the two errors of abstaining, over all seeds.
 
-    summaries: as data/squad.py makes them, one a seed
+    summaries: as data/tasks/reading.py makes them, one a seed
     """
     em = 100 * np.mean([s["em"] for s in summaries])
     f1 = 100 * np.mean([s["f1"] for s in summaries])

@@ -19,7 +19,7 @@ What a model writes is hostile until shown otherwise. Three ideas make a verdict
     outcome.values      # (2, NoValue("raised", "TypeError: ..."))
 
 One run: this process -> bwrap or unshare -> a Python that sets things up (the keeper) -> its fork,
-which runs the program. What the last two do stands in data/sandbox_child.py.
+which runs the program. What the last two do stands in data/judging/sandbox_child.py.
 """
 import atexit
 import functools
@@ -40,8 +40,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import UserError, sandbox_child
-from data.sandbox_child import DEEPEST, LARGEST_ANSWER, MEMORY
+from data import UserError
+from data.judging import sandbox_child
+from data.judging.sandbox_child import DEEPEST, LARGEST_ANSWER, MEMORY
 
 UNSAFE = False                  # set by --unsafe-code: limits alone where nothing contains
 SECONDS = 8                     # of processor time: other work on the machine changes no verdict
@@ -100,7 +101,7 @@ def view():
         for name in ("site-packages", "dist-packages"):
             hide += glob.glob(f"{folder}/{name}")
             hide += glob.glob(f"{folder}/*/{name}")
-    project = str(Path(__file__).resolve().parent.parent)
+    project = str(Path(__file__).resolve().parents[2])
     home = os.path.realpath(os.path.expanduser("~"))
     for path in (project, home):
         below_shown = any(within(path, folder) and path != folder for folder in show)

@@ -14,7 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from data.chat import LoadError, read_json, write_atomic
+from data.checkpoints.chat import LoadError, read_json
+from data.files import write_atomic
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 ROPE = {"default": (), "linear": ("factor",),                                     # kinds of rope, and the numbers they need

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from data.chat import LoadError
+from data.checkpoints.chat import LoadError
 
 
 def usable(device):

@@ -1,0 +1,1 @@
+"""The report on finished runs: intervals, tables, figures. Pure functions of results.json."""

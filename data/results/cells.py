@@ -1,0 +1,231 @@
+"""cells.py - finished cells in one file a task, so that a long comparison goes on anywhere.
+
+--results FOLDER writes FOLDER/TASK.jsonl. Each line is a cell (a model, trained and measured), or
+the statistics of the attempts of one seed:
+
+    {"format": 2, "name": "s3ft-lr0.0003-e2-s0", "key": {..}, "made": {..}, "about": {..},
+     "cell": {..}, "digest": "5a.."}
+    {"format": 2, "name": "attempts-s0", "key": {..}, "made": {..},
+     "attempts": {..}, "digest": "c0.."}
+
+"cell" is a row of results.json, and "about" what results.json says beside its rows. "key" is what
+the cell means: world, settings, sources. A cell with the wanted key counts as done. "made" is what
+it was made with: versions, device, dtypes, code. These may differ, and then the report says so.
+There are no texts and no paths in it; a line is a few KB.
+
+Lines are only appended. Of several lines with one name the last one counts. A line that is cut off,
+edited by hand (its digest tells) or of another format is left out, and its cell is made again.
+
+A run also writes its cells to OUT/cells.jsonl, so that --report OUT shows those of all commands.
+"""
+from pathlib import Path
+
+from data import UserError, plural
+from data.tiny import new_items
+from data.files import append_sealed, digest, unsealed
+
+FORMAT = 2
+PARTS = ("key", "made", "about", "cell", "attempts")     # of a line, beside format, name and digest
+
+# The settings that belong to the key of the base model's cell, of attempts, and of a tuned cell.
+MEASURED = ("limit", "test_limit", "validation_limit", "new_items", "max_new_tokens", "benchmarks",
+            "benchmark_limit", "test_samples", "test_temperature", "all_asserts", "thinking")
+SAMPLED = (*MEASURED, "samples", "temperature")
+TRAINED = (*SAMPLED, "epochs", "batch", "schedule", "lora", "lora_alpha", "lora_dropout",
+           "lora_targets")
+
+
+def name(options, method, lr, seed):
+    """The name of a cell, and of its folder."""
+    if lr is None:
+        return f"{method}-s{seed}"
+    lora = f"-lora{options.lora}" if options.lora else ""
+    return f"{method}-lr{lr:g}{lora}-e{options.epochs}-s{seed}"
+
+
+def key(options, identity, method, sources):
+    """What a cell of a method means.
+
+    sources: those of its targets; None for the base model and for "attempts".
+    """
+    names = {"base": MEASURED, "attempts": SAMPLED}.get(method, TRAINED)
+    drawn = new_items.fingerprint(options.task) if options.new_items else None
+    settings = {setting: getattr(options, setting) for setting in names}
+    return {"world": digest(identity, drawn), "settings": settings, "sources": sources}
+
+
+# ---------------------------------------------------------------- the file
+
+def read(path):
+    """A file of cells -> (records, remarks); a file that is not there has none.
+
+    records: its whole lines in their order, as dicts. Each has "where" added: file, line and name.
+    remarks: a line of text if some lines are damaged or of another format, else none.
+    """
+    records = []
+    damaged = []                     # line numbers
+    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        record = unsealed(line, FORMAT)
+        if record is None:
+            damaged.append(str(number))
+        else:
+            records.append(record | {"where": f"{path}, line {number} ({record['name']})"})
+    if not damaged:
+        return records, []
+    lines = f"{plural('line', len(damaged))} {', '.join(damaged)}"
+    verb = "is" if len(damaged) == 1 else "are"
+    return records, [f"{path}: {lines} {verb} damaged or of another format, and left out"]
+
+
+def latest(records):
+    """{name: the last record of this name}"""
+    return {record["name"]: record for record in records}
+
+
+def append(path, name, content):
+    """Write a cell, or a seed's attempts, as a line at the end of a file -> the content.
+
+    content: a dict with PARTS; anything else in it is not written.
+    """
+    record = {"format": FORMAT, "name": name}
+    record |= {part: content[part] for part in PARTS if part in content}
+    append_sealed(path, record)
+    return content
+
+
+def append_new(path, known, name, content):
+    """The same, unless the last line of this name says the same already.
+
+    known: `latest` of the file; it is kept up to date.
+    """
+    parts = ("key", "made", "cell")
+    before = known.get(name)
+    if before is None or digest([before[p] for p in parts]) != digest([content[p] for p in parts]):
+        known[name] = append(path, name, content)
+
+
+def open_results(options, task, identity, methods):
+    """--results -> (the file of this task, {name: record} of what it has of this run already)."""
+    path = Path(options.results) / f"{task.title.removeprefix('tiny-')}.jsonl"
+    return path, find(options, path, identity, methods)
+
+
+def find(options, path, identity, methods):
+    """{name: record} of the cells and attempts of this run that are in the file already.
+
+    UserError, one line, for what is of another world or was made with other settings.
+    """
+    wanted = {}                      # {name: key}
+    for seed in options.seeds:
+        wanted[name(options, "base", None, seed)] = key(options, identity, "base", None)
+        wanted[f"attempts-s{seed}"] = key(options, identity, "attempts", None)
+        for method in options.methods:
+            for lr in options.lr:
+                its_key = key(options, identity, method, list(methods[method]))
+                wanted[name(options, method, lr, seed)] = its_key
+    world = next(iter(wanted.values()))["world"]
+    try:
+        if not options.plan:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        records, remarks = read(path)
+    except OSError as error:
+        raise UserError(f"--results {path.parent} cannot be written ({error.strerror}); "
+                        "give another folder") from None
+    for remark in remarks:
+        print(f"{remark}; what is lacking is made again", flush=True)
+
+    found = {}
+    advice = "take it out or give another --results"
+    for record in latest(records).values():
+        if record["key"]["world"] != world:
+            raise UserError(f"{record['where']} belongs to another world (model, data or the "
+                            f"program that writes them differ); {advice}")
+        if record["name"] in wanted:
+            differ = different(record["key"], wanted[record["name"]])
+            if differ:
+                raise UserError(f"{record['where']} was made with other {differ}; {advice}")
+            found[record["name"]] = record
+    return found
+
+
+def different(mine, other, sources=True):
+    """How two keys differ: "settings (epochs 2, not 5)"; "" where they are the same.
+
+    Settings are compared where both keys have them. sources: compare these too?
+    """
+    if sources and mine["sources"] != other["sources"]:
+        my_sources = "/".join(mine["sources"] or ["none"])
+        other_sources = "/".join(other["sources"] or ["none"])
+        return f"sources ({my_sources}, not {other_sources})"
+    differ = []
+    for setting, value in mine["settings"].items():
+        other_value = other["settings"].get(setting, value)
+        if value != other_value:
+            differ.append(f"{setting} {value}, not {other_value}")
+    return f"settings ({'; '.join(differ)})" if differ else ""
+
+
+# ---------------------------------------------------------------- attempts of several seeds
+
+def together(stats):
+    """The attempts of several seeds -> "verdicts", "copies", "judge_errors" as in results.json."""
+    rules = {}
+    copies = {"accepted": 0}
+    errors = {}
+    for one in stats:
+        for stage, by_rule in one["verdicts"].items():
+            for rule, (accepted, tried) in by_rule.items():
+                count = rules.setdefault(stage, {}).setdefault(rule, [0, 0])
+                count[0] += accepted
+                count[1] += tried
+        for stage, counts in one["judge_errors"].items():
+            add(errors.setdefault(stage, {}), counts)
+        n = copies["accepted"]
+        new = one["copies"]["accepted"]
+        if new:
+            means = {}                           # of n + new copies
+            for part, value in one["copies"].items():
+                means[part] = value
+                if part in copies:
+                    means[part] = (copies[part] * n + value * new) / (n + new)
+            copies = means | {"accepted": n + new}
+    return {"verdicts": rules, "copies": copies, "judge_errors": errors}
+
+
+def add(total, counts):
+    """Add counts of the judge's errors onto those of other seeds, and take the shares anew."""
+    for part, value in counts.items():
+        if isinstance(value, dict):
+            total[part] = add(total.get(part, {}), value)
+        else:
+            total[part] = total.get(part, 0) + value
+    if "accepted" in total:
+        total["false_accept_share"] = total["false_accepts"] / max(1, total["accepted"])
+        total["false_reject_share"] = total["false_rejects"] / max(1, total["refused"])
+    return total
+
+
+def fuller(kept, made):
+    """Of two statistics of one seed's attempts each stage from the one that has more of it.
+
+    --methods sft samples none, and sdft no own answers.
+    """
+    if not kept:
+        return made
+
+    def tried(one, stage):
+        return sum(n for _, n in one["verdicts"].get(stage, {}).values())
+
+    by_stage = {"verdicts": {}, "judge_errors": {}}
+    for stage in ("own", "paraphrase"):
+        fullest = made if tried(made, stage) > tried(kept, stage) else kept
+        for part, stages in by_stage.items():
+            if stage in fullest[part]:
+                stages[stage] = fullest[part][stage]
+    copies = fullest["copies"]                   # of paraphrases, the last stage
+    more_items = len(made["logprobs"]["items"]) > len(kept["logprobs"]["items"])
+    logprobs = made["logprobs"] if more_items else kept["logprobs"]
+    return made | by_stage | {"copies": copies, "logprobs": logprobs}
