@@ -1,0 +1,142 @@
+"""read_runs.py - what --report is given -> runs, each in the shape of results.json.
+
+A path is a run's folder, a file of cells that --results wrote, or a folder of such files. What is
+added to results.json:
+
+    "folder"   where it was read
+    "label"    what the report calls the run
+    "remarks"  lines on what was left out, and on what differs
+"""
+import json
+from pathlib import Path
+
+from data import UserError
+from data.report import gather
+from data.report.text import method_title
+
+FORMAT = 2                       # of results.json: the one that can be read
+AGAIN = "give the run's command again (finished cells are kept)"
+
+# What the report reads of results.json and of a cell, so that a file that was edited by hand is
+# refused in one line.
+NUMBER = (int, float)
+SCORES = {"right": (str, list), "accuracy": NUMBER}
+CELL = {"method": str, "seed": int, "kl": NUMBER, "test": SCORES, "benchmarks": dict,
+        "times": {"minutes": NUMBER}}
+RESULTS = {"task": str, "model": str, "identity": dict, "notes": list, "cells": list, "items": dict,
+           "settings": {"methods": list, "lr": list, "seeds": list}}
+
+
+def runs_by_task(paths):
+    """Read the runs -> lists of runs of one task each."""
+    by_folder = {}                           # each run once, even if it is named twice
+    files_by_task = {}                       # files of cells: those of one task are one run
+    for path in map(Path, paths):
+        files = gather.files_in(path)        # FOLDER stands for FOLDER/TASK.jsonl of all tasks
+        for file in files:
+            of_task = files_by_task.setdefault(gather.task_of(file), {})
+            of_task[file.resolve()] = file
+        if not files:
+            run = read_run(path)
+            by_folder[run["folder"].resolve()] = run | {"label": run["folder"].name}
+    runs = list(by_folder.values())
+    for of_task in files_by_task.values():
+        files = list(of_task.values())
+        label = "+".join(dict.fromkeys(file.stem for file in files))
+        runs.append(gather.gather(files) | {"folder": files[0].parent, "label": label})
+    labels = [run["label"] for run in runs]
+    by_task = {}
+    for run in runs:
+        if labels.count(run["label"]) > 1:
+            run["label"] = str(run["folder"])
+        by_task.setdefault((run["task"], run["identity"].get("task")), []).append(run)
+    return list(by_task.values())
+
+
+def read_run(path):
+    """A run's folder, or its results.json -> results.json and the cells of earlier commands."""
+    path = Path(path)
+    folder = path.parent if path.name == "results.json" else path
+    file = folder / "results.json"
+    if not file.is_file():
+        raise UserError(f"--report {path}{why_no_run(path)}")
+    try:
+        results = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"--report {path} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--report {path}: results.json is damaged ({error}); {AGAIN}") from None
+    version = results.get("format") if isinstance(results, dict) else FORMAT
+    if version != FORMAT:
+        raise UserError(f"--report {path}: results.json is of another version of this project "
+                        f"(format {version}, not {FORMAT}); {AGAIN}")
+    place = misfit(results, RESULTS, "results.json") or misfit_of_cells(results)
+    if place:
+        raise UserError(f"--report {path}: results.json is damaged ({place}); {AGAIN}")
+    lacking = lacking_cell(results)
+    if lacking:
+        raise UserError(f"--report {path}: the run is not finished, results.json lacks {lacking}; "
+                        f"{AGAIN}")
+    return gather.with_earlier_cells(results, folder / "cells.jsonl") | {"folder": folder}
+
+
+def why_no_run(path):
+    """Why a path without results.json is no run, and what to do."""
+    if path.is_file():
+        return (" is no results.json and no file of cells; "
+                f"name the folder of a run, or of cells: {path.parent}")
+    if (path / "run.json").is_file():
+        return f": the run is not finished, it has no results.json; {AGAIN}"
+    if not path.exists():
+        return " does not exist; name a run's folder, the last thing that a run prints"
+    inside = {str(file.parent) for file in path.glob("*/results.json")}
+    inside |= {str(folder) for folder in path.glob("*") if gather.files_in(folder)}
+    if inside:
+        return f" is no run folder; name one: {' '.join(sorted(inside))}"
+    return " is no run folder; name one, the last thing that a run prints"
+
+
+def misfit(value, shape, place):
+    """Where a value lacks the shape, in words; None where it fits.
+
+    shape: a type or types, or {name: shape} of what an object has.
+    """
+    if not isinstance(shape, dict):
+        return None if isinstance(value, shape) else f"{place} is missing or of a wrong kind"
+    if not isinstance(value, dict):
+        return f"{place} is no object"
+    for name, part in shape.items():
+        problem = misfit(value.get(name), part, f"{place}: {name}")
+        if problem:
+            return problem
+    return None
+
+
+def misfit_of_cells(results):
+    """Where a cell lacks something that the report reads, in words; None where all are whole."""
+    for number, cell in enumerate(results["cells"]):
+        place = f"cells[{number}]"
+        problem = misfit(cell, CELL, place)
+        if problem:
+            return problem
+        for name, scores in [("test", cell["test"]), *cell["benchmarks"].items()]:
+            problem = misfit(scores, SCORES, f"{place}: {name}")
+            if problem:
+                return problem
+            if not scores["right"]:
+                return f"{place}: {name} has no answers"
+    return None
+
+
+def lacking_cell(results):
+    """The first cell that the settings promise and that is not there, in words; None if all are."""
+    settings = results["settings"]
+    there = {(cell["method"], cell["lr"], cell["seed"]) for cell in results["cells"]}
+    for seed in settings["seeds"]:
+        if ("base", None, seed) not in there:
+            return f"base, seed {seed}"
+        for method in settings["methods"]:
+            for lr in settings["lr"]:
+                if (method, lr, seed) not in there:
+                    return f"{method_title(method)} at rate {lr:g}, seed {seed}"
+    return None
