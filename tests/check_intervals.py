@@ -4,7 +4,7 @@
 
 Two methods of true accuracy 66 and 70 % are trained with several seeds. A seed moves each method's own accuracy (standard deviation of the
 difference 0.7, 1.5 or 3 points) and draws its own 1,000 items, which both methods answer (answers to one item agree more often than not). The
-interval is the one that tables.difference gives. Counted: how often it holds the true difference. Exit code 1 if a t interval
+interval is the one that intervals.difference gives. Counted: how often it holds the true difference. Exit code 1 if a t interval
 (three seeds or more) is outside 93 to 97 %. Intervals of one or two seeds speak of the items alone, so they miss what the seeds add: shown, not judged.
 """
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from data.report import tables
+from data.report import intervals
 
 A, B, ITEMS = 0.70, 0.66, 1000
 
@@ -36,7 +36,7 @@ def coverage(rng, seeds, sd, rounds, items=ITEMS):
     """Share of simulated comparisons whose interval holds the truth."""
     held = 0
     for _ in range(rounds):
-        _, low, high = tables.difference(*cells(rng, seeds, sd, items))
+        _, low, high = intervals.difference(*cells(rng, seeds, sd, items))
         held += low <= A - B <= high
     return held / rounds
 

@@ -15,8 +15,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "data" / "tiny")]
 import world
-from data.report import tables
 from data.report import gather
+from data.report.intervals import t_interval
+from data.report.rates import chosen_rates
+from data.report.text import points
 from data.results import scores
 
 
@@ -27,7 +29,7 @@ def alike(question):
 
 def main(file=ROOT / "data" / "tiny" / "results" / "gsm8k.jsonl"):
     results = gather.gather([Path(file)])
-    rates = {"base": None} | tables.chosen_rates(results)
+    rates = {"base": None} | chosen_rates(results)
     of = results["settings"]
     right = {m: {c["seed"]: scores.flags(c["test"]["right"]) for c in results["cells"] if (c["method"], c["lr"]) == (m, rates[m])}
              for m in ("base", "sft", "s3ft")}
@@ -40,8 +42,8 @@ def main(file=ROOT / "data" / "tiny" / "results" / "gsm8k.jsonl"):
     print(f"{100 * np.mean([n.mean() for n in near.values()]):.0f} % of the test questions of {len(seeds)} seeds are like a training question")
     for name, pick in (("these", lambda s: near[s]), ("the rest", lambda s: ~near[s])):
         mean = {m: 100 * np.mean([right[m][s][pick(s)].mean() for s in seeds]) for m in right}
-        gap, half = tables.t_interval([right["s3ft"][s][pick(s)].mean() - right["sft"][s][pick(s)].mean() for s in seeds])
-        print(f"{name}: base {mean['base']:.1f}, SFT {mean['sft']:.1f}, S3FT {mean['s3ft']:.1f}; S3FT - SFT {tables.points((gap, gap - half, gap + half))}")
+        gap, half = t_interval([right["s3ft"][s][pick(s)].mean() - right["sft"][s][pick(s)].mean() for s in seeds])
+        print(f"{name}: base {mean['base']:.1f}, SFT {mean['sft']:.1f}, S3FT {mean['s3ft']:.1f}; S3FT - SFT {points((gap, gap - half, gap + half))}")
 
 
 if __name__ == "__main__":

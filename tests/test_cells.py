@@ -7,10 +7,12 @@ import pytest
 import s3ft
 from data import TINY, cli
 from data.benchmarks import multiple_choice
-from data.report import gather, report, tables
+from data.report import gather, read_runs, report
+from data.report.rates import chosen_rates
 from data.results import cells
+from data.results.attempts import with_more_attempts
 from data.tasks import load_task
-from data.tiny import new_items
+from data.tiny import new_items, study
 from data.run import plan
 from test_report import cell, benchmark, result
 from test_runs import without_times
@@ -148,10 +150,10 @@ def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
     def tried(own, paraphrase):
         return {"verdicts": {stage: {"answer is": [n // 2, n]} for stage, n in (("own", own), ("paraphrase", paraphrase)) if n},
                 "judge_errors": {}, "copies": {"accepted": paraphrase // 2}, "logprobs": {"items": []}}
-    s3ft_first = cells.fuller(None, tried(8, 4))
-    both = cells.fuller(s3ft_first, tried(0, 8))             # then --methods sdft alone: every question's paraphrase, no own answer
+    s3ft_first = with_more_attempts(None, tried(8, 4))
+    both = with_more_attempts(s3ft_first, tried(0, 8))             # then --methods sdft alone: every question's paraphrase, no own answer
     assert both["verdicts"] == tried(8, 8)["verdicts"] and both["copies"] == {"accepted": 4}
-    assert cells.fuller(both, tried(0, 0)) == both, "--methods sft samples none"
+    assert with_more_attempts(both, tried(0, 0)) == both, "--methods sft samples none"
 
 
 def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_path, trained, capsys):
@@ -261,7 +263,7 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
     base = record(other, "base-s1")
     base["cell"]["kl"] = 0.5
     cells.append(other, "base-s1", base)
-    assert gather.gather([file, other])["said"] == ["several files have base-s1: the last file's is taken"]
+    assert gather.gather([file, other])["remarks"] == ["several files have base-s1: the last file's is taken"]
     base["key"]["settings"]["limit"] = 7
     cells.append(other, "base-s1", base)
     with pytest.raises(s3ft.UserError, match=r"gsm8k.jsonl, line \d \(base-s1\) and .*machine-2.jsonl, line 8 \(base-s1\) are one cell "
@@ -321,15 +323,15 @@ def test_earlier_cells_of_a_run_are_left_out_where_other_code_made_them(finished
     sft = record(file, "sft-lr0.0003-e1-s0")
     results = finished[1] | {"cells": [c for c in finished[1]["cells"] if c["method"] != "sft"]}
     (run_folder / "results.json").write_text(json.dumps(results | {"settings": results["settings"] | {"methods": ["s3ft"]}}))
-    shown = report.read_run(run_folder)
-    assert without_times(shown["cells"]) == without_times(finished[1]["cells"]) and shown["said"] == []
+    shown = read_runs.read_run(run_folder)
+    assert without_times(shown["cells"]) == without_times(finished[1]["cells"]) and shown["remarks"] == []
     without(file, "sft-lr0.0003-e1-s0", "sft-lr0.0003-e1-s1")
     cells.append(file, "sft-lr0.0003-e1-s0", sft | {"made": sft["made"] | {"code": "of another day"}})
-    shown = report.read_run(run_folder)
+    shown = read_runs.read_run(run_folder)
     assert [c["method"] for c in shown["cells"]] == ["base", "s3ft", "base", "s3ft"]
-    assert shown["said"] == ["1 cell made with other versions or code is left out"]
+    assert shown["remarks"] == ["1 cell made with other versions or code is left out"]
     without(file, "base-s0")
-    assert report.read_run(run_folder)["said"] == ["cells.jsonl lacks cells of results.json, so those of earlier commands are not shown"]
+    assert read_runs.read_run(run_folder)["remarks"] == ["cells.jsonl lacks cells of results.json, so those of earlier commands are not shown"]
 
 
 def several(right, seeds=4, lr=3e-4):
@@ -339,20 +341,20 @@ def several(right, seeds=4, lr=3e-4):
 
 def test_four_tests_stop_at_the_first_that_is_not_shown():
     right = {"base": (40, 90), "sft": (50, 70), "ssr": (59, 75), "sdft": (60, 80), "s3ft": (60, 85)}
-    lines = tables.tests(result(several(right)))
+    lines = study.study(result(several(right)))
     assert [line.rpartition(": ")[2] for line in lines[:4]] == ["shown", "shown", "not shown; the rest is descriptive", "descriptive"]
     assert "a. mean drop, SFT - S3FT: +15.0 points [+15.0, +15.0], 4 seeds" in lines[0] and "25 % of SFT's" in lines[5]
     assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
-    assert tables.tests(result(several(right, seeds=2))) == []
-    controls = tables.tests(result(several(right | {"voice": (62, 82)})))
+    assert study.study(result(several(right, seeds=2))) == []
+    controls = study.study(result(several(right | {"voice": (62, 82)})))
     assert "4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]" in controls
     assert "4 seeds: task, voice - SFT: +12.0 points [+12.0, +12.0]; mean drop, SFT - voice: +12.0 points [+12.0, +12.0]" in controls
     both = several(right) + [c for c in several({"base": (40, 90), "sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4) if c["method"] != "base"]
-    said = [line for line in tables.tests(result(both)) if line.startswith(("both at", "at equal"))]
+    said = [line for line in study.study(result(both)) if line.startswith(("both at", "at equal"))]
     assert [line.partition(":")[0] for line in said[:2]] == ["both at rate 0.0001", "both at rate 0.0003"]
     screened = [c for c in both if c["lr"] != 1e-4 or c["seed"] < 1]         # the other rate on one seed of four
     fresh = "a and b on the 3 seeds that had no part in choosing a rate: task, S3FT - SFT: +10.0"
-    assert any(line.startswith(fresh) for line in tables.tests(result(screened)))
+    assert any(line.startswith(fresh) for line in study.study(result(screened)))
     assert "SFT's accuracy on validation, 0.0001; SFT's own, 0.0003): task, S3FT - SFT: +5.0 points" in said[2] and "SFT - S3FT: +19.0" in said[2]
 
 
@@ -362,12 +364,12 @@ def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those
     for c in results["cells"]:
         if c["method"] == "sft" and c["seed"] > 1:       # not screened: no word in the choice
             c["validation"] |= {"accuracy": 1.0}
-    assert tables.chosen_rates(results) == {"sft": 1e-3, "s3ft": 3e-4}
-    assert tables.tests(results) == [], "SFT has two seeds at its own rate"
+    assert chosen_rates(results) == {"sft": 1e-3, "s3ft": 3e-4}
+    assert study.study(results) == [], "SFT has two seeds at its own rate"
     for c in results["cells"]:
         c["seed"] += 10 * (c["lr"] == 1e-3)
     with pytest.raises(s3ft.UserError, match="no seed has all rates of SFT"):
-        tables.chosen_rates(results)
+        chosen_rates(results)
 
 
 def test_controls_are_methods_of_the_command_line():

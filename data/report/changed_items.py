@@ -82,8 +82,8 @@ def first_of_each(changed, method, names):
     turns = []
     for name in names:
         for turn, i in enumerate(changed[method, name][:MOST]):
-            turns.append((turn, names.index(name), i))
-    return [(names[place], i) for _, place, i in sorted(turns)[:MOST]]
+            turns.append((turn, name, i))
+    return [(name, i) for _, name, i in sorted(turns)[:MOST]]
 
 
 def answer_texts(cells):

@@ -39,8 +39,7 @@ def gather(paths):
     """
     remarks = []
     attempts = {}                    # {seed: its statistics}
-    records = {}                     # {name: the cell's record}
-    in_several = []                  # names of cells that two files have
+    records = {}                     # {(name, key as text): the cell's record}
     for path in paths:
         lines, damaged = read(path)
         remarks += damaged
@@ -49,15 +48,10 @@ def gather(paths):
                 seed = int(name.rpartition("-s")[2])
                 attempts[seed] = with_more_attempts(attempts.get(seed), record["attempts"])
                 continue
-            before = records.get(name, record)
-            if before["key"] != record["key"]:
-                raise two_of_one_cell(before, record, "leave one file out")
+            before = records.get((name, str(record["key"])), record)
             if before["cell"] != record["cell"]:
-                in_several.append(name)
-            records[name] = record
-    if in_several:
-        names = ", ".join(dict.fromkeys(in_several))
-        remarks.append(f"several files have {names}: the last file's is taken")
+                remarks.append(f"several files have {name}: the last file's is taken")
+            records[name, str(record["key"])] = record
     results = as_results(list(records.values()), ", ".join(str(path) for path in paths))
     seeds = [seed for seed in sorted(attempts) if seed in results["settings"]["seeds"]]
     logprobs = {"items": []}         # of the first seed that has them
@@ -72,13 +66,6 @@ def gather(paths):
     }
 
 
-def two_of_one_cell(record, other, advice):
-    """The error for two records of one cell, of which nobody can say which one counts."""
-    differ = different(record["key"], other["key"]) or different(other["key"], record["key"])
-    return UserError(f"--report: {record['where']} and {other['where']} are one cell "
-                     f"({differ or 'under two names'}); {advice}")
-
-
 def as_results(records, place):
     """Records of cells -> results.json without attempts. place: where they are, for an error."""
     cells = {}                       # {(method, lr, seed): record}
@@ -86,7 +73,9 @@ def as_results(records, place):
         method, lr, seed = (record["cell"][part] for part in ("method", "lr", "seed"))
         first = cells.setdefault((method, lr, seed), record)
         if first is not record:
-            raise two_of_one_cell(first, record, "take one out")
+            differ = different(first["key"], record["key"]) or "under two names"
+            raise UserError(f"--report: {first['where']} and {record['where']} are one cell "
+                            f"({differ}); take one out")
     seeds = sorted(seed for method, _, seed in cells if method == "base")
     if not seeds:
         raise UserError(f"--report {place}: no base model's cell is there (base-s0); "
@@ -163,19 +152,14 @@ def lacking_seeds(used, methods, rates, seeds):
 
 
 def made_otherwise(records):
-    """Lines on cells that were made with other versions, on another device or by other code than
-    the first one."""
+    """Lines on cells that were not made with the versions, device, dtypes and code of the first."""
     first = records[0]["made"]
-    counts = {}                      # {(how some cells were made, how the first one was): number}
+    counts = {}                      # {what is not the first one's: number of cells}
     for record in records:
-        made = record["made"]
-        names = [part for part in first if made.get(part) != first[part]]
-        if names:
-            how = ", ".join(f"{part} {made.get(part)}" for part in names)
-            firsts = ", ".join(f"{part} {first[part]}" for part in names)
-            counts[how, firsts] = counts.get((how, firsts), 0) + 1
-    return [f"{n} of {len(records)} cells were made with {how}, the others with {firsts}"
-            for (how, firsts), n in counts.items()]
+        parts = ", ".join(part for part in first if record["made"].get(part) != first[part])
+        counts[parts] = counts.get(parts, 0) + 1
+    return [f"{n} of {len(records)} cells were made with other {parts} than the first"
+            for parts, n in counts.items() if parts]
 
 
 # ---------------------------------------------------------------- all cells of a run's folder

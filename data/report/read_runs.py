@@ -1,11 +1,8 @@
 """read_runs.py - what --report is given -> runs, each in the shape of results.json.
 
-A path is a run's folder, a file of cells that --results wrote, or a folder of such files. What is
-added to results.json:
-
-    "folder"   where it was read
-    "label"    what the report calls the run
-    "remarks"  lines on what was left out, and on what differs
+A path is a run's folder, a file of cells that --results wrote, or a folder of such files. Added to
+results.json are "folder", where it was read; "label", what the report calls the run; and "remarks",
+lines on what was left out and on what differs.
 """
 import json
 from pathlib import Path
@@ -17,14 +14,11 @@ from data.report.text import method_title
 FORMAT = 2                       # of results.json: the one that can be read
 AGAIN = "give the run's command again (finished cells are kept)"
 
-# What the report reads of results.json and of a cell, so that a file that was edited by hand is
-# refused in one line.
-NUMBER = (int, float)
-SCORES = {"right": (str, list), "accuracy": NUMBER}
-CELL = {"method": str, "seed": int, "kl": NUMBER, "test": SCORES, "benchmarks": dict,
-        "times": {"minutes": NUMBER}}
-RESULTS = {"task": str, "model": str, "identity": dict, "notes": list, "cells": list, "items": dict,
-           "settings": {"methods": list, "lr": list, "seeds": list}}
+# What the report reads. A results.json that was edited by hand and lacks it is refused in one line.
+RESULTS = {"task": str, "model": str, "identity": dict, "settings": dict, "notes": list,
+           "benchmark_notes": list, "items": dict, "logprobs": dict, "cells": list}
+CELL = {"method": str, "folder": str, "seed": int, "kl": (int, float), "test": dict,
+        "benchmarks": dict, "times": dict}
 
 
 def runs_by_task(paths):
@@ -57,22 +51,20 @@ def read_run(path):
     """A run's folder, or its results.json -> results.json and the cells of earlier commands."""
     path = Path(path)
     folder = path.parent if path.name == "results.json" else path
-    file = folder / "results.json"
-    if not file.is_file():
+    if not (folder / "results.json").is_file():
         raise UserError(f"--report {path}{why_no_run(path)}")
     try:
-        results = json.loads(file.read_bytes())
+        results = json.loads((folder / "results.json").read_bytes())
     except OSError as error:
         raise UserError(f"--report {path} cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"--report {path}: results.json is damaged ({error}); {AGAIN}") from None
+    except (ValueError, RecursionError):
+        results = None
     version = results.get("format") if isinstance(results, dict) else FORMAT
     if version != FORMAT:
         raise UserError(f"--report {path}: results.json is of another version of this project "
                         f"(format {version}, not {FORMAT}); {AGAIN}")
-    place = misfit(results, RESULTS, "results.json") or misfit_of_cells(results)
-    if place:
-        raise UserError(f"--report {path}: results.json is damaged ({place}); {AGAIN}")
+    if not is_whole(results):
+        raise UserError(f"--report {path}: results.json is damaged; {AGAIN}")
     lacking = lacking_cell(results)
     if lacking:
         raise UserError(f"--report {path}: the run is not finished, results.json lacks {lacking}; "
@@ -91,41 +83,27 @@ def why_no_run(path):
         return " does not exist; name a run's folder, the last thing that a run prints"
     inside = {str(file.parent) for file in path.glob("*/results.json")}
     inside |= {str(folder) for folder in path.glob("*") if gather.files_in(folder)}
-    if inside:
-        return f" is no run folder; name one: {' '.join(sorted(inside))}"
-    return " is no run folder; name one, the last thing that a run prints"
+    example = " ".join(sorted(inside)) or "the last thing that a run prints"
+    return f" is no run folder; name one: {example}"
 
 
-def misfit(value, shape, place):
-    """Where a value lacks the shape, in words; None where it fits.
-
-    shape: a type or types, or {name: shape} of what an object has.
-    """
-    if not isinstance(shape, dict):
-        return None if isinstance(value, shape) else f"{place} is missing or of a wrong kind"
-    if not isinstance(value, dict):
-        return f"{place} is no object"
-    for name, part in shape.items():
-        problem = misfit(value.get(name), part, f"{place}: {name}")
-        if problem:
-            return problem
-    return None
+def is_whole(results):
+    """Has results.json what the report reads?"""
+    if not has(results, RESULTS):
+        return False
+    for cell in results["cells"]:
+        if not has(cell, CELL):
+            return False
+        for scores in (cell["test"], *cell["benchmarks"].values()):
+            if not (isinstance(scores, dict) and scores.get("right") and "accuracy" in scores):
+                return False
+    return has(results["settings"], {"methods": list, "lr": list, "seeds": list})
 
 
-def misfit_of_cells(results):
-    """Where a cell lacks something that the report reads, in words; None where all are whole."""
-    for number, cell in enumerate(results["cells"]):
-        place = f"cells[{number}]"
-        problem = misfit(cell, CELL, place)
-        if problem:
-            return problem
-        for name, scores in [("test", cell["test"]), *cell["benchmarks"].items()]:
-            problem = misfit(scores, SCORES, f"{place}: {name}")
-            if problem:
-                return problem
-            if not scores["right"]:
-                return f"{place}: {name} has no answers"
-    return None
+def has(value, kinds):
+    """Is it a dict that has these names, each with a value of its kind?"""
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind)
+                                           for name, kind in kinds.items())
 
 
 def lacking_cell(results):
