@@ -133,7 +133,8 @@ def test_three_seeds_have_t_intervals(tmp_path, capsys):
 def test_items_that_two_seeds_share_count_once():
     one, two = ([cell("sft", s, 60, {}) for s in range(n)] for n in (1, 2))
     base = [cell("base", s, 50, {}) for s in range(2)]
-    assert intervals.accuracy(one) == intervals.accuracy(two) and intervals.difference(one, base) == intervals.difference(two, base)
+    assert intervals.accuracy(one) == intervals.accuracy(two)
+    assert intervals.difference(one, base) == intervals.difference(two, base)
     two[1]["test"] |= {"ids": "others"}
     assert intervals.accuracy(two)[1] > intervals.accuracy(one)[1]
 

@@ -75,7 +75,7 @@ def as_results(records, place):
         if first is not record:
             differ = different(first["key"], record["key"]) or "under two names"
             raise UserError(f"--report: {first['where']} and {record['where']} are one cell "
-                            f"({differ}); take one out")
+                            f"({differ}); take one out, or leave its file out")
     seeds = sorted(seed for method, _, seed in cells if method == "base")
     if not seeds:
         raise UserError(f"--report {place}: no base model's cell is there (base-s0); "
