@@ -111,7 +111,7 @@ def test_gain_drop_and_share_above_chance_of_one_seed(tmp_path, capsys):
     assert drop[0] == 12 and drop[1] < 12 < drop[2] and sft[5] == "0.400"
     each = next(r for r in rows if r[0] == "SFT" and "drop" in r[2])
     assert each[2].startswith("55.0, drop +20.0 [") and each[3].startswith("50.0, drop +4.0 [")
-    assert "S3FT - SFT, task: +10.0 points [" in said and "mean drop: -7.0 points [" in said
+    assert "S3FT - SFT, task: +10.0 points [" in said and "mean of the benchmarks: +7.0 points [" in said
     assert "learns the task better than SFT and forgets less" in said
     assert "Wilson for a figure" in said and "--seeds 3 shows it" in said
     shares = next(r for r in rows if r[0] == "SFT" and r[2].startswith("+40.0 ["))       # 20 of 50 points above 25 %

@@ -37,7 +37,7 @@ def changes(c, seed):
             numbers = [len(was_right), len(worse[key]), len(better[key])]
             p = mcnemar(len(worse[key]), len(better[key]))
             title = c.results["task"] if name == "test" else name
-            rows.append([md(method_title(cell["method"])), md(title), *map(str, numbers),
+            rows.append([method_title(cell["method"]), md(title), *map(str, numbers),
                          "<0.001" if p < 0.001 else f"{p:.3f}"])
     lines = markdown_table(rows)
     lines += ["", "p: McNemar's exact test, how often chance alone would split the changed items "
@@ -62,7 +62,7 @@ def changes(c, seed):
                         text = example(items[name, id], i, [base, cell], answers)
                         blocks += ["", *fence(text)]
                 if blocks:
-                    title = f"#### {md(method_title(cell['method']))}, {what}: {way}"
+                    title = f"#### {method_title(cell['method'])}, {what}: {way}"
                     lines += ["", title, *blocks]
     return lines
 

@@ -39,7 +39,7 @@ def gather(paths):
     """
     remarks = []
     attempts = {}                    # {seed: its statistics}
-    records = {}                     # {(name, key as text): the cell's record}
+    records = {}                     # {name: the cell's record}
     for path in paths:
         lines, damaged = read(path)
         remarks += damaged
@@ -48,10 +48,11 @@ def gather(paths):
                 seed = int(name.rpartition("-s")[2])
                 attempts[seed] = with_more_attempts(attempts.get(seed), record["attempts"])
                 continue
-            before = records.get((name, str(record["key"])), record)
+            before = records.get(name, record)
+            check_pair(before, record)
             if before["cell"] != record["cell"]:
                 remarks.append(f"several files have {name}: the last file's is taken")
-            records[name, str(record["key"])] = record
+            records[name] = record
     results = as_results(list(records.values()), ", ".join(str(path) for path in paths))
     seeds = [seed for seed in sorted(attempts) if seed in results["settings"]["seeds"]]
     logprobs = {"items": []}         # of the first seed that has them
@@ -68,42 +69,31 @@ def gather(paths):
 
 def as_results(records, place):
     """Records of cells -> results.json without attempts. place: where they are, for an error."""
-    cells = {}                       # {(method, lr, seed): record}
-    for record in records:
-        method, lr, seed = (record["cell"][part] for part in ("method", "lr", "seed"))
-        first = cells.setdefault((method, lr, seed), record)
-        if first is not record:
-            differ = different(first["key"], record["key"]) or "under two names"
-            raise UserError(f"--report: {first['where']} and {record['where']} are one cell "
-                            f"({differ}); take one out, or leave its file out")
-    seeds = sorted(seed for method, _, seed in cells if method == "base")
-    if not seeds:
+    bases = [record for record in records if record["cell"]["method"] == "base"]
+    if not bases:
         raise UserError(f"--report {place}: no base model's cell is there (base-s0); "
                         "run one seed with --methods base --results")
-    check_comparable(cells, cells["base", None, seeds[0]])
+    check_comparable(bases + [record for record in records if record not in bases])
+    seeds = sorted(record["cell"]["seed"] for record in bases)
+    methods = {record["cell"]["method"] for record in records} - {"base"}
+    methods = sorted(methods, key=lambda m: (list(NAMES).index(m) if m in NAMES else 9, m))
+    order = ["base", *methods]
+    used = [record for record in records if record["cell"]["seed"] in seeds]
+    used.sort(key=lambda record: (record["cell"]["seed"], order.index(record["cell"]["method"]),
+                                  record["cell"]["lr"] or 0))
+    cells = [record["cell"] for record in used]
+    tuned = [record for record in used if record["cell"]["method"] != "base"]
+    rates = sorted({record["cell"]["lr"] for record in tuned})
 
     remarks = []
-    for seed in sorted({seed for _, _, seed in cells} - set(seeds)):
+    for seed in sorted({record["cell"]["seed"] for record in records} - set(seeds)):
         remarks.append(f"seed {seed} is left out: its base model is not there (base-s{seed})")
-    found = {method for method, _, _ in cells} - {"base"}
-    methods = [method for method in NAMES if method in found]
-    methods += sorted(found - set(methods))
-    order = ["base", *methods]
-    used = [key for key in cells if key[2] in seeds]
-    used.sort(key=lambda key: (key[2], order.index(key[0]), key[1] or 0))
-    rates = sorted({lr for _, lr, _ in used if lr is not None})
-    remarks += lacking_seeds(used, methods, rates, seeds)
-    remarks += made_otherwise([record for key, record in cells.items() if key in used])
-
-    about = cells[used[0]]["about"]
-    settings = about["settings"]
-    for method, lr, seed in used:
-        if method != "base":         # the first tuned one: it tells how they train
-            settings = settings | cells[method, lr, seed]["about"]["settings"]
-            break
-    return about | {
+    remarks += lacking_seeds(cells, methods, rates, seeds)
+    remarks += made_otherwise(used)
+    settings = (tuned or used)[0]["about"]["settings"]       # a tuned one tells how they train
+    return used[0]["about"] | {
         "format": 2,                 # of results.json
-        "cells": [cells[key]["cell"] for key in used],
+        "cells": cells,
         "settings": settings | {"methods": methods, "lr": rates, "seeds": seeds},
         "items": {},
         "remarks": remarks,
@@ -116,32 +106,35 @@ def incompatible(record, other):
     return different(record["key"], other["key"], sources=same_method)
 
 
-def check_comparable(cells, base):
-    """UserError where cells cannot stand side by side. cells: {(method, lr, seed): record}"""
-    others = [record for record in cells.values() if record is not base]
-    for first, record in itertools.combinations([base, *others], 2):
-        differ = incompatible(record, first)
-        if differ:
-            raise UserError(f"--report: {record['where']} was made with other {differ} than "
-                            f"{first['where']}; take the cells of one kind out")
-    rates = {}                       # {method: its rates}
-    for method, lr, _ in cells:
-        rates.setdefault(method, set()).add(lr)
-    for (method, _, _), record in cells.items():
-        if len(rates[method]) > 1 and "validation" not in record["cell"]:
+def check_pair(first, record):
+    """UserError where two cells cannot stand side by side."""
+    differ = incompatible(record, first)
+    if differ:
+        raise UserError(f"--report: {record['where']} was made with other {differ} than "
+                        f"{first['where']}; take the cells of one kind out")
+
+
+def check_comparable(records):
+    """UserError where some cells cannot stand side by side, or their rates cannot be compared."""
+    for first, record in itertools.combinations(records, 2):
+        check_pair(first, record)
+    for record in records:
+        method = record["cell"]["method"]
+        rates = {r["cell"]["lr"] for r in records if r["cell"]["method"] == method}
+        if len(rates) > 1 and "validation" not in record["cell"]:
             raise UserError(f"--report: {record['where']} was made without validation, on which "
                             f"the rates of {method_title(method)} would be compared; "
                             "take all but one rate out")
 
 
-def lacking_seeds(used, methods, rates, seeds):
-    """Lines on the seeds that some methods lack at a rate. used: (method, lr, seed) of the cells."""
+def lacking_seeds(cells, methods, rates, seeds):
+    """Lines on the seeds that some methods lack at a rate."""
+    there = {(cell["method"], cell["lr"], cell["seed"]) for cell in cells}
     lacking = {}                     # {seeds that lack it: {method: rates}}
-    for method in methods:
-        for lr in rates:
-            without = tuple(seed for seed in seeds if (method, lr, seed) not in used)
-            if 0 < len(without) < len(seeds):
-                lacking.setdefault(without, {}).setdefault(method, []).append(f"{lr:g}")
+    for method, lr in itertools.product(methods, rates):
+        without = tuple(seed for seed in seeds if (method, lr, seed) not in there)
+        if 0 < len(without) < len(seeds):
+            lacking.setdefault(without, {}).setdefault(method, []).append(f"{lr:g}")
     lines = []
     for without, by_method in lacking.items():
         parts = [f"{method_title(method)} at {plural('rate', len(some))} {'/'.join(some)}"
@@ -194,15 +187,14 @@ def with_earlier_cells(results, path):
         verb = "is" if len(names) == 1 else "are"
         remarks.append(f"{len(names)} {plural('cell', len(names))} {why} {verb} left out")
     try:
-        together = as_results(list(used.values()), str(path))
-        chosen_rates(together)
+        merged = as_results(list(used.values()), str(path))
+        chosen_rates(merged)
     except UserError as error:       # the run's own cells can be reported without the others
-        return results | {"remarks": [*remarks, f"cells of earlier commands are left out ({error})"]}
-    settings = results["settings"]
-    for part in ("methods", "lr", "seeds"):
-        settings = settings | {part: together["settings"][part]}
-    return results | {"cells": together["cells"], "settings": settings,
-                      "remarks": remarks + together["remarks"]}
+        remarks.append(f"cells of earlier commands are left out ({error})")
+        return results | {"remarks": remarks}
+    settings = {part: merged["settings"][part] for part in ("methods", "lr", "seeds")}
+    return results | {"cells": merged["cells"], "settings": results["settings"] | settings,
+                      "remarks": remarks + merged["remarks"]}
 
 
 def why_left_out(record, used, versions):
@@ -219,9 +211,11 @@ def why_left_out(record, used, versions):
         return ""
     if record["made"] not in versions:
         return "made with other versions or code"
-    method = record["cell"]["method"]
-    of_method = [r["cell"] for r in [record, *used.values()] if r["cell"]["method"] == method]
-    rates = {cell["lr"] for cell in of_method}
-    if len(rates) > 1 and not all("validation" in cell for cell in of_method):
+    of_method = [record["cell"]]
+    for other in used.values():
+        if other["cell"]["method"] == record["cell"]["method"]:
+            of_method.append(other["cell"])
+    several_rates = len({cell["lr"] for cell in of_method}) > 1
+    if several_rates and not all("validation" in cell for cell in of_method):
         return "of another rate, without validation to choose one,"
     return ""

@@ -107,7 +107,7 @@ def learning_curves(c, folder, name):
         return picture(figures.curves(curves), folder, name, caption)
     lines = [f"Loss at the start and at the end, {caption.format('', 'loss')}.", ""]
     for _, title, _, losses in curves:
-        lines.append(f"- {md(title)}: {losses[0]:.3f} -> {losses[-1]:.3f}")
+        lines.append(f"- {title}: {losses[0]:.3f} -> {losses[-1]:.3f}")
     return lines
 
 

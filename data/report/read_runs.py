@@ -5,6 +5,7 @@ results.json are "folder", where it was read; "label", what the report calls the
 lines on what was left out and on what differs.
 """
 import json
+import re
 from pathlib import Path
 
 from data import UserError
@@ -43,6 +44,7 @@ def runs_by_task(paths):
     for run in runs:
         if labels.count(run["label"]) > 1:
             run["label"] = str(run["folder"])
+        run["label"] = re.sub(r"[^\w ./+=,-]", "_", run["label"])    # it stands inside Markdown
         by_task.setdefault((run["task"], run["identity"].get("task")), []).append(run)
     return list(by_task.values())
 

@@ -6,7 +6,6 @@
 Numbers are those of intervals.py, pictures those of figures.py. Both are made from results.json
 alone. The texts of changed items are read from the files beside it.
 """
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from data.report.pool import pool
 from data.report.rates import chosen_rates, validation_accuracy
 from data.report.read_runs import runs_by_task
 from data.report.table import (
-    about_attempts, about_benchmarks, mean_kl, target_shares, what_is_shown,
+    about_attempts, about_benchmarks, mean_kl, s3ft_against_sft, target_shares,
 )
 from data.report.text import (
     fence, listed, markdown_table, md, method_title, points, with_interval,
@@ -45,12 +44,13 @@ def report(paths, out=None):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, results in enumerate(pooled, 1):
-            prefix = ""                      # of the pictures' names
-            if len(pooled) > 1:
-                prefix = f"{number}-{re.sub('[^a-zA-Z0-9.-]+', '-', results['task'])}-"
+            prefix = f"{number}-" if len(pooled) > 1 else ""         # of the pictures' names
             lines += ["", *section(results, folder, prefix)]
-        if len(pooled) > 1:
-            lines += ["", "## The paper's tables", "", *paper_tables(pooled)]
+        models = {str(results["identity"].get("model")) for results in pooled}
+        if len(models) > 1:
+            lines += ["", "The paper's tables are left out: these runs are of several models."]
+        elif len(pooled) > 1:
+            lines += ["", "## The paper's tables", "", *fence(three_tables(pooled).strip())]
         text = "\n".join(lines) + "\n"
         (folder / "report.md").write_text(text, encoding="utf-8")
     except OSError as error:
@@ -62,14 +62,6 @@ def report(paths, out=None):
     return folder / "report.md"
 
 
-def paper_tables(pooled):
-    """The paper's three tables, if all tasks are of one model: lines."""
-    models = {str(results["identity"].get("model")) for results in pooled}
-    if len(models) > 1:
-        return ["Left out: these runs are of several models."]
-    return fence(three_tables(pooled).strip())
-
-
 @dataclass
 class Comparison:
     """Pooled runs of one task, and what several sections need of them."""
@@ -79,6 +71,7 @@ class Comparison:
     rates: dict                  # {method: the rate that validation chose}
     lost: dict                   # {(method, rate): (mean, low, high) of the mean drop, or None}
     row_starts: dict             # {(method, rate): [method, rate] as a table shows them}
+    lack_seeds: bool             # have some groups fewer seeds than the base model?
 
 
 def comparison(results):
@@ -88,22 +81,19 @@ def comparison(results):
         groups.setdefault((cell["method"], cell["lr"]), []).append(cell)
     base = groups.pop(("base", None))
     rates = chosen_rates(results)
-    lost = {key: mean_drop(group, base) for key, group in groups.items()}
+    lack_seeds = any(len(group) < len(base) for group in groups.values())
     methods = [method for method, _ in groups]
+    lost = {}
     row_starts = {}
     for (method, lr), group in groups.items():
+        lost[method, lr] = mean_drop(group, base)
         rate = f"{lr:g}"
-        if rates[method] == lr and methods.count(method) > 1:
+        if methods.count(method) > 1 and rates[method] == lr:
             rate += ", chosen"
-        if some_lack_seeds(groups, base):
+        if lack_seeds:
             rate += f", {len(group)} {plural('seed', len(group))}"
-        row_starts[method, lr] = [md(method_title(method)), rate]
-    return Comparison(results, base, groups, rates, lost, row_starts)
-
-
-def some_lack_seeds(groups, base):
-    """Have some groups fewer seeds than the base model?"""
-    return any(len(group) < len(base) for group in groups.values())
+        row_starts[method, lr] = [method_title(method), rate]
+    return Comparison(results, base, groups, rates, lost, row_starts, lack_seeds)
 
 
 def section(results, folder, prefix):
@@ -139,8 +129,8 @@ def what_was_compared(c):
     each = "each " if len(seeds) > 1 else ""
     items = [f"{each}{len(c.base[0]['test']['right'])} test items"]
     for name, scores in c.base[0]["benchmarks"].items():
-        items.append(f"{len(scores['right'])} of {md(name)}")
-    lines = [f"{md(labels)}: {listed('seed', seeds)}; {', '.join(items)}.", ""]
+        items.append(f"{len(scores['right'])} of {name}")
+    lines = [f"{labels}: {listed('seed', seeds)}; {', '.join(items)}.", ""]
     lines += [f"- {md(remark)}" for remark in c.results["remarks"] + c.results["notes"]]
     return lines if len(lines) > 2 else lines[:1]
 
@@ -157,24 +147,26 @@ def gain_and_drop(c):
         lost = points(c.lost[key], "")
         score = with_interval(accuracy(group))
         rows.append([*c.row_starts[key], score, gain, lost, mean_kl(group)])
-    over = ", ".join(md(name) for name in choices(c.base))
+    over = ", ".join(choices(c.base))
     over = over or "no benchmark of multiple choice, as none was measured"
     kind = ", Wilson for a figure; for a difference" if len(c.base) < 3 else ":"
     interval = kind_of_interval(c.base, c.results["settings"].get("new_items"))
     text = (f"Gain: over base. Mean drop: lost over {over}. KL(base || tuned): nats per token. "
             f"Brackets: 95 % intervals{kind} {interval}.")
-    if some_lack_seeds(c.groups, c.base):
+    if c.lack_seeds:
         text += " Rows of fewer seeds: over those; below three, over items."
     lines = [*markdown_table(rows), "", text]
     lines += about_rates(c)
     lines += by_run(c.results["runs"], [about_judge(run) for run in c.results["runs"]])
-    lines += s3ft_against_sft(c)
+    groups = {method: c.groups[method, lr] for method, lr in c.rates.items()}
+    for line in s3ft_against_sft({"base": c.base} | groups, c.results["settings"].get("new_items")):
+        lines += ["", line]
     lines += each_benchmark(c, columns(c.base), "Each benchmark: accuracy in %, and the points "
                             "lost.")
     lines += each_benchmark(c, skills(c.base), "Each skill: % of prompts answered exactly, and the "
                             "points lost (outside the mean drop).")
     if columns(c.base):
-        lines += ["", *(f"- {md(line)}" for line in about_benchmarks(c.results, c.base))]
+        lines += ["", *(f"- {line}" for line in about_benchmarks(c.results, c.base))]
     return lines
 
 
@@ -185,7 +177,7 @@ def about_rates(c):
         by_rate, error = validation_accuracy(c.results, method)
         if error is not None:
             scores = ", ".join(f"{lr:g}: {100 * score:.1f}" for lr, score in by_rate.items())
-            parts.append(f"{md(method_title(method))} {scores} "
+            parts.append(f"{method_title(method)} {scores} "
                          f"(one standard error: {100 * error:.1f})")
     if not parts:
         return []
@@ -197,9 +189,9 @@ def by_run(runs, lines_of_runs):
     """Lines on each run, with its name where there are several."""
     lines = []
     for run, of_run in zip(runs, lines_of_runs):
-        label = f"{md(run['label'])}: " if len(runs) > 1 else ""
+        label = f"{run['label']}: " if len(runs) > 1 else ""
         for line in of_run:
-            lines += ["", label + md(line)]
+            lines += ["", label + line]
     return lines
 
 
@@ -207,44 +199,22 @@ def about_judge(run):
     """How often a run's judge was wrong, where the truth is known: a line, or none."""
     parts = []
     for source, row in (run.get("judge_errors") or {}).items():
-        judges = []
-        for name, of in (("the judge", row["steps"]),
-                         ("one that looks at the number alone", row["number"])):
-            judges.append(
-                f"{name} accepts {of['accepted']}, {of['false_accepts']} of them wrong "
-                f"({100 * of['false_accept_share']:.1f} %), and refuses {of['refused']}, "
-                f"{of['false_rejects']} of them right ({100 * of['false_reject_share']:.1f} %)"
-            )
-        truth = (f"{row['same']} by the world's steps, {row['other']} right by others, "
-                 f"{row['wrong']} wrong, {row['unfinished']} unfinished")
-        parts.append(f"{source} ({truth}): {'; '.join(judges)}")
+        text = (f"{source} ({row['same']} by the world's steps, {row['other']} right by others, "
+                f"{row['wrong']} wrong, {row['unfinished']} unfinished)")
+        for judge, of in (("the judge", row["steps"]),
+                          ("one that looks at the number alone", row["number"])):
+            text += (f"; {judge} accepts {of['accepted']}, {of['false_accepts']} of them wrong "
+                     f"({100 * of['false_accept_share']:.1f} %), and refuses {of['refused']}, "
+                     f"{of['false_rejects']} of them right ({100 * of['false_reject_share']:.1f} %)")
+        parts.append(text)
     return [f"judge against the world's own solutions: {'. '.join(parts)}"] if parts else []
-
-
-def s3ft_against_sft(c):
-    """Their paired differences, each at its own rate, and what they show: lines."""
-    groups = {method: c.groups[method, lr] for method, lr in c.rates.items()}
-    inside = choices(c.base)
-    lines = []
-    for s3ft in [method for method in groups if method.partition(" ")[0] == "s3ft"]:
-        for sft in [method for method in groups if method.partition(" ")[0] == "sft"]:
-            gain = difference(groups[s3ft], groups[sft])
-            if gain is None:                 # no seed in common
-                continue
-            kept = difference(groups[s3ft], groups[sft], inside)
-            lost = difference(groups[sft], groups[s3ft], inside)
-            text = f"{md(method_title(s3ft))} - {md(method_title(sft))}, task: {points(gain)}; "
-            if lost:
-                text += f"mean drop: {points(lost)} (below 0: S3FT forgets less). "
-            lines += ["", f"{text}So here S3FT {what_is_shown(gain, kept)}."]
-    return lines
 
 
 def each_benchmark(c, names, title):
     """A table with a column for each of some benchmarks: lines, none where there are none."""
     if not names:
         return []
-    rows = [["method", "rate", *(md(name) for name in names)]]
+    rows = [["method", "rate", *names]]
     rows.append(["base", "-", *(with_interval(accuracy(c.base, name)) for name in names)])
     for key, group in c.groups.items():
         row = list(c.row_starts[key])
@@ -276,9 +246,9 @@ def against_chance(c):
         else:
             where = "is below" if high < chance else "cannot be told from"
             score = f"{100 * right.mean():.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-            lines.append(f"{md(name)}: base's {score} {where} chance, {100 * chance:.1f} %, "
+            lines.append(f"{name}: base's {score} {where} chance, {100 * chance:.1f} %, "
                          "so there is no share to lose.")
-    rows = [["method", "rate", *(md(name) for name in names)]]
+    rows = [["method", "rate", *names]]
     for key, group in c.groups.items():
         row = list(c.row_starts[key])
         for name in names:

@@ -6,7 +6,8 @@ import numpy as np
 
 from data import plural
 from data.report.intervals import (
-    accuracy, choices, columns, difference, group_of, kind_of_interval, mean_drop, skills,
+    accuracy, choices, columns, difference, group_of, kind_of_interval, mean_drop, paired,
+    skills,
 )
 from data.report.rates import chosen_rates
 from data.report.text import method_title, percent, plain_table, points
@@ -37,8 +38,7 @@ def final_table(results):
                      "the method's best")
     if skills(base):
         lines.append(about_skills(groups))
-    if "sft" in groups and "s3ft" in groups:
-        lines += s3ft_against_sft(groups, settings)
+    lines += s3ft_against_sft(groups, settings.get("new_items"))
     lines += about_answers(groups, settings)
     lines += about_attempts(results)
     lines += left_out(results, groups)
@@ -144,16 +144,27 @@ def about_skills(groups):
     return f"skills, % of prompts answered exactly: {', '.join(parts)}"
 
 
-def s3ft_against_sft(groups, settings):
-    """The paired differences of S3FT and SFT, and what they show: lines."""
+def s3ft_against_sft(groups, new_items=False):
+    """The paired differences of S3FT and SFT, and what they show: lines.
+
+    groups: {method: its cells at its own rate}; pooled runs may have several S3FT and SFT.
+    """
     base = groups["base"]
-    gain = difference(groups["s3ft"], groups["sft"])
-    kept = difference(groups["s3ft"], groups["sft"], choices(base))
-    interval = kind_of_interval(base, settings.get("new_items"))
-    lines = [f"S3FT - SFT, task: {points(gain)} ({interval})"]
-    if kept:
-        lines.append(f"S3FT - SFT, mean of the benchmarks: {points(kept)}")
-    return [*lines, f"So in this run S3FT {what_is_shown(gain, kept)}."]
+    lines = []
+    for s3ft in [method for method in groups if method.partition(" ")[0] == "s3ft"]:
+        for sft in [method for method in groups if method.partition(" ")[0] == "sft"]:
+            mine, theirs = paired(groups[s3ft], groups[sft])
+            if not mine:                    # no seed in common
+                continue
+            gain = difference(mine, theirs)
+            kept = difference(mine, theirs, choices(base))
+            interval = kind_of_interval(paired(base, mine)[0], new_items)
+            title = f"{method_title(s3ft)} - {method_title(sft)}"
+            lines.append(f"{title}, task: {points(gain)} ({interval})")
+            if kept:
+                lines.append(f"{title}, mean of the benchmarks: {points(kept)}")
+            lines.append(f"So here {method_title(s3ft)} {what_is_shown(gain, kept)}.")
+    return lines
 
 
 def what_is_shown(gain, kept):
@@ -180,8 +191,7 @@ def about_answers(groups, settings):
     temperature = settings["test_temperature"]
     lines = []
     if "summary" in test:
-        parts = [f"{method_title(method)} {reading_scores([cell['test']['summary'] for cell in group])}"
-                 for method, group in groups.items()]
+        parts = [f"{method_title(m)} {reading_scores(group)}" for m, group in groups.items()]
         lines.append("reading: " + "; ".join(parts))
     if "pass_at" in test:
         ks = list(test["pass_at"])
@@ -198,13 +208,11 @@ def about_answers(groups, settings):
     return lines
 
 
-def reading_scores(summaries):
-    """EM, F1, recall and the two errors of abstaining, over all seeds.
-
-    summaries: as data/tasks/reading.py makes them, one a seed
-    """
-    em, f1, recall = (100 * np.mean([s[name] for s in summaries]) for name in ("em", "f1", "recall"))
-    text = f"EM {em:.1f} F1 {f1:.1f} recall {recall:.1f}"
+def reading_scores(group):
+    """EM, F1, recall and the two errors of abstaining of a group, over all seeds."""
+    summaries = [cell["test"]["summary"] for cell in group]      # of data/tasks/reading.py
+    mean = {name: 100 * np.mean([s[name] for s in summaries]) for name in ("em", "f1", "recall")}
+    text = f"EM {mean['em']:.1f} F1 {mean['f1']:.1f} recall {mean['recall']:.1f}"
     unanswerable = sum(s["unanswerable"] for s in summaries)
     if unanswerable:
         answerable = sum(s["answerable"] for s in summaries)
@@ -216,7 +224,7 @@ def reading_scores(summaries):
 
 
 def about_attempts(results):
-    """What was sampled to train on, why it was refused, and how many rewrites copy the gold: lines."""
+    """What was sampled to train on, why it was refused, and how many rewrites are copies: lines."""
     parts = []
     for source, rules in results["verdicts"].items():
         accepted = sum(good for good, _ in rules.values())
@@ -227,8 +235,7 @@ def about_attempts(results):
             reason = "other text" if rule == "exact" else reason
             refused[reason] = refused.get(reason, 0) + total - good
         reasons = ", ".join(f"{reason} {n}" for reason, n in refused.items() if n)
-        parts.append(f"{source}: {accepted} of {tried} accepted"
-                     + (f" (refused: {reasons})" if reasons else ""))
+        parts.append(f"{source}: {accepted} of {tried} accepted (refused: {reasons or 'none'})")
     lines = ["attempts: " + "; ".join(parts)] if parts else []
     copies = results["copies"]
     if copies["accepted"]:
