@@ -29,7 +29,7 @@ def alike(question):
 
 
 def main(file=ROOT / "data" / "tiny" / "results" / "gsm8k.jsonl"):
-    results = gather.gather([Path(file)])
+    results = gather.gather_cells([Path(file)])
     settings = results["settings"]
     rates = {"base": None} | chosen_rates(results)
     right = {}                                       # {method: {seed: right by item}}

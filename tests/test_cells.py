@@ -194,7 +194,7 @@ def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
     newer["cell"]["kl"] = 0.5
     cells.append(file, "base-s0", newer)
     assert record(file, "base-s0")["cell"]["kl"] == 0.5
-    assert gather.gather([file])["cells"][0]["kl"] == 0.5
+    assert gather.gather_cells([file])["cells"][0]["kl"] == 0.5
 
 
 def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
@@ -247,11 +247,11 @@ def test_rates_without_validation_are_not_compared(finished, tmp_path):
     sft = record(file, "sft-lr0.0003-e1-s0")
     del sft["cell"]["validation"]
     cells.append(file, "sft-lr0.0003-e1-s0", sft)
-    gather.gather([file])                                     # one rate: nothing to choose
+    gather.gather_cells([file])                                     # one rate: nothing to choose
     cells.append(file, "sft-lr0.001-e1-s0", sft | {"cell": sft["cell"] | {"lr": 1e-3}})
     with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; "
                                              "take all but one rate out"):
-        gather.gather([file])
+        gather.gather_cells([file])
 
 
 # ---------------------------------------------------------------- the report
@@ -282,12 +282,12 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
     base = record(other, "base-s1")
     base["cell"]["kl"] = 0.5
     cells.append(other, "base-s1", base)
-    assert gather.gather([file, other])["remarks"] == ["several files have base-s1: the last file's is taken"]
+    assert gather.gather_cells([file, other])["remarks"] == ["several files have base-s1: the last file's is taken"]
     base["key"]["settings"]["limit"] = 7
     cells.append(other, "base-s1", base)
     with pytest.raises(s3ft.UserError, match=r"machine-2.jsonl, line 8 \(base-s1\) was made with other settings "
                                              r"\(limit 7, not 3\) than .*gsm8k.jsonl, line \d \(base-s1\)"):
-        gather.gather([file, other])
+        gather.gather_cells([file, other])
 
 
 def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
@@ -391,7 +391,7 @@ def test_four_tests_stop_at_the_first_that_is_not_shown():
 
 
 def test_the_study_prints_what_the_readme_says():
-    lines = study.study(gather.gather([TINY / "results" / "gsm8k.jsonl"]))
+    lines = study.study(gather.gather_cells([TINY / "results" / "gsm8k.jsonl"]))
     assert lines[0] == "a. mean drop, SFT - S3FT: +1.6 points [+0.7, +2.5], 10 seeds: shown"
     assert lines[1] == "b. task, S3FT - SFT: +12.6 points [+8.8, +16.4], 10 seeds: shown"
     assert lines[2].endswith("+2.6 points [-3.5, +8.8], 6 seeds: not shown; the rest is descriptive")

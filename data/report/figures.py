@@ -9,7 +9,7 @@ import numpy as np
 
 # Colour-blind readers can tell these colours apart (Okabe and Ito).
 COLOURS = ("#d55e00", "#cc79a7", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#8c510a", "#777777")
-MARKERS = "os^DvPX<>p"
+MARKERS = "os^DvPX<"
 KNOWN = ("sft", "ssr", "sdft", "s3ft")              # these look the same in every report
 SOURCES = {
     "own": ("own answers", COLOURS[3]),
@@ -56,8 +56,8 @@ def styles(methods):
     order = list(dict.fromkeys([*KNOWN, *methods]))
     by_method = {}
     for method in dict.fromkeys(methods):
-        i = order.index(method)
-        by_method[method] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        i = order.index(method) % len(COLOURS)
+        by_method[method] = {"color": COLOURS[i], "marker": MARKERS[i]}
     return by_method
 
 
@@ -67,7 +67,7 @@ def plain(text):
 
 
 def frontier(points, base, task):
-    """Task accuracy against mean drop. A line joins the rates of a method, the chosen one is filled.
+    """Task accuracy against mean drop. A line joins a method's rates, the chosen one is filled.
 
     points: dicts of "method", "name", "rate", "chosen", "x" and "y". x is in points lost, y in %;
     both are (estimate, low, high). base: the base model's y.

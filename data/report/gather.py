@@ -31,7 +31,7 @@ def task_of(path):
     return None
 
 
-def gather(paths):
+def gather_cells(paths):
     """The cells of one task, in one file or several, as results.json would hold them.
 
     Methods may have other rates and seeds each. UserError where two cells cannot be compared, or
@@ -120,11 +120,17 @@ def check_comparable(records):
         check_pair(first, record)
     for record in records:
         method = record["cell"]["method"]
-        rates = {r["cell"]["lr"] for r in records if r["cell"]["method"] == method}
-        if len(rates) > 1 and "validation" not in record["cell"]:
+        if "validation" not in record["cell"] and rates_need_validation(method, records):
             raise UserError(f"--report: {record['where']} was made without validation, on which "
                             f"the rates of {method_title(method)} would be compared; "
                             "take all but one rate out")
+
+
+def rates_need_validation(method, records):
+    """Would several rates of a method be compared although a cell lacks validation?"""
+    cells = [record["cell"] for record in records if record["cell"]["method"] == method]
+    several = len({cell["lr"] for cell in cells}) > 1
+    return several and not all("validation" in cell for cell in cells)
 
 
 def lacking_seeds(cells, methods, rates, seeds):
@@ -211,11 +217,6 @@ def why_left_out(record, used, versions):
         return ""
     if record["made"] not in versions:
         return "made with other versions or code"
-    of_method = [record["cell"]]
-    for other in used.values():
-        if other["cell"]["method"] == record["cell"]["method"]:
-            of_method.append(other["cell"])
-    several_rates = len({cell["lr"] for cell in of_method}) > 1
-    if several_rates and not all("validation" in cell for cell in of_method):
+    if rates_need_validation(record["cell"]["method"], [record, *used.values()]):
         return "of another rate, without validation to choose one,"
     return ""

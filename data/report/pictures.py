@@ -1,4 +1,4 @@
-"""pictures.py - the report's four pictures: their numbers, captions, and words where none is drawn."""
+"""pictures.py - numbers and captions of the report's pictures, and words where none is drawn."""
 import math
 
 import numpy as np
@@ -51,7 +51,7 @@ def likelihoods(runs, folder, name):
             break
     note = md(run["logprobs"].get("note") or "")
     if not items:
-        return [f"No training item has all three texts with their log-probabilities. {note}".rstrip()]
+        return [f"No training item has all three texts with their log-probabilities. {note}"]
     table = np.array(items, dtype=float)     # (items, 3, 2)
     total = dict(zip(figures.SOURCES, table[:, :, 0].T))         # {source: (items,)}
     per_token = dict(zip(figures.SOURCES, (table[:, :, 0] / table[:, :, 1]).T))
@@ -100,12 +100,12 @@ def learning_curves(c, folder, name):
             curves.append((method, f"{method_title(method)}, rate {lr:g}", *curve))
     if not curves:
         return ["results.json holds no training curve."]
-    caption = ("the mean over seeds at each method's chosen rate{}. Every method has targets of "
-               "its own, so a lower {} means likelier targets, not a better model")
+    caption = ("the mean over seeds at each method's chosen rate. Every method has targets of its "
+               "own, so a lower loss means likelier targets, not a better model")
     if figures.available():
-        caption = f"Loss by step, {caption.format(', lightly smoothed', 'curve')}"
+        caption = f"Loss by step, lightly smoothed, {caption}"
         return picture(figures.curves(curves), folder, name, caption)
-    lines = [f"Loss at the start and at the end, {caption.format('', 'loss')}.", ""]
+    lines = [f"Loss at the start and at the end, {caption}.", ""]
     for _, title, _, losses in curves:
         lines.append(f"- {title}: {losses[0]:.3f} -> {losses[-1]:.3f}")
     return lines

@@ -4,44 +4,44 @@ A path is a run's folder, a file of cells that --results wrote, or a folder of s
 results.json are "folder", where it was read; "label", what the report calls the run; and "remarks",
 lines on what was left out and on what differs.
 """
+import itertools
 import json
 import re
 from pathlib import Path
 
 from data import UserError
 from data.report import gather
-from data.report.text import method_title
 
 FORMAT = 2                       # of results.json: the one that can be read
 AGAIN = "give the run's command again (finished cells are kept)"
 
 # What the report reads. A results.json that was edited by hand and lacks it is refused in one line.
 RESULTS = {"task": str, "model": str, "identity": dict, "settings": dict, "notes": list,
-           "benchmark_notes": list, "items": dict, "logprobs": dict, "cells": list}
-CELL = {"method": str, "folder": str, "seed": int, "kl": (int, float), "test": dict,
-        "benchmarks": dict, "times": dict}
+           "benchmark_notes": list, "items": dict, "logprobs": dict, "verdicts": dict,
+           "copies": dict, "cells": list}
+SETTINGS = {"methods": list, "lr": list, "seeds": list}
+CELL = {"method": str, "folder": str, "lr": (float, int, type(None)), "seed": int,
+        "kl": (float, int), "test": dict, "benchmarks": dict, "times": dict}
 
 
 def runs_by_task(paths):
     """Read the runs -> lists of runs of one task each."""
-    by_folder = {}                           # each run once, even if it is named twice
+    runs = {}                                # {folder: run}: each once, even if it is named twice
     files_by_task = {}                       # files of cells: those of one task are one run
     for path in map(Path, paths):
         files = gather.files_in(path)        # FOLDER stands for FOLDER/TASK.jsonl of all tasks
         for file in files:
-            of_task = files_by_task.setdefault(gather.task_of(file), {})
-            of_task[file.resolve()] = file
+            files_by_task.setdefault(gather.task_of(file), {})[file.resolve()] = file
         if not files:
             run = read_run(path)
-            by_folder[run["folder"].resolve()] = run | {"label": run["folder"].name}
-    runs = list(by_folder.values())
-    for of_task in files_by_task.values():
-        files = list(of_task.values())
-        label = "+".join(dict.fromkeys(file.stem for file in files))
-        runs.append(gather.gather(files) | {"folder": files[0].parent, "label": label})
-    labels = [run["label"] for run in runs]
+            runs[run["folder"].resolve()] = run | {"label": run["folder"].name}
+    for task, files in files_by_task.items():
+        label = "+".join(dict.fromkeys(file.stem for file in files.values()))
+        run = gather.gather_cells(list(files.values()))
+        runs[task] = run | {"folder": next(iter(files)).parent, "label": label}
+    labels = [run["label"] for run in runs.values()]
     by_task = {}
-    for run in runs:
+    for run in runs.values():
         if labels.count(run["label"]) > 1:
             run["label"] = str(run["folder"])
         run["label"] = re.sub(r"[^\w ./+=,-]", "_", run["label"])    # it stands inside Markdown
@@ -67,10 +67,6 @@ def read_run(path):
                         f"(format {version}, not {FORMAT}); {AGAIN}")
     if not is_whole(results):
         raise UserError(f"--report {path}: results.json is damaged; {AGAIN}")
-    lacking = lacking_cell(results)
-    if lacking:
-        raise UserError(f"--report {path}: the run is not finished, results.json lacks {lacking}; "
-                        f"{AGAIN}")
     return gather.with_earlier_cells(results, folder / "cells.jsonl") | {"folder": folder}
 
 
@@ -90,8 +86,8 @@ def why_no_run(path):
 
 
 def is_whole(results):
-    """Has results.json what the report reads?"""
-    if not has(results, RESULTS):
+    """Has results.json what the report reads, and all cells that its settings promise?"""
+    if not has(results, RESULTS) or not has(results["settings"], SETTINGS):
         return False
     for cell in results["cells"]:
         if not has(cell, CELL):
@@ -99,24 +95,13 @@ def is_whole(results):
         for scores in (cell["test"], *cell["benchmarks"].values()):
             if not (isinstance(scores, dict) and scores.get("right") and "accuracy" in scores):
                 return False
-    return has(results["settings"], {"methods": list, "lr": list, "seeds": list})
+    settings = results["settings"]
+    promised = set(itertools.product(settings["methods"], settings["lr"], settings["seeds"]))
+    promised |= {("base", None, seed) for seed in settings["seeds"]}
+    return len(promised) > 0 and promised <= {(cell["method"], cell["lr"], cell["seed"]) for cell in results["cells"]}
 
 
 def has(value, kinds):
     """Is it a dict that has these names, each with a value of its kind?"""
     return isinstance(value, dict) and all(isinstance(value.get(name), kind)
                                            for name, kind in kinds.items())
-
-
-def lacking_cell(results):
-    """The first cell that the settings promise and that is not there, in words; None if all are."""
-    settings = results["settings"]
-    there = {(cell["method"], cell["lr"], cell["seed"]) for cell in results["cells"]}
-    for seed in settings["seeds"]:
-        if ("base", None, seed) not in there:
-            return f"base, seed {seed}"
-        for method in settings["methods"]:
-            for lr in settings["lr"]:
-                if (method, lr, seed) not in there:
-                    return f"{method_title(method)} at rate {lr:g}, seed {seed}"
-    return None

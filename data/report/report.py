@@ -1,7 +1,7 @@
 """report.py - the report on finished runs, a section for each task; `section` says what it has.
 
     python s3ft.py --report runs/RUN [runs/RUN ...]     # printed, and written to runs/RUN/report
-    python s3ft.py --report FOLDER/gsm8k.jsonl          # of --results FOLDER (data/results/cells.py)
+    python s3ft.py --report FOLDER/gsm8k.jsonl          # the cells that --results FOLDER keeps
 
 Numbers are those of intervals.py, pictures those of figures.py. Both are made from results.json
 alone. The texts of changed items are read from the files beside it.
@@ -201,11 +201,13 @@ def about_judge(run):
     for source, row in (run.get("judge_errors") or {}).items():
         text = (f"{source} ({row['same']} by the world's steps, {row['other']} right by others, "
                 f"{row['wrong']} wrong, {row['unfinished']} unfinished)")
-        for judge, of in (("the judge", row["steps"]),
-                          ("one that looks at the number alone", row["number"])):
-            text += (f"; {judge} accepts {of['accepted']}, {of['false_accepts']} of them wrong "
-                     f"({100 * of['false_accept_share']:.1f} %), and refuses {of['refused']}, "
-                     f"{of['false_rejects']} of them right ({100 * of['false_reject_share']:.1f} %)")
+        for judge, counts in (("the judge", row["steps"]),
+                              ("one that looks at the number alone", row["number"])):
+            wrong = 100 * counts["false_accept_share"]
+            right = 100 * counts["false_reject_share"]
+            text += (f"; {judge} accepts {counts['accepted']}, {counts['false_accepts']} of them "
+                     f"wrong ({wrong:.1f} %), and refuses {counts['refused']}, "
+                     f"{counts['false_rejects']} of them right ({right:.1f} %)")
         parts.append(text)
     return [f"judge against the world's own solutions: {'. '.join(parts)}"] if parts else []
 

@@ -8,7 +8,7 @@
 
 
 def add_seeds(statistics):
-    """Several seeds' statistics -> "verdicts", "judge_errors", "copies" as results.json has them."""
+    """Several seeds' statistics -> those of all together, as results.json has them."""
     errors = summed([one["judge_errors"] for one in statistics])
     for row in errors.values():
         for counts in (row["steps"], row["number"]):        # shares cannot be added

@@ -148,7 +148,7 @@ def on_validation(cells):
 
 def main():
     for path in sorted((ROOT / "data" / "tiny" / "results").glob("*.jsonl")):
-        results = gather.gather([path])
+        results = gather.gather_cells([path])
         print(f"{results['task']}, paired by seed, each method at its own rate:")
         for line in study(results):
             print(f"- {line}")
