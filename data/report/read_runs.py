@@ -98,7 +98,8 @@ def is_whole(results):
     settings = results["settings"]
     promised = set(itertools.product(settings["methods"], settings["lr"], settings["seeds"]))
     promised |= {("base", None, seed) for seed in settings["seeds"]}
-    return len(promised) > 0 and promised <= {(cell["method"], cell["lr"], cell["seed"]) for cell in results["cells"]}
+    there = {(cell["method"], cell["lr"], cell["seed"]) for cell in results["cells"]}
+    return len(promised) > 0 and promised <= there
 
 
 def has(value, kinds):

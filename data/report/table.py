@@ -235,7 +235,8 @@ def about_attempts(results):
             reason = "other text" if rule == "exact" else reason
             refused[reason] = refused.get(reason, 0) + total - good
         reasons = ", ".join(f"{reason} {n}" for reason, n in refused.items() if n)
-        parts.append(f"{source}: {accepted} of {tried} accepted (refused: {reasons or 'none'})")
+        why = f" (refused: {reasons})" if reasons else ""
+        parts.append(f"{source}: {accepted} of {tried} accepted{why}")
     lines = ["attempts: " + "; ".join(parts)] if parts else []
     copies = results["copies"]
     if copies["accepted"]:
