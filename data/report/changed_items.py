@@ -57,9 +57,9 @@ def changes(c, seed):
                                  (better, "wrong before, right now")):
                 blocks = []
                 for name, i in first_of_each(changed, cell["method"], names):
-                    id = c.results["items"][measured(base, name)["ids"]][i]
-                    if (name, id) in items:
-                        text = example(items[name, id], i, [base, cell], answers)
+                    ids = c.results["items"].get(measured(base, name).get("ids"), [])
+                    if i < len(ids) and (name, ids[i]) in items:
+                        text = example(items[name, ids[i]], i, [base, cell], answers)
                         blocks += ["", *fence(text)]
                 if blocks:
                     title = f"#### {method_title(cell['method'])}, {what}: {way}"
@@ -119,7 +119,8 @@ def example(item, i, cells, answers):
         scores = measured(cell, name)
         share = "" if isinstance(scores["right"], str) else f"{100 * scores['right'][i]:.0f} %"
         if options:
-            text = lettered(options, int(scores["picks"].split()[i])) if "picks" in scores else "?"
+            picks = scores.get("picks", "").split()
+            text = lettered(options, int(picks[i])) if i < len(picks) else "(not kept)"
             text += f"   ({share} of the probability on true answers)" if share else ""
         else:
             text = answers.get((cell["home"], name, item["id"]), "(not kept)")
@@ -131,6 +132,8 @@ def example(item, i, cells, answers):
 
 def lettered(options, k):
     """0 -> "A  the first option" """
+    if k >= len(options):
+        return "(not kept)"
     return f"{chr(ord('A') + k)}  {options[k]}"
 
 
