@@ -9,6 +9,8 @@ from pathlib import Path
 TINY = Path(__file__).parent / "tiny"             # the bundled teaching model and its data
 TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
+BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
+PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")
 SKILLS = ("sorting", "reversing", "counting", "arithmetic")      # of the bundled model: data/tiny/skills
 
 
