@@ -11,7 +11,7 @@ TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
 BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")
-SKILLS = ("sorting", "reversing", "counting", "arithmetic")      # of the bundled model: data/tiny/skills
+SKILLS = ("sorting", "reversing", "counting", "arithmetic")    # of the bundled model, too
 
 
 class UserError(ValueError):
@@ -32,7 +32,7 @@ def plural(word, n):
 
 @dataclass(frozen=True)
 class Example:
-    """One training or test item. `answer` is the gold as the file has it; the task's `gold` cleans it."""
+    """One training or test item. answer: the gold as the file has it; the task's `gold` cleans it."""
     id: str
     question: str
     answer: str

@@ -1,5 +1,5 @@
-"""files.py - fingerprints of what a thing was made from, and small files that are there whole or not
-at all."""
+"""files.py - fingerprints of what a thing was made from, and small files that are written whole or
+not at all."""
 import ast
 import functools
 import hashlib
@@ -109,8 +109,8 @@ def read_json(path):
 
 
 def read_jsonl(path, fields=()):
-    """The rows of a run's file that are whole: JSON objects with these fields. Damaged ones are left
-    out, to be made again."""
+    """The undamaged rows of a run's file: JSON objects with these fields. The others are made
+    again."""
     if not path.is_file():
         return []
     rows = []
