@@ -12,9 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data.judging import cases
 from data.run import rejudge
-from data.judging.cases import VOICE
+
+# A text in the teaching model's voice.
+VOICE = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. The answer is 13."
 
 
 @pytest.mark.parametrize("row", rejudge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")
@@ -201,12 +202,15 @@ def test_unreadable_files_get_one_line(tmp_path, capsys):
 
 
 def test_table_command(monkeypatch, capsys):
-    monkeypatch.setattr(cases, "CODE_CASES", cases.CODE_CASES[:2])         # test_table runs them all
-    monkeypatch.setattr(cases, "TEST_CASES", cases.TEST_CASES[:1])
+    cases = rejudge.read_cases()
+    code_cases = [case for case in cases if case["kind"] == "code"]
+    cases = [case for case in cases if case not in code_cases[3:]]                     # test_table runs them all
+    monkeypatch.setattr(rejudge, "read_cases", lambda: cases)
+    capsys.readouterr()
     assert rejudge.main(["--table"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].endswith("cases, 0 failed") and "FAIL" not in out and not err
-    monkeypatch.setattr(cases, "NUMBER_CASES", [("#### 18", "19")])
+    cases[0] = {"kind": "number", "text": "#### 18", "wanted": "19"}
     assert rejudge.main(["--table"]) == 1
     out = capsys.readouterr().out
     assert "FAIL" in out and out.splitlines()[-1].endswith("cases, 1 failed")
