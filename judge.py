@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox
 from data.judging.arithmetic import VALUE, fraction, plain
-from data.judging.asserts import check_tests, shown, test_holds, wanted_values
+from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
 from data.judging.spans import ABSTAIN        # not used here: prompts and golds take it from judge
 from data.judging.spans import abstention, em, f1, normal, recall, stands_in
@@ -371,7 +371,7 @@ def code(text, tests, setup=""):
             rule = "error" if value.rule == "raised" else "fail"
             failures.append((rule, f"{call}: {value.rule}: {value.reason}"))
         elif not test_holds(test, value, want):
-            failures.append(("fail", f"{call} is {shown(value)}, wanted {shown(want)}"))
+            failures.append(("fail", f"{call} is {shortened(value)}, wanted {shortened(want)}"))
     scores["passed"] = len(parsed) - len(failures)
     if failures:
         rule, reason = failures[0]
