@@ -3,8 +3,8 @@
     python tests/check_squad_scores.py DATA.json PREDICTIONS.json
     python tests/check_squad_scores.py FOLDER
 
-With two files it prints the figures of SQuAD 2.0's own script, in per cent, for predictions {id: text} (or a .jsonl with
-"id" and "prediction" a line) on a data file in SQuAD's or MRQA's layout.
+With two files it prints the figures of SQuAD 2.0's own script, in per cent, for predictions {id: text} (or a .jsonl
+with "id" and "prediction" a line) on a data file in SQuAD's or MRQA's layout.
 
 With a folder, which holds squad/scored_predictions.jsonl {"id", "prediction", "golds", "em", "f1"}, it compares:
 1. EM and F1 of every prediction equal the official script's figures (six decimals in the file); others are listed

@@ -58,7 +58,7 @@ def plain(text):
 
 # ---- Numbers -------------------------------------------------------------------------------------
 # Repetitions are bounded wherever two of them could share characters, so no text makes a pattern
-# slow. Spaces are written [ ], so that these two also fit into verbose patterns.
+# slow. Spaces are written [ ], so that DECIMAL and VALUE also fit into verbose patterns.
 
 # accepted   7   1,234.50   .5             refused   1,23   7.
 DECIMAL = (r"(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}(?![0-9])|[0-9]{1,30}(?![0-9]))"
@@ -122,8 +122,8 @@ TOKEN = re.compile(rf"""
                   (?=[ ]{{0,3}}(?:[+*/)=]|-(?![^\W\d_])|x[ ][$€£]?[0-9])) )  # ... if it goes on
     | (?P<word>   [^\W\d_](?:\w|['’-](?=[^\W\d_]))* )
     | (?P<sign>   [-+*/()%=] )
-    | (?P<money>  [$€£] )
-    | (?P<rest>   \S )""", re.VERBOSE)
+    | (?P<rest>   [^\s$€£] )                                         # a lone $ says nothing
+    """, re.VERBOSE)
 # What a line begins with that is no part of an expression.
 #   accepted   "- "   "* "   "## "   "1. "   "a) "   "Step 1: "          refused   "-3"   "1.5"
 BULLET = re.compile(r"""
@@ -136,7 +136,7 @@ LEFT_OVER = re.compile(r"""
     (?: (?: with | and )[ ] (?: an?[ ] )? (?: [0-9]+[ ] )? (?: [a-z]+[ ] )? (?: left | remain )
       | R[ ]?[0-9] )""", re.VERBOSE)
 
-# Words that make a step doubtful, by where they stand; see doubtful().
+# Words that make a step doubtful, by where they stand.
 SCALES = {
     "dozen", "dozens", "hundred", "thousand", "million", "billion", "halves", "remainder",
 }
@@ -162,14 +162,11 @@ def tokenize(line):
     for match in TOKEN.finditer(line, bullet.end() if bullet else 0):
         kind = match.lastgroup
         text = match[0]
-        if kind == "money":
-            continue                                   # a lone $ says nothing
         if kind == "sign":
             kind = text
         elif kind == "times":
             kind = "*"
-        elif kind == "of":
-            # 20% of 50, 1/2 of 50
+        elif kind == "of":                             # 20% of 50, 1/2 of 50
             of_a_part = tokens and (tokens[-1].kind == "%" or "/" in tokens[-1].text)
             kind = "*" if of_a_part else "other"
         elif kind == "rest":

@@ -20,6 +20,7 @@ What a model writes is hostile until shown otherwise. Three ideas make a verdict
 One run: this process -> bwrap or unshare -> a Python that sets things up (the keeper) -> its fork,
 which runs the program. What the last two do stands in data/judging/sandbox_child.py.
 """
+import contextlib
 import functools
 import glob
 import json
@@ -199,43 +200,26 @@ def run(program, expressions, setup=""):
 def run_once(way, program, expressions, setup):
     """One child, from start to end -> Outcome."""
     line, root = command(way)
-    seconds_by_the_clock = PATIENCE * SECONDS
     job = {
         "program": program, "setup": setup, "expressions": list(expressions),
-        "seconds": SECONDS, "wall": seconds_by_the_clock,
+        "seconds": SECONDS, "wall": PATIENCE * SECONDS,
         "contained": way != "limits", "root": root, "null": NULL,
     }
-    # A contained child works in an empty folder of its own root.
-    folder = tempfile.mkdtemp() if way == "limits" else None
+    if way == "limits":
+        place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    else:
+        place = contextlib.nullcontext("/")     # it moves to an empty folder of its own root
     try:
-        # Without preexec_fn subprocess can take the fast way (vfork), however large this process
-        # is. Not -I, which would ignore the hash seed; the environment holds nothing else.
-        child = subprocess.Popen(
-            [*line, interpreter(), "-s", "-S", "-B", "-c", START],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd=folder or "/", env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
-            pass_fds=(NULL,), start_new_session=True,
-        )
-        try:
-            # The keeper ends the program in time. 10 seconds more, for what may fail before it can.
-            patience = seconds_by_the_clock + 10
-            out, err = child.communicate(marshal.dumps((CHILD, job)), timeout=patience)
-        except subprocess.TimeoutExpired as error:
-            out = error.output or b""
-            err = b"" if out else b"no answer in time"
-        finally:
-            end(child)
+        with place as folder:
+            out, err, exit_code = exchange(line, folder, job)
     except OSError as error:
         return Outcome("harness", (), f"the interpreter did not start: {error.strerror}")
-    finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
 
     complaint = err.decode("utf-8", "replace").strip()
     ready, _, rest = out.partition(b"\n")
     if ready != b"ready":       # the keeper never came to the program
         last_line = complaint.split("\n")[-1]
-        return Outcome("harness", (), line_of(last_line) or f"ended by {child.returncode}")
+        return Outcome("harness", (), line_of(last_line) or f"ended by {exit_code}")
     if b"\n" not in rest:       # the keeper did not come to its end
         if complaint:
             return Outcome("harness", (), line_of(complaint))
@@ -243,15 +227,29 @@ def run_once(way, program, expressions, setup):
     return outcome_of(rest, len(expressions))
 
 
-def end(child):
-    """If it still runs, kill the session that it leads.
-
-    With the first process of a process space ends the whole space. Where this process is killed
-    itself, the keeper notices that nobody reads its answer, and ends the rest.
-    """
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+def exchange(line, folder, job):
+    """Start the child, give it its program and job -> (what it wrote, its complaints, exit code)"""
+    # Without preexec_fn subprocess can take the fast way (vfork), however large this process is.
+    # Not -I, which would ignore the hash seed; the environment holds nothing else.
+    child = subprocess.Popen(
+        [*line, interpreter(), "-s", "-S", "-B", "-c", START],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=folder, env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+        pass_fds=(NULL,), start_new_session=True,
+    )
+    try:
+        # The keeper ends the program in time. 10 seconds more, for what may fail before it can.
+        out, err = child.communicate(marshal.dumps((CHILD, job)), timeout=job["wall"] + 10)
+    except subprocess.TimeoutExpired as error:
+        out = error.output or b""
+        err = b"" if out else b"no answer in time"
+    finally:
+        # If it still runs, end its session, and so its process space. Where this process is killed,
+        # the keeper notices that nobody reads its answer, and ends the program.
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+    return out, err, child.returncode
 
 
 # ---- What came back ------------------------------------------------------------------------------
