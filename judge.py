@@ -29,7 +29,7 @@ from data.judging import arithmetic, sandbox
 from data.judging.arithmetic import VALUE, fraction, plain
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.spans import ABSTAIN        # not used here: prompts and golds take it from judge
+from data.judging.spans import ABSTAIN        # the tasks take it from here
 from data.judging.spans import abstention, em, f1, normal, recall, stands_in
 
 
@@ -389,24 +389,24 @@ SAMPLED = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wr
 GOLDS = ("gold", "raw", "voice")                                        # wordings of the gold
 LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
          "rewrit", "own words")                                         # rewrite, rewritten
-
-
 RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 
 def is_gold(source):
-    """Did nobody sample it, as it is a wording of the gold? ValueError: unknown source."""
+    """Is this source a wording of the gold? ValueError: unknown source."""
     if source not in SAMPLED + GOLDS:
         raise ValueError(f"unknown source {source!r}; known: {', '.join(SAMPLED + GOLDS)}")
     return source in GOLDS
 
 
-def unless_leaked(verdict, text):
-    """The verdict as it is, or a refusal if the text talks about its prompt.
+def unless_leaked(verdict, text, source):
+    """The verdict as it is, or a refusal if a paraphrase talks about its prompt.
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
     """
+    if not verdict.ok or source != "paraphrase":
+        return verdict
     for phrase in LEAKS:
         if phrase in text.lower():
             reason = f"talks about its prompt: {phrase!r}"
@@ -417,9 +417,9 @@ def unless_leaked(verdict, text):
 def target_number(text, gold, source="own"):
     """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
-    It needs the right number and no wrong step. A paraphrase must not talk about its prompt, and
-    has to state a step that gives the number. own_number and paraphrase_number, which are there for
-    experiments, need the number alone. For a paraphrase and the gold 6:
+    It needs the right number and no wrong step, and a paraphrase also has to state a step that
+    gives the number. own_number and paraphrase_number, which are there for experiments, need the
+    number alone. For a paraphrase and the gold 6:
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "The answer is 6."
@@ -427,42 +427,33 @@ def target_number(text, gold, source="own"):
     if is_gold(source):
         return RIGHT_BY_DEFINITION
     verdict = number(text, gold, check_steps=source in ("own", "paraphrase"))
-    if not verdict.ok or source != "paraphrase":
-        return verdict
-    answer = final_number(text).value
-    if not any(answer in step.values for step in steps(text)):
-        reason = "no stated step gives the final number"
-        verdict = Verdict(False, "no step", verdict.extracted, reason, verdict.scores)
-    return unless_leaked(verdict, text)
+    verdict = unless_leaked(verdict, text, source)
+    if verdict.ok and source == "paraphrase":
+        answer = final_number(text).value
+        if not any(answer in step.values for step in steps(text)):
+            reason = "no stated step gives the final number"
+            return Verdict(False, "no step", verdict.extracted, reason, verdict.scores)
+    return verdict
 
 
 def target_span(text, golds, source="own"):
     """May this text become a target for a question about a passage?
 
     It has to be right and to say something: the empty text rightly abstains, but teaches nothing.
-    A paraphrase must not talk about its prompt.
     """
     if is_gold(source):
         return RIGHT_BY_DEFINITION
     verdict = span(text, golds)
     if verdict.ok and not verdict.extracted:
         return Verdict(False, "empty", None, "says nothing", verdict.scores)
-    if verdict.ok and source == "paraphrase":
-        return unless_leaked(verdict, text)
-    return verdict
+    return unless_leaked(verdict, text, source)
 
 
 def target_code(text, tests, setup="", source="own"):
-    """May this text become a target for a programming task? It has to pass every test.
-
-    A paraphrase must not talk about its prompt, in comments or around the code.
-    """
+    """May this text become a target for a programming task? It has to pass every test."""
     if is_gold(source):
         return RIGHT_BY_DEFINITION
-    verdict = code(text, tests, setup)
-    if verdict.ok and source == "paraphrase":
-        return unless_leaked(verdict, text)
-    return verdict
+    return unless_leaked(code(text, tests, setup), text, source)
 
 
 if __name__ == "__main__":
