@@ -45,5 +45,5 @@ def check_sandbox(task, options):
     """Fail before sampling: UserError where generated code cannot be contained, unless
     --unsafe-code was given."""
     if getattr(task, "runs_code", False):
-        sandbox.UNSAFE = options.unsafe_code
+        sandbox.allow_limits_alone(options.unsafe_code)
         sandbox.check()
