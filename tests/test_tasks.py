@@ -9,7 +9,7 @@ import judge
 import s3ft
 from data import ALL, TINY, Example, UserError, cli
 from data.judging import sandbox
-from data.report import tables
+from data.report import paper, table
 from data.results import scores
 from data.run import rejudge
 from data.tasks import load_task
@@ -55,7 +55,7 @@ def test_task_all_runs_the_three_and_ends_with_the_papers_tables(all_three):
     for heading in ("Table 2:", "Table 3:", "Table 4:"):
         assert said.count(heading) == 1
     results = [json.loads((out / task / "results.json").read_text()) for task in ALL]
-    assert tables.three_tables(results) in said, "the tables are a pure function of the three results.json"
+    assert paper.three_tables(results) in said, "the tables are a pure function of the three results.json"
     assert [r["task"] for r in results] == ["tiny-gsm8k", "tiny-mbpp", "tiny-nq"]
 
 
@@ -106,7 +106,7 @@ def test_several_answers_to_a_test_question_give_pass_at_k(tmp_path):
     answers = [json.loads(line) for line in (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()]
     assert [a["sample"] for a in answers] == [0, 1, 2] * 4
     assert len({a["text"] for a in answers if a["id"] == answers[0]["id"]}) > 1, "each sample has noise of its own"
-    assert "pass@k (3 answers each at temperature 1, the column above is pass@1; unbiased), k = 1, 2, 3: base" in tables.table(results)
+    assert "pass@k (3 answers each at temperature 1, the column above is pass@1; unbiased), k = 1, 2, 3: base" in table.final_table(results)
 
 
 def squad_file(path, n, answerable=True):
@@ -280,7 +280,7 @@ def made_up(task, accuracy, drops, sources):
 
 
 def test_the_papers_three_tables_hold_our_figures_beside_the_papers():
-    text = tables.three_tables([made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01},
+    text = paper.three_tables([made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01},
                                         {"own": 5, "paraphrase": 3, "gold": 2}),
                                 made_up("mbpp", {"base": 0.21, "sft": 0.32, "s3ft": 0.43}, {"sft": 0.02}, {"own": 1, "paraphrase": 1, "gold": 2})])
     rows = [line.split() for line in text.splitlines()]
@@ -295,5 +295,5 @@ def test_tables_of_runs_of_which_one_has_no_benchmarks():
     for cell in runs[0]["cells"]:
         cell["benchmarks"] = {}
     for order in (runs, runs[::-1]):
-        rows = [line.split() for line in tables.three_tables(order).splitlines()]
+        rows = [line.split() for line in paper.three_tables(order).splitlines()]
         assert ["nq", "SFT", "80.0", "+0.0"] in rows and ["gsm8k", "SFT", "-", "-"] in rows
