@@ -29,11 +29,14 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from data.checkpoints import checkpoint, hub
-from data.checkpoints.chat import LoadError, Tokenizer, read_json
-from data.files import write_atomic
-from data.checkpoints.device import precision, usable  # noqa: F401  (callers ask for model.precision)
+from data.checkpoints import LoadError, hub, read_model_json
+from data.checkpoints.adapter import read_adapter_config, read_adapter_weights, write_adapter
+from data.checkpoints.chat import Tokenizer
+from data.checkpoints.config import parse_config
+from data.checkpoints.device import precision, usable  # noqa: F401  (callers use model.precision)
+from data.checkpoints.weights import read_weights, write_tensors
 from data.fast import prefixes
+from data.files import write_atomic
 
 # How much is computed at once. It changes speed and memory, and results by rounding alone. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
@@ -82,7 +85,7 @@ class Config:
     @classmethod
     def from_dict(cls, d, file="config.json"):
         """The content of config.json -> Config. LoadError: what is missing, wrong, unsupported."""
-        return cls(**checkpoint.read_config(d, file), source=d)
+        return cls(**parse_config(d, file), source=d)
 
     def to_dict(self):
         """What goes into config.json: what was read from there, else the same in Llama's terms."""
@@ -767,7 +770,7 @@ def find(path):
     folder, _ = hub.find(path)
     if not (folder / "adapter_config.json").is_file():
         return folder, None
-    adapter = checkpoint.read_adapter(folder)
+    adapter = read_adapter_config(folder)
     base_folder, _ = hub.find(adapter.base)
     if (base_folder / "adapter_config.json").is_file():
         raise LoadError(f"{path}: is an adapter on an adapter ({base_folder}); "
@@ -777,9 +780,14 @@ def find(path):
 
 def read_config(folder, thinking=False):
     """Config and tokenizer of a checkpoint's folder, without its weights."""
-    config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
+    config = Config.from_dict(read_model_json(folder / "config.json"), folder / "config.json")
     tokenizer = Tokenizer(folder, thinking)
-    checkpoint.check_vocabulary(tokenizer, config.vocab_size)
+    rows = config.vocab_size
+    fits = rows / 2 <= tokenizer.size <= rows and max(tokenizer.end_ids, default=0) < tokenizer.size
+    if not fits:
+        raise LoadError(f"{folder}: the tokenizer has {tokenizer.size} entries and ends with "
+                        f"{tokenizer.end_ids}, the model {rows} rows; tokenizer.json belongs to "
+                        "another model, fetch both from one place")
     return config, tokenizer
 
 
@@ -801,11 +809,11 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
     tied = config.tie_word_embeddings
     # Not stored in a variable: that would keep the file's weights in memory after a merge.
-    lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, tied), assign=True)
+    lm.load_state_dict(read_weights(folder, shapes, device, dtype, tied), assign=True)
     lm.vocab_limit = min(tokenizer.size, config.vocab_size)     # some models have spare rows
 
     if adapter:
-        pairs = checkpoint.read_adapter_weights(adapter, dict(lm.named_modules()))
+        pairs = read_adapter_weights(adapter, dict(lm.named_modules()))
         for name, (A, B) in pairs.items():
             layer = LoRA(lm.get_submodule(name), len(A), adapter.alpha, adapter.dropout)
             layer.lora_A.weight.data.copy_(A)
@@ -842,7 +850,7 @@ def save(lm, tokenizer, path, dtype=None):
     tokenizer.save(path)
     write_json(path / "generation_config.json", generation)
     write_json(path / "config.json", config)
-    checkpoint.write_tensors(path / "model.safetensors", weights)
+    write_tensors(path / "model.safetensors", weights)
 
 
 def write_json(path, content):
@@ -854,4 +862,4 @@ def save_adapter(lm, path, base):
     layers = adapters(lm)
     pairs = {name: (layer.lora_A.weight, layer.lora_B.weight) for name, layer in layers.items()}
     one = next(iter(layers.values()))           # all have the same alpha and dropout
-    checkpoint.write_adapter(path, base, pairs, one.alpha, one.dropout)
+    write_adapter(path, base, pairs, one.alpha, one.dropout)

@@ -15,7 +15,7 @@ import model
 import s3ft
 from data import TINY
 from data.tasks import load_task
-from data.checkpoints.chat import LoadError
+from data.checkpoints import LoadError
 from make_golden_families import draw
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import model
-from data.checkpoints.chat import LoadError, Tokenizer
+from data.checkpoints import LoadError
+from data.checkpoints.adapter import read_adapter_config
+from data.checkpoints.chat import Tokenizer
 from make_golden_families import draw
 from test_chat import change
 from test_families import FAMILIES, build, golden, logits
@@ -227,7 +229,7 @@ def test_a_hub_id_with_a_revision_is_written_as_peft_does(tmp_path):
     model.save_adapter(trained(golden("llama-gqa")), tmp_path, "owner/name@v1.2")
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/name", "v1.2")
-    assert model.checkpoint.read_adapter(tmp_path).base == "owner/name@v1.2"
+    assert read_adapter_config(tmp_path).base == "owner/name@v1.2"
 
 
 def test_a_saved_model_has_its_adapters_folded_in_and_keeps_them_in_memory(folder, tmp_path):

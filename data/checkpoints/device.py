@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from data.checkpoints.chat import LoadError
+from data.checkpoints import LoadError
 
 
 def usable(device):

@@ -26,7 +26,8 @@ import torch
 import judge
 import model
 from data.benchmarks import multiple_choice
-from data.checkpoints import checkpoint
+from data.checkpoints.adapter import read_adapter_weights
+from data.checkpoints.weights import check_weights
 from data.judging import arithmetic, asserts
 from data.results import cells
 from data.fast import prefixes
@@ -370,8 +371,8 @@ def open_model(options):
     with torch.device("meta"), model.NoRandomWeights():          # shapes without memory
         lm = model.Transformer(config)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    checkpoint.find_weights(base_folder, shapes, config.tie_word_embeddings)
+    check_weights(base_folder, shapes, config.tie_word_embeddings)
     if adapter:
-        checkpoint.read_adapter_weights(adapter, dict(lm.named_modules()))
+        read_adapter_weights(adapter, dict(lm.named_modules()))
     parameters = sum(weight.numel() for weight in lm.parameters())
     return config, tokenizer, parameters
