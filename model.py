@@ -6,13 +6,10 @@
     answer = model.generate(lm, [prompt], 40, end_ids=tokenizer.end_ids)[0]
     print(tokenizer.decode(answer.ids))
 
-Three choices:
-- Names of weights, config.json and safetensors are those of transformers' LlamaForCausalLM: `load`
-  opens public checkpoints, and transformers opens what `save` writes.
-- What is fast is written twice. `generate_plain` and `loglikelihood_plain` say in a few lines what
-  is computed; `generate` and `loglikelihood` compute the same for many rows at once. The tests
-  compare them.
-- Text stays out of layers, sampling and scores: prompts and answers are lists of token ids.
+Names of weights are those of transformers' LlamaForCausalLM: `load` opens public checkpoints, and
+transformers opens what `save` writes. What is fast is written twice: `generate_plain` and
+`loglikelihood_plain` say what is computed; `generate` and `loglikelihood` compute the same for many
+rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
 G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
@@ -38,7 +35,7 @@ from data.checkpoints.weights import read_weights, write_tensors
 from data.fast import prefixes
 from data.files import write_atomic
 
-# How much is computed at once. It changes speed and memory, and results by rounding alone. All but
+# How much is computed at once. It changes speed and memory, and results only by rounding. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
 SLOTS = 256                 # rows sampled together: a step reads all weights once for all of them
 TOKENS_AT_ONCE = 8192       # padded tokens of prompts read together: enough to keep a GPU busy
@@ -54,9 +51,8 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 class Config:
     """What the layers need to know.
 
-    The supported families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k
-    instead and names the size of its heads; in mistral and some qwen models a position sees a
-    window only; llama 3.1 and later may stretch the rotary angles.
+    The families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k instead; in
+    mistral and some qwen models a position sees only a window; llama 3 stretches rotary angles.
     """
     hidden_size: int
     intermediate_size: int
@@ -84,11 +80,11 @@ class Config:
 
     @classmethod
     def from_dict(cls, d, file="config.json"):
-        """The content of config.json -> Config. LoadError: what is missing, wrong, unsupported."""
+        """The content of config.json -> Config. LoadError for what is wrong or not supported."""
         return cls(**parse_config(d, file), source=d)
 
     def to_dict(self):
-        """What goes into config.json: what was read from there, else the same in Llama's terms."""
+        """The content of config.json: as it was read, or written in Llama's terms."""
         if self.source:
             return self.source
         llama = asdict(self)
@@ -129,11 +125,10 @@ class Config:
 def rope_table(positions, config):
     """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
 
-    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was trained on
-    short texts and then stretched to long ones turns more slowly: all channels do ("linear"), or
-    only the slow ones ("llama3"). There a channel that turns more than `high_freq_factor` times in
-    the original context stays as it is, one that turns less than `low_freq_factor` times slows down
-    fully, and one between in part.
+    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
+    to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones
+    ("llama3"). There a channel that turns more than `high_freq_factor` times in the original
+    context is kept, one below `low_freq_factor` slows down fully, and one between in part.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -154,8 +149,8 @@ def rope_table(positions, config):
 def attention_masks(windows, positions, seen, whole_rows):
     """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
 
-    positions (B or 1, T): where the queries stand; the keys stand at positions 0 to seen - 1. None
-    means "causal": each sees itself and all before it. Torch computes that faster without a mask.
+    positions (B or 1, T): of the queries; those of the keys are 0 to seen - 1. None: "causal", for
+    which torch is faster without a mask.
     """
     masks = {}
     for window in set(windows):
@@ -175,7 +170,7 @@ def attention_masks(windows, positions, seen, whole_rows):
 # ---------------------------------------------------------------- layers
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight, in fp32 or better: a sum of squares needs more than bf16's 8 bits."""
+    """x / rms(x) * weight, in fp32 or better: bf16's 8 bits are too few for a sum of squares."""
 
     def __init__(self, size, eps):
         super().__init__()
@@ -209,10 +204,10 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
     def forward(self, x, rope, mask, cache=None, positions=None):
-        """x (B, T, D) -> (B, T, D).
+        """x (B, T, D) -> (B, T, D). rope, mask: from `rope_table`, `attention_masks`.
 
-        rope, mask: from `rope_table` and `attention_masks`. cache (2, B, G, S, E): keys and values
-        of this layer, or None. positions (B, T): where x stands, to read on; None for whole rows.
+        cache (2, B, G, S, E): keys and values of this layer, or None. positions (B, T): of x, to
+        read on; None for whole rows.
         """
         q = self.split(self.q_proj(x))                                      # (B, H, T, E)
         k = self.split(self.k_proj(x))                                      # (B, G, T, E)
@@ -240,7 +235,7 @@ class Attention(nn.Module):
                                               enable_gqa=True)
 
     def read_on(self, q, k, v, mask, cache, positions):
-        """Attention with a cache: the new keys go there, each row's to its positions; then look."""
+        """Attention with a cache: put the new keys at their positions there, then look at all."""
         B, H, T, E = q.shape
         G = k.size(1)
         S = mask.size(-1)                                                   # up to the longest row
@@ -251,10 +246,9 @@ class Attention(nn.Module):
         v = cache[1, :, :, :S]
         if T > 1:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-        # One token a row: what sampling does, so it must be fast. The H / G query heads that share
-        # a key-value head look at the same keys. So they are passed as H / G positions of one head:
-        # with 8 query and 2 key-value heads, q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch makes
-        # no copies of keys and values for each query head.
+        # One token a row, as in sampling, so it must be fast. The H / G query heads that share a
+        # key-value head are passed as H / G positions of one head: with 8 query and 2 key-value
+        # heads q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch does not copy keys and values.
         q = q.reshape(B, G, H // G, E)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)       # (B, G, H / G, E)
         return out.view(B, H, 1, E)
@@ -361,7 +355,7 @@ class Transformer(nn.Module):
         return self.model["embed_tokens"].weight.device
 
     def tokens_at_once(self):
-        """How many padded tokens to read together."""
+        """How many padded tokens are read together."""
         limit = TOKENS_AT_ONCE
         if self.device.type == "cpu":
             limit = min(limit, CPU_MLP_NUMBERS // self.config.intermediate_size)
@@ -440,15 +434,20 @@ def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
     return lm
 
 
+def load_lora(lm, adapter):
+    """Put the adapters of a folder on lm, in place -> lm. adapter: from `read_adapter_config`."""
+    pairs = read_adapter_weights(adapter, dict(lm.named_modules()))
+    for name, (A, B) in pairs.items():
+        layer = LoRA(lm.get_submodule(name), adapter.rank, adapter.alpha, adapter.dropout)
+        layer.lora_A.weight.data.copy_(A)
+        layer.lora_B.weight.data.copy_(B)
+        lm.set_submodule(name, layer)
+    return lm
+
+
 def adapters(lm):
     """{name of the layer: LoRA} of all layers that have one."""
     return {name: layer for name, layer in lm.named_modules() if isinstance(layer, LoRA)}
-
-
-def replace_layer(lm, name, layer):
-    """Put another layer where lm has the one of this name ("model.layers.0.mlp.up_proj")."""
-    owner, _, child = name.rpartition(".")
-    setattr(lm.get_submodule(owner), child, layer)
 
 
 def remove_lora(lm, merge=False):
@@ -456,7 +455,7 @@ def remove_lora(lm, merge=False):
     for name, layer in adapters(lm).items():
         if merge:
             layer.base_layer.weight.data = layer.merged()
-        replace_layer(lm, name, layer.base_layer)
+        lm.set_submodule(name, layer.base_layer)
     return lm
 
 
@@ -486,8 +485,7 @@ class Completion:
 def noise(seed, row, steps):
     """One number in [0, 1) for each step. It depends on (seed, row, step) alone, not on a batch.
 
-    24 bits, because that is what fp32 holds: the number is the same in fp32 and in fp64, and never
-    rounds up to 1, for which `pick` would have no token.
+    It has fp32's 24 bits, so it never rounds up to 1, for which `pick` would have no token.
     """
     key = np.array([seed % 2**64, row % 2**64], dtype=np.uint64)
     draws = np.random.Generator(np.random.Philox(key=key)).random(steps)    # a stream for each key
@@ -495,16 +493,15 @@ def noise(seed, row, steps):
 
 
 def in_fp32(logits):
-    """Logits in fp32 or better: bf16 has 8 bits, and may round a log-probability of -10 by 0.03."""
+    """In fp32 or better: bf16 may round a log-probability of -10 by 0.03."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
-    The probabilities, added up, cut the line from 0 to 1 into pieces, one a token: with 0.2, 0.5
-    and 0.3 the pieces end at 0.2, 0.7 and 1.0. The token in whose piece u lies is picked.
-    Temperature 0 picks the likeliest and needs no u.
+    The probabilities cut the line from 0 to 1 into pieces: with 0.2, 0.5 and 0.3 they end at 0.2,
+    0.7 and 1.0. The token in whose piece u lies is picked. Temperature 0 picks the likeliest.
     """
     if temperature == 0:
         return logits.argmax(-1)
@@ -540,10 +537,7 @@ def room(lm, prompt, max_new_tokens, temperature):
 
 @torch.inference_mode()
 def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, seed=0, row=0, end_ids=()):
-    """Sample one answer the plain way: read everything again for every new token.
-
-    This is what `generate` computes; read this one, run that one.
-    """
+    """Sample one answer the plain way: read everything again for every new token."""
     answer = Completion()
     steps = room(lm, prompt, max_new_tokens, temperature)
     for number in noise(seed, row, steps):                      # one step a new token
@@ -566,9 +560,9 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, en
              progress=None):
     """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
-    rows: numbers that name the prompts' noise, default 0, 1, ..; so a chunk of a larger set samples
-    what the whole set would. end_ids: tokens that end an answer. progress: called with the number
-    of newly finished answers. ValueError for prompts and settings that cannot be sampled.
+    rows: the prompts' numbers in `noise`, by default 0, 1, ..; with its own numbers a chunk of a
+    larger set samples what the whole set would. end_ids: tokens that end an answer. progress:
+    called with the number of newly finished answers. ValueError for what cannot be sampled.
     """
     if rows is None:
         rows = range(len(prompts))
@@ -604,12 +598,11 @@ class Request:
 class Batch:
     """Requests that are answered together, in the slots of one cache.
 
-    Slots 0 .. n - 1 hold the n live requests, the others are free. At every step each live request
-    gets one token, wherever it stands. A finished one leaves, and the last one moves into its slot.
-    As reading prompts holds up the others, it is done seldom: when a quarter of the slots is free,
-    until none is. Prompts are taken from the end of `waiting`, the longest first, so that those
-    read together are of like length. What an earlier request left in a slot stands behind the new
-    one's tokens, so it is never seen, as padding is not.
+    The n live requests are in slots 0 .. n - 1. At every step each gets one token. A finished one
+    leaves, and the last one moves into its slot. Reading prompts holds up the others, so it waits
+    until a quarter of the slots is free, and then fills them all. The longest prompts come first,
+    so that those read together have similar lengths. What an earlier request left in a slot is
+    never seen, as padding is not: it stands behind the new one's tokens.
     """
 
     def __init__(self, lm, requests):
@@ -695,9 +688,9 @@ def pad(rows, device, multiple=1):
 def loglikelihood_plain(lm, prompt, continuation):
     """log p(continuation | prompt) in nats, summed over the continuation's tokens: the plain way.
 
-    This is what `loglikelihood` computes; read this one, run that one. The last token is only
-    predicted, never an input, so context + 1 tokens fit. A longer prompt loses tokens on the left,
-    as in lm-eval. ValueError for an empty prompt, and for a continuation longer than the context.
+    The last token is only predicted, never an input, so context + 1 tokens fit. A longer prompt
+    loses tokens on the left, as in lm-eval. ValueError for an empty prompt or a continuation longer
+    than the context.
     """
     context = lm.config.max_position_embeddings
     if not prompt or len(continuation) > context:
@@ -717,9 +710,9 @@ def loglikelihood_plain(lm, prompt, continuation):
 def loglikelihood(lm, prompts, continuations, progress=None):
     """`loglikelihood_plain` of each pair -> a list of floats.
 
-    What rows have in common at the beginning (five examples, a passage, a question with several
-    answers) is read once: data/fast/prefixes.py makes a tree of the rows and reads that.
-    progress: called with the number of newly scored continuations.
+    What rows have in common at the beginning, as a question with several answers, is read once:
+    data/fast/prefixes.py reads a tree of the rows. progress: called with the number of newly scored
+    continuations.
     """
     nodes = prefixes.tree(prompts, continuations, lm.config.max_position_embeddings)
     scores = [0.0] * len(prompts)
@@ -733,9 +726,8 @@ def loglikelihood(lm, prompts, continuations, progress=None):
 def head_loss(lm, h, ids):
     """Summed cross-entropy in nats of ids (N,), predicted by hidden states h (N, D): to train on.
 
-    Logits for all N would be the largest thing in memory: N times a vocabulary of up to 150,000. So
-    the head is applied to a few rows at a time, and their logits are forgotten and computed again
-    in the backward pass: a few per cent slower, gigabytes smaller.
+    Logits for all N would be the largest thing in memory. So the head is applied to a few rows at a
+    time, and their logits are computed again in the backward pass: slower by a few per cent.
     """
     def loss_of(h, ids):
         return F.cross_entropy(lm.head(h).float(), ids, reduction="sum")
@@ -765,30 +757,32 @@ class NoRandomWeights(torch.overrides.TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def find(path):
-    """A path or hub id as `load` takes it -> (folder of the whole checkpoint, adapter or None)."""
+def open_without_weights(path, thinking=False):
+    """-> (lm whose tensors have shapes only, tokenizer, folder with the weights, Adapter or None).
+
+    path, thinking: as in `load`.
+    """
     folder, _ = hub.find(path)
-    if not (folder / "adapter_config.json").is_file():
-        return folder, None
-    adapter = read_adapter_config(folder)
-    base_folder, _ = hub.find(adapter.base)
-    if (base_folder / "adapter_config.json").is_file():
-        raise LoadError(f"{path}: is an adapter on an adapter ({base_folder}); "
-                        f"open {path}/merged instead")
-    return base_folder, adapter
-
-
-def read_config(folder, thinking=False):
-    """Config and tokenizer of a checkpoint's folder, without its weights."""
-    config = Config.from_dict(read_model_json(folder / "config.json"), folder / "config.json")
+    adapter = None
+    if (folder / "adapter_config.json").is_file():
+        adapter = read_adapter_config(folder)
+        folder, _ = hub.find(adapter.base)
+        if (folder / "adapter_config.json").is_file():
+            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
+                            f"open {path}/merged instead")
+    file = folder / "config.json"
+    config = Config.from_dict(read_model_json(file), file)
     tokenizer = Tokenizer(folder, thinking)
     rows = config.vocab_size
-    fits = rows / 2 <= tokenizer.size <= rows and max(tokenizer.end_ids, default=0) < tokenizer.size
-    if not fits:
+    last_end = max(tokenizer.end_ids, default=0)
+    if not rows / 2 <= tokenizer.size <= rows or last_end >= tokenizer.size:
         raise LoadError(f"{folder}: the tokenizer has {tokenizer.size} entries and ends with "
                         f"{tokenizer.end_ids}, the model {rows} rows; tokenizer.json belongs to "
                         "another model, fetch both from one place")
-    return config, tokenizer
+    with torch.device("meta"), NoRandomWeights():
+        lm = Transformer(config)
+    lm.vocab_limit = min(tokenizer.size, rows)          # some models have spare rows
+    return lm, tokenizer, folder, adapter
 
 
 def load(path, device=None, dtype=None, merge=True, thinking=False):
@@ -800,25 +794,14 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
     does not fit.
     """
-    folder, adapter = find(path)
     device = usable(device)
-    config, tokenizer = read_config(folder, thinking)
-
-    with torch.device("meta"), NoRandomWeights():       # shapes and names without memory
-        lm = Transformer(config)
+    lm, tokenizer, folder, adapter = open_without_weights(path, thinking)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    tied = config.tie_word_embeddings
+    tied = lm.config.tie_word_embeddings
     # Not stored in a variable: that would keep the file's weights in memory after a merge.
     lm.load_state_dict(read_weights(folder, shapes, device, dtype, tied), assign=True)
-    lm.vocab_limit = min(tokenizer.size, config.vocab_size)     # some models have spare rows
-
     if adapter:
-        pairs = read_adapter_weights(adapter, dict(lm.named_modules()))
-        for name, (A, B) in pairs.items():
-            layer = LoRA(lm.get_submodule(name), len(A), adapter.alpha, adapter.dropout)
-            layer.lora_A.weight.data.copy_(A)
-            layer.lora_B.weight.data.copy_(B)
-            replace_layer(lm, name, layer)
+        load_lora(lm, adapter)
         if merge:
             remove_lora(lm, merge=True)
     return lm.eval(), tokenizer
@@ -828,7 +811,7 @@ def save(lm, tokenizer, path, dtype=None):
     """Write a folder that `load`, transformers and vLLM open, adapters folded in.
 
     dtype: what to store the weights in; None: as they are. Every file is written whole or not at
-    all, and the weights last: a run that is killed leaves no folder that only looks finished.
+    all, and the weights last, so that a killed run leaves no folder that only looks finished.
     """
     weights = {}
     for name, tensor in lm.state_dict().items():
@@ -861,5 +844,5 @@ def save_adapter(lm, path, base):
     """Write lm's adapters as PEFT does. base: the folder or hub id where PEFT and `load` look."""
     layers = adapters(lm)
     pairs = {name: (layer.lora_A.weight, layer.lora_B.weight) for name, layer in layers.items()}
-    one = next(iter(layers.values()))           # all have the same alpha and dropout
-    write_adapter(path, base, pairs, one.alpha, one.dropout)
+    layer = next(iter(layers.values()))         # all have the same alpha and dropout
+    write_adapter(path, base, pairs, layer.alpha, layer.dropout)

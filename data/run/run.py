@@ -366,13 +366,10 @@ def open_model(options):
 
     -> (config, tokenizer, number of parameters).
     """
-    base_folder, adapter = model.find(options.folder)
-    config, tokenizer = model.read_config(base_folder, options.thinking)
-    with torch.device("meta"), model.NoRandomWeights():          # shapes without memory
-        lm = model.Transformer(config)
+    lm, tokenizer, folder, adapter = model.open_without_weights(options.folder, options.thinking)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    check_weights(base_folder, shapes, config.tie_word_embeddings)
+    check_weights(folder, shapes, lm.config.tie_word_embeddings)
     if adapter:
         read_adapter_weights(adapter, dict(lm.named_modules()))
     parameters = sum(weight.numel() for weight in lm.parameters())
-    return config, tokenizer, parameters
+    return lm.config, tokenizer, parameters
