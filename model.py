@@ -1,4 +1,4 @@
-"""A Llama-style language model: its layers, LoRA, sampling, log-likelihoods, loading and saving.
+"""A Llama-style language model: its layers, sampling, log-likelihoods, loading and saving.
 
     import model
     lm, tokenizer = model.load("data/tiny")
@@ -16,8 +16,7 @@ G key-value heads, E size of a head, V vocabulary, N positions picked out of a b
 """
 import json
 import math
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +26,12 @@ import torch.utils.checkpoint
 from torch import nn
 
 from data.checkpoints import LoadError, hub, read_model_json
-from data.checkpoints.adapter import read_adapter_config, read_adapter_weights, write_adapter
 from data.checkpoints.chat import Tokenizer
-from data.checkpoints.config import parse_config
+from data.checkpoints.config import Config
 from data.checkpoints.device import precision, usable  # noqa: F401  (callers use model.precision)
+from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
+    LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
+    without_lora)
 from data.checkpoints.weights import read_weights, write_tensors
 from data.fast import prefixes
 from data.files import write_atomic
@@ -43,55 +44,6 @@ CPU_MLP_NUMBERS = 2**21     # on a CPU: tokens read together times the MLP's wid
 CACHE_BYTES = 2**30         # keys and values of a batch on a CPU: 1 GiB, which every laptop has
 GPU_CACHE_SHARE = 1 / 4     # on a GPU: this share of its memory; weights and logits need the rest
 LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits in fp32
-
-
-# ---------------------------------------------------------------- config
-
-@dataclass
-class Config:
-    """What the layers need to know.
-
-    The families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k instead; in
-    mistral and some qwen models a position sees only a window; llama 3 stretches rotary angles.
-    """
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    vocab_size: int
-    max_position_embeddings: int        # the context: the most tokens of a row
-    num_key_value_heads: int = 0        # 0: as many as query heads
-    head_dim: int = 0                   # 0: hidden_size / num_attention_heads
-    rms_norm_eps: float = 1e-6
-    tie_word_embeddings: bool = False   # the head is the embedding
-    rope_theta: float = 10000.0
-    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, or None
-    qkv_bias: bool = False
-    o_bias: bool = False
-    mlp_bias: bool = False
-    qk_norm: bool = False               # RMSNorm on the queries and keys of every head
-    windows: tuple = ()                 # for each layer: how many positions one sees; None: all
-    source: dict = field(default_factory=dict, repr=False, compare=False)   # config.json as read
-
-    def __post_init__(self):
-        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
-        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
-        self.windows = tuple(self.windows) or (None,) * self.num_hidden_layers
-
-    @classmethod
-    def from_dict(cls, d, file="config.json"):
-        """The content of config.json -> Config. LoadError for what is wrong or not supported."""
-        return cls(**parse_config(d, file), source=d)
-
-    def to_dict(self):
-        """The content of config.json: as it was read, or written in Llama's terms."""
-        if self.source:
-            return self.source
-        llama = asdict(self)
-        for name in ("source", "windows", "qkv_bias", "o_bias", "qk_norm"):
-            del llama[name]
-        return llama | {"model_type": "llama", "architectures": ["LlamaForCausalLM"],
-                        "hidden_act": "silu", "attention_bias": self.qkv_bias}
 
 
 # ---------------------------------------------------------------- padding, positions, cache
@@ -371,105 +323,6 @@ class Transformer(nn.Module):
     def logit_rows(self):
         """How many positions may have logits at a time."""
         return max(1, LOGITS_AT_ONCE // self.config.vocab_size)
-
-
-# ---------------------------------------------------------------- LoRA
-
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-class LoRA(nn.Module):
-    """A frozen linear layer with a trainable low-rank update: W x + alpha / rank * B A dropout(x).
-
-    Hu et al. 2021, arXiv 2106.09685. A (rank, in) is random and B (out, rank) is zero, so nothing
-    changes before B is trained. A and B are fp32 and compute in the dtype of x; W stays as it is.
-    """
-
-    def __init__(self, linear, rank, alpha, dropout=0.0):
-        super().__init__()
-        self.base_layer = linear
-        where = {"device": linear.weight.device, "dtype": torch.float32}
-        self.lora_A = nn.Linear(linear.in_features, rank, bias=False, **where)
-        self.lora_B = nn.Linear(rank, linear.out_features, bias=False, **where)
-        nn.init.zeros_(self.lora_B.weight)
-        self.alpha = alpha
-        self.scale = alpha / rank
-        self.dropout = dropout
-        self.active = True                      # False inside `without_lora`
-
-    def forward(self, x):
-        y = self.base_layer(x)
-        if not self.active:
-            return y
-        x = F.dropout(x, self.dropout, self.training)
-        z = F.linear(x, self.lora_A.weight.to(x.dtype))                     # (.., rank)
-        return y + self.scale * F.linear(z, self.lora_B.weight.to(x.dtype))
-
-    def merged(self):
-        """W + alpha / rank * B A, computed in fp32, in W's dtype."""
-        W = self.base_layer.weight
-        update = self.scale * self.lora_B.weight @ self.lora_A.weight
-        return (W.float() + update).to(W.dtype)
-
-
-def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
-    """Freeze lm and put adapters on its linear layers of these names, in place -> lm.
-
-    alpha None: twice the rank.
-    """
-    if alpha is None:
-        alpha = 2 * rank
-    lm.requires_grad_(False)
-    rng = torch.Generator().manual_seed(seed)
-    for block in lm.model["layers"]:
-        for part in (block.self_attn, block.mlp):
-            for name, linear in list(part.named_children()):
-                if name not in targets:
-                    continue
-                layer = LoRA(linear, rank, alpha, dropout).train(linear.training)
-                A = torch.empty(layer.lora_A.weight.shape)      # on the CPU: the same everywhere
-                nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)
-                layer.lora_A.weight.data.copy_(A)
-                setattr(part, name, layer)
-    return lm
-
-
-def load_lora(lm, adapter):
-    """Put the adapters of a folder on lm, in place -> lm. adapter: from `read_adapter_config`."""
-    pairs = read_adapter_weights(adapter, dict(lm.named_modules()))
-    for name, (A, B) in pairs.items():
-        layer = LoRA(lm.get_submodule(name), adapter.rank, adapter.alpha, adapter.dropout)
-        layer.lora_A.weight.data.copy_(A)
-        layer.lora_B.weight.data.copy_(B)
-        lm.set_submodule(name, layer)
-    return lm
-
-
-def adapters(lm):
-    """{name of the layer: LoRA} of all layers that have one."""
-    return {name: layer for name, layer in lm.named_modules() if isinstance(layer, LoRA)}
-
-
-def remove_lora(lm, merge=False):
-    """Take the adapters off again, in place -> lm. merge: fold them into the weights first."""
-    for name, layer in adapters(lm).items():
-        if merge:
-            layer.base_layer.weight.data = layer.merged()
-        lm.set_submodule(name, layer.base_layer)
-    return lm
-
-
-@contextmanager
-def without_lora(lm):
-    """Inside, lm is its own base model: under LoRA that needs no second copy."""
-    layers = adapters(lm).values()
-    for layer in layers:
-        layer.active = False
-    try:
-        yield lm
-    finally:
-        for layer in layers:
-            layer.active = True
 
 
 # ---------------------------------------------------------------- sampling: the plain loop
@@ -838,11 +691,3 @@ def save(lm, tokenizer, path, dtype=None):
 
 def write_json(path, content):
     write_atomic(path, json.dumps(content, indent=2).encode() + b"\n")
-
-
-def save_adapter(lm, path, base):
-    """Write lm's adapters as PEFT does. base: the folder or hub id where PEFT and `load` look."""
-    layers = adapters(lm)
-    pairs = {name: (layer.lora_A.weight, layer.lora_B.weight) for name, layer in layers.items()}
-    layer = next(iter(layers.values()))         # all have the same alpha and dropout
-    write_adapter(path, base, pairs, layer.alpha, layer.dropout)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import model
 from data.checkpoints import LoadError
-from data.checkpoints.adapter import read_adapter_config
+from data.checkpoints.lora import read_adapter_config
 from data.checkpoints.chat import Tokenizer
 from make_golden_families import draw
 from test_chat import change

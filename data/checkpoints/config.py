@@ -1,8 +1,10 @@
-"""config.py - config.json of the supported families -> the fields of model.Config.
+"""config.py - config.json of the supported families.
 
 What is not supported is refused in one line that names the setting and its value, before any memory
 is taken for it.
 """
+from dataclasses import asdict, dataclass, field
+
 from data.checkpoints import LoadError
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
@@ -18,8 +20,55 @@ ROPE = {                    # kinds of rotary angles, and the numbers that each 
 }
 
 
+@dataclass
+class Config:
+    """What the layers need to know.
+
+    The families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k instead; in
+    mistral and some qwen models a position sees only a window; llama 3 stretches rotary angles.
+    """
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    vocab_size: int
+    max_position_embeddings: int        # the context: the most tokens of a row
+    num_key_value_heads: int = 0        # 0: as many as query heads
+    head_dim: int = 0                   # 0: hidden_size / num_attention_heads
+    rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = False   # the head is the embedding
+    rope_theta: float = 10000.0
+    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, or None
+    qkv_bias: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False               # RMSNorm on the queries and keys of every head
+    windows: tuple = ()                 # for each layer: how many positions one sees; None: all
+    source: dict = field(default_factory=dict, repr=False, compare=False)   # config.json as read
+
+    def __post_init__(self):
+        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
+        self.windows = tuple(self.windows) or (None,) * self.num_hidden_layers
+
+    @classmethod
+    def from_dict(cls, d, file="config.json"):
+        """The content of config.json -> Config. LoadError for what is wrong or not supported."""
+        return cls(**parse_config(d, file), source=d)
+
+    def to_dict(self):
+        """The content of config.json: as it was read, or written in Llama's terms."""
+        if self.source:
+            return self.source
+        llama = asdict(self)
+        for name in ("source", "windows", "qkv_bias", "o_bias", "qk_norm"):
+            del llama[name]
+        return llama | {"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+                        "hidden_act": "silu", "attention_bias": self.qkv_bias}
+
+
 def parse_config(config, file):
-    """The content of config.json -> {field of model.Config: value}.
+    """The content of config.json -> {field of Config: value}.
 
     What is absent gets its family's default, as in transformers. LoadError: what is missing, wrong
     or not supported. file: its name in messages.

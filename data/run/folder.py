@@ -10,7 +10,7 @@ import torch
 
 from data import TASKS, TINY, UserError
 from data.checkpoints import device, hub
-from data.checkpoints.adapter import read_adapter_config
+from data.checkpoints.lora import read_adapter_config
 from data.checkpoints.weights import weight_files
 from data.files import digest, file_digest, read_json, write_json
 from data.tasks import downloads

@@ -26,7 +26,9 @@ import torch
 import judge
 import model
 from data.benchmarks import multiple_choice
-from data.checkpoints.adapter import read_adapter_weights
+from data.checkpoints import config as config_file
+from data.checkpoints import lora
+from data.checkpoints.lora import read_adapter_weights
 from data.checkpoints.weights import check_weights
 from data.judging import arithmetic, asserts
 from data.results import cells
@@ -85,7 +87,8 @@ class Run:
         self.machine = [torch.__version__, machine.type]
 
         # What cells are made with (data/results/cells.py, "made").
-        self.model_code = digest(code_of(model), code_of(prefixes))
+        self.model_code = digest(code_of(model), code_of(config_file), code_of(lora),
+                                 code_of(prefixes))
         all_code = digest(self.training_code(), self.code(method_code.answers),
                           self.code(method_code.divergence), self.judging_code(),
                           code_of(method_code, "choose_targets", "make_target"))

@@ -13,7 +13,7 @@ import copy
 import time
 
 import model
-from data.checkpoints.adapter import read_adapter_config
+from data.checkpoints.lora import read_adapter_config
 from data.files import digest, read_json, write_json
 from data.run import training
 from data.run.store import Store
