@@ -77,7 +77,7 @@ def branches(rows, start):
     groups = []                     # of rows that share a node
     for row in rows:
         before = groups[-1][-1].ids if groups else None
-        if before == row.ids or (before and common(before, row.ids) >= start + SHARE):
+        if before == row.ids or (before and common(before, row.ids, start) >= start + SHARE):
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -85,7 +85,7 @@ def branches(rows, start):
     nodes = []
     for group in groups:
         ids = group[0].ids
-        end = common(ids, group[-1].ids)        # rows are sorted, so those between share it, too
+        end = common(ids, group[-1].ids, start)     # rows are sorted, so all between share it
         targets = []
         for row in group:
             tokens = row.ids + (row.last,)
@@ -97,9 +97,9 @@ def branches(rows, start):
     return nodes
 
 
-def common(a, b):
-    """How many tokens two rows have in common at the beginning."""
-    for i, (x, y) in enumerate(zip(a, b)):
+def common(a, b, start):
+    """How many tokens two rows have in common at the beginning; at least `start`."""
+    for i, (x, y) in enumerate(zip(a[start:], b[start:]), start):
         if x != y:
             return i
     return min(len(a), len(b))
