@@ -9,7 +9,9 @@ from pathlib import Path
 TINY = Path(__file__).parent / "tiny"             # the bundled teaching model and its data
 TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
-SKILLS = ("sorting", "reversing", "counting", "arithmetic")      # of the bundled model: data/tiny/skills
+BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
+PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")
+SKILLS = ("sorting", "reversing", "counting", "arithmetic")    # of the bundled model, too
 
 
 class UserError(ValueError):
@@ -30,7 +32,7 @@ def plural(word, n):
 
 @dataclass(frozen=True)
 class Example:
-    """One training or test item. `answer` is the gold as the file has it; the task's `gold` cleans it."""
+    """One training or test item. answer: the gold as the file has it; the task's `gold` cleans it."""
     id: str
     question: str
     answer: str

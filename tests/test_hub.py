@@ -21,7 +21,7 @@ from data import UserError
 from data.checkpoints import LoadError, hub
 from data.tasks import downloads
 
-ROOT = Path(hub.__file__).parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 LONG = 600            # seconds: waited for only where something is broken, however slow the machine
 
 

@@ -863,7 +863,7 @@ def test_our_own_trouble_is_no_wrong_answer(monkeypatch):
 @contained
 def test_a_killed_judge_leaves_nothing(tmp_path):
     tag = secrets.token_hex(8)
-    script = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom data import sandbox\n"
+    script = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom data.judging import sandbox\n"
               f"sandbox.PATIENCE, sandbox.START = 600, sandbox.START + '#{tag}'\n"      # its end does not end the child
               "print(sandbox.containment(), flush=True)\nsandbox.run('import time\\ntime.sleep(10**6)', ['1'])")
     judge_process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tmp_path)
