@@ -141,7 +141,8 @@ def test_gsm8k_is_downloaded_once(server, gsm8k, capsys):
 
 
 def test_gsm8k_goes_into_the_cache_named(server, gsm8k, tmp_path):
-    assert downloads.fetch("gsm8k", tmp_path / "elsewhere") == tmp_path / "elsewhere" / "s3ft" / "gsm8k" and not gsm8k.exists()
+    elsewhere = tmp_path / "elsewhere"
+    assert downloads.fetch("gsm8k", elsewhere) == elsewhere / "s3ft" / "gsm8k" and not gsm8k.exists()
 
 
 def test_gsm8k_survives_one_cut_connection(server, gsm8k):
@@ -161,7 +162,7 @@ def test_gsm8k_refusals(server, gsm8k, monkeypatch, fault, says):
     server.faults["train.jsonl"] = itertools.repeat(fault)
     with monkeypatch.context() as patch:
         if fault == "stall":
-            patch.setattr(downloads, "TIMEOUT", 0.2)                        # too short for a slow machine without a fault
+            patch.setattr(downloads, "TIMEOUT", 0.2)                  # too short for a slow machine without a fault
         message = refusal(downloads.fetch, "gsm8k")
     assert says in message and "/train.jsonl" in message and "--data FOLDER" in message
     assert list(gsm8k.iterdir()) == [], "a failed download left something behind"
