@@ -71,10 +71,8 @@ class Tokenizer:
         if not file.is_file():
             raise LoadError(f"{file}: no such file; a model folder needs its tokenizer")
         # kept, so that save() does not depend on the folder still being there
-        self.files = {}
-        for name in FILES:
-            if (self.folder / name).is_file():
-                self.files[name] = (self.folder / name).read_bytes()
+        self.files = {name: (self.folder / name).read_bytes() for name in FILES
+                      if (self.folder / name).is_file()}
         try:
             self.bpe = tokenizers.Tokenizer.from_buffer(self.files["tokenizer.json"])
         except Exception as error:          # the library raises bare Exception or ValueError
@@ -126,8 +124,8 @@ class Tokenizer:
         """The chat template as text; None or "" where there is none."""
         source = config.get("chat_template")
         if isinstance(source, list):        # several named ones
-            named = [entry for entry in source if isinstance(entry, dict)]
-            source = next((t.get("template") for t in named if t.get("name") == "default"), None)
+            named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}
+            source = named.get("default")
         if "chat_template.jinja" in self.files:
             source = self.files["chat_template.jinja"].decode("utf-8", errors="replace")
         if source and not isinstance(source, str):

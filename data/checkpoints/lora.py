@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from data.checkpoints import LoadError, read_model_json
-from data.checkpoints.weights import write_tensors
+from data.checkpoints.weights import open_tensors, write_tensors
 from data.files import write_atomic
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -162,11 +161,8 @@ def read_adapter_weights(adapter, modules):
     """
     file = adapter.folder / "adapter_model.safetensors"
     misfit = f"{file} does not belong to {adapter.base}"
-    try:
-        with safe_open(file, "pt") as f:
-            tensors = {name: f.get_tensor(name) for name in f.keys()}
-    except (SafetensorError, OSError) as error:
-        raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
+    with open_tensors(file) as f:
+        tensors = {name: f.get_tensor(name) for name in f.keys()}
 
     pairs = {}                          # layer -> {"A": tensor, "B": tensor}
     for name, tensor in tensors.items():

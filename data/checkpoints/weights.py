@@ -4,6 +4,7 @@ Pickles (*.bin, *.pth), which can run code, and consolidated.safetensors are nev
 """
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -24,8 +25,7 @@ def weight_files(folder):
         raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch the "
                         "weights (pickles such as pytorch_model.bin are never opened)")
     shards = read_model_json(index).get("weight_map")
-    names_files = isinstance(shards, dict) and all(isinstance(s, str) for s in shards.values())
-    if not names_files:
+    if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise LoadError(f"{index}: lacks weight_map; fetch the file again")
     files = {}
     for name, shard in shards.items():
@@ -39,6 +39,16 @@ def weight_files(folder):
     return files
 
 
+@contextmanager
+def open_tensors(file):
+    """safetensors' safe_open. LoadError where the file is missing or damaged."""
+    try:
+        with safe_open(file, "pt") as tensors:
+            yield tensors
+    except (SafetensorError, OSError) as error:
+        raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
+
+
 def check_weights(folder, shapes, tied=False):
     """Check the weight files without reading a tensor -> {name: its file}.
 
@@ -47,14 +57,11 @@ def check_weights(folder, shapes, tied=False):
     """
     stored = {}                             # name -> (file, shape, dtype)
     for file, expected in weight_files(folder).items():
-        try:
-            with safe_open(file, "pt") as f:
-                for name in f.keys():
-                    part = f.get_slice(name)
-                    stored[name] = (file, part.get_shape(), part.get_dtype())
-                missing = sorted((expected or set()) - set(f.keys()))
-        except (SafetensorError, OSError) as error:
-            raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
+        with open_tensors(file) as tensors:
+            for name in tensors.keys():
+                part = tensors.get_slice(name)
+                stored[name] = (file, part.get_shape(), part.get_dtype())
+            missing = sorted((expected or set()) - set(tensors.keys()))
         if missing:
             raise LoadError(f"{file}: lacks {first_of(missing)}, though the index says so; "
                             "fetch it again")
@@ -88,18 +95,14 @@ def read_weights(folder, shapes, device, dtype=None, tied=False):
     names = sorted(shapes, key=lambda name: name != EMBEDDING)      # it comes first, for its dtype
     weights = {}
     for name in names:
-        try:
-            with safe_open(files[name], "pt") as f:
-                tensor = f.get_tensor(name)
-                low, high = torch.aminmax(tensor)
-                if not (low.isfinite() and high.isfinite()):        # NaN goes through both
-                    raise LoadError(f"{files[name]}: {name} holds values that are not finite; "
-                                    "fetch the file again")
-                dtype = dtype or tensor.dtype
-                weights[name] = tensor.to(device, dtype, copy=True)
-        except (SafetensorError, OSError) as error:
-            raise LoadError(f"{files[name]}: cannot be read ({error}); "
-                            "fetch the file again") from None
+        with open_tensors(files[name]) as tensors:
+            tensor = tensors.get_tensor(name)
+            low, high = torch.aminmax(tensor)                       # NaN goes through both
+            if not (low.isfinite() and high.isfinite()):
+                raise LoadError(f"{files[name]}: {name} holds values that are not finite; "
+                                "fetch the file again")
+            dtype = dtype or tensor.dtype
+            weights[name] = tensor.to(device, dtype, copy=True)
     return weights
 
 

@@ -136,10 +136,10 @@ def fetch_missing(data_set, folder):
                       f"see {data_set.page}, and give --data FOLDER")
             if file in records:
                 advice += f"; or delete {folder / 'checksums.json'} to accept the new file"
-            content = download(url, expected.get(file), advice)
+            content = download(url, expected.get(file), data_set.unpack, advice)
+        else:
+            content = (folder / file).read_bytes()
         if file not in expected:        # recorded first, so that a kill leaves no file unrecorded
-            if file not in missing:
-                content = (folder / file).read_bytes()
             sha256 = hashlib.sha256(content).hexdigest()
             records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
                              "date": date.today().isoformat()}
@@ -151,10 +151,10 @@ def fetch_missing(data_set, folder):
             write_atomic(folder / file, content)
 
 
-def download(url, expected, advice):
+def download(url, expected, wanted, advice):
     """The bytes at url. UserError where they do not come whole, or are not the expected file.
 
-    expected: a checksum; None: a whole JSON file or archive. advice: what a user can do else.
+    expected: a checksum, or None. wanted: which files of an archive. advice: what a user can do.
     """
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -177,7 +177,7 @@ def download(url, expected, advice):
     if expected and is_another(content, expected):
         problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
                    f"expected {expected[:12]}..)")
-    elif not expected and not is_whole(content):
+    elif not expected and not is_whole(content, wanted):
         problem = "this is no whole JSON file or archive"
     else:
         return content
@@ -214,51 +214,53 @@ def is_another(content, expected):
     return expected is not None and checksum(content, expected) != expected
 
 
-def is_whole(content):
-    """Whether this is all of a JSON file, or of a gzip, zip or tar archive."""
-    file = io.BytesIO(content)
+def is_whole(content, wanted):
+    """Whether this is all of an archive (where files in it are wanted), or of a JSON file."""
     try:
-        if content.startswith(b"\x1f\x8b"):
-            with gzip.open(file) as packed:
-                for _ in packed:                    # reads to the end, where gzip has a checksum
-                    pass
+        if wanted:
+            read_archive(content, wanted)
             return True
-        if content.startswith(b"PK"):
-            return zipfile.ZipFile(file).testzip() is None
-        if content[257:262] == b"ustar":
-            members = tarfile.open(fileobj=file).getmembers()
-            return bool(members) and content.endswith(b"\0" * 512)      # zeros close an archive
+        if content.startswith(b"\x1f\x8b"):
+            gzip.decompress(content)
+            return True
     except DAMAGED:
         return False
     text = content.strip()
     return text[:1] + text[-1:] in (b"{}", b"[]")
 
 
-def unpack(archive, wanted):
-    """Write the files of a zip or tar archive whose whole name matches `wanted`, beside it.
+def read_archive(content, wanted):
+    """{name: bytes} of the files of a zip or tar archive whose whole name matches `wanted`.
 
-    A file's name is the pattern's group, so nothing can be written outside the folder. A file that
-    is there with the same content is left alone.
+    A name here is the pattern's group, so that nothing can be written outside the folder.
     """
-    contents = {}
+    files = {}
+    if content.startswith(b"PK"):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        for name in archive.namelist():
+            if match := re.fullmatch(wanted, name):
+                files[match[1]] = archive.read(name)
+        return files
+    archive = tarfile.open(fileobj=io.BytesIO(content))
+    for member in archive:
+        match = re.fullmatch(wanted, member.name)
+        if match and member.isfile():
+            files[match[1]] = archive.extractfile(member).read()
+    if not content.endswith(b"\0" * 512):
+        raise EOFError("it does not end with zeros")
+    return files
+
+
+def unpack(archive, wanted):
+    """Write the wanted files of an archive beside it, but for those that are there already."""
     try:
-        if archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as source:
-                for name in source.namelist():
-                    if match := re.fullmatch(wanted, name):
-                        contents[match[1]] = source.read(name)
-        else:
-            with tarfile.open(archive) as source:
-                for member in source:
-                    match = re.fullmatch(wanted, member.name)
-                    if match and member.isfile():
-                        contents[match[1]] = source.extractfile(member).read()
+        files = read_archive(archive.read_bytes(), wanted)
     except DAMAGED as error:
         raise UserError(f"{archive}: is damaged ({error}); delete it and try again") from None
-    if not contents:
+    if not files:
         raise UserError(f"{archive}: does not hold what it should ({wanted}); "
                         "delete it and try again, or give --data FOLDER")
-    for name, content in contents.items():
+    for name, content in files.items():
         path = archive.parent / name
         path.parent.mkdir(exist_ok=True)
         if not path.is_file() or path.read_bytes() != content:
@@ -268,8 +270,9 @@ def unpack(archive, wanted):
 def remove_temporary_files(folder):
     """Remove this process's, and those older than a minute, which a killed process left."""
     for path in folder.glob("*.tmp*"):
+        mine = path.name.endswith(f".tmp{os.getpid()}")
         try:
-            if path.name.endswith(f".tmp{os.getpid()}") or time.time() - path.stat().st_mtime > 60:
+            if mine or time.time() - path.stat().st_mtime > 60:
                 path.unlink()
         except FileNotFoundError:       # another process was quicker
             pass
