@@ -1,4 +1,4 @@
-"""What reads the model files that other people publish: config, weights, adapters, tokenizer, hub."""
+"""What reads the model files that other people publish."""
 import json
 from pathlib import Path
 

@@ -27,7 +27,8 @@ FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
          "special_tokens_map.json", "generation_config.json")
 REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
-PLAIN = """{% for m in messages %}{% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
+PLAIN = """{% for m in messages %}\
+{% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
 {% else %}{{ "Question: " if m.role == "user" else "" }}{{ m.content }}
 
 {% endif %}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"""

@@ -2,7 +2,7 @@
 
     from data.checkpoints import hub
     folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")
-    folder, commit = hub.find("my/folder")          # a folder of yours is used as it is; commit None
+    folder, commit = hub.find("my/folder")      # a folder of yours is used as it is; commit None
 
 huggingface_hub, which tokenizers brings along, does the work: it keeps the usual cache, downloads
 what is missing there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE. We choose the
@@ -41,7 +41,7 @@ def find(name):
     if os.path.exists(name) or not HUB_ID.fullmatch(name):
         raise LoadError(f"{name!r}: is no folder; {EXPECTED}")
 
-    from huggingface_hub import HfApi, constants        # slow to import, and not needed for a folder
+    from huggingface_hub import HfApi, constants    # slow to import, and not needed for a folder
     repo, _, revision = name.partition("@")
     revision = revision or None                         # None: the newest
     try:

@@ -137,9 +137,9 @@ def fetch_missing(data_set, folder):
             if file in records:
                 advice += f"; or delete {folder / 'checksums.json'} to accept the new file"
             content = download(url, expected.get(file), data_set.unpack, advice)
-        else:
-            content = (folder / file).read_bytes()
         if file not in expected:        # recorded first, so that a kill leaves no file unrecorded
+            if file not in missing:     # somebody put it there
+                content = (folder / file).read_bytes()
             sha256 = hashlib.sha256(content).hexdigest()
             records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
                              "date": date.today().isoformat()}
@@ -174,10 +174,10 @@ def download(url, expected, wanted, advice):
     else:
         raise UserError(f"{url}: {problem}, {ATTEMPTS} times; {advice}")
 
-    if expected and is_another(content, expected):
+    if is_another(content, expected):
         problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
                    f"expected {expected[:12]}..)")
-    elif not expected and not is_whole(content, wanted):
+    elif expected is None and not is_whole(content, wanted):
         problem = "this is no whole JSON file or archive"
     else:
         return content
@@ -210,7 +210,7 @@ def checksum(content, like):
 
 
 def is_another(content, expected):
-    """Whether this is not the file with this checksum. None: no checksum is known, any file fits."""
+    """Whether this is not the file with this checksum. None: not known, so any file fits."""
     return expected is not None and checksum(content, expected) != expected
 
 
