@@ -1,4 +1,5 @@
 """Reading comprehension: both official layouts, what is held back, prompts, SQuAD's scores, first-use checksums. No network, no model."""
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -16,9 +17,8 @@ import check_squad_scores
 import judge
 import s3ft
 from data import TINY, Example, UserError
-from data.checkpoints import hub
 from data.run import rejudge
-from data.tasks import reading
+from data.tasks import downloads, reading
 from data.judging import spans
 from data.tasks.reading import Reading
 
@@ -387,7 +387,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 TRAIN, DEV = squad_json(FISH, FISH | {"id": "a3"}).encode(), squad_json(FISH, WHO).encode()
-NQ = {f"/{part}/NaturalQuestionsShort.jsonl.gz": gzip.compress(mrqa(*map(passage, numbers)).encode())
+NQ = {f"/NaturalQuestionsShort-{part}.jsonl.gz": gzip.compress(mrqa(*map(passage, numbers)).encode())
       for part, numbers in (("train", range(40)), ("dev", [50]))}
 
 
@@ -397,9 +397,11 @@ def server(monkeypatch, tmp_path):
     server.files, server.requests = {"/train-v2.0.json": TRAIN, "/dev-v2.0.json": DEV, "/mbpp.jsonl": b"{}\n", **NQ}, []
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
-    for name in ("SQUAD_URL", "NQ_URL", "MBPP_URL"):
-        monkeypatch.setattr(hub, name, f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setattr(hub, "PAUSE", 0)
+    for name in ("squad", "nq", "mbpp"):
+        official = downloads.DATA_SETS[name]
+        urls = {file: f"http://127.0.0.1:{server.server_port}/{file}" for file in official.urls}
+        monkeypatch.setitem(downloads.DATA_SETS, name, dataclasses.replace(official, urls=urls))
+    monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -410,7 +412,7 @@ def server(monkeypatch, tmp_path):
 
 
 def test_squad_is_recorded_at_first_use(server, tmp_path, capsys):
-    folder = hub.squad()
+    folder = downloads.fetch("squad")
     assert folder == tmp_path / "s3ft" / "squad" and (folder / "dev-v2.0.json").read_bytes() == DEV
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3 and all("publisher gives no checksum" in text for text in said[1:])
@@ -418,31 +420,31 @@ def test_squad_is_recorded_at_first_use(server, tmp_path, capsys):
     assert set(records) == {"train-v2.0.json", "dev-v2.0.json"} and records["train-v2.0.json"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
     assert records["train-v2.0.json"]["recorded"] == "at first use" and records["train-v2.0.json"]["url"].endswith("/train-v2.0.json")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", records["train-v2.0.json"]["date"])
-    assert hub.squad() == folder and len(server.requests) == 2 and capsys.readouterr().err == ""
+    assert downloads.fetch("squad") == folder and len(server.requests) == 2 and capsys.readouterr().err == ""
     t = Reading("squad", folder)
     assert len(t.load("train")) == 2 and len(t.notes) == 1 and "train-v2.0.json" in t.notes[0] and "first download" in t.notes[0]
 
 
 def test_what_was_recorded_is_compared(server):
-    folder = hub.squad()
+    folder = downloads.fetch("squad")
     (folder / "dev-v2.0.json").write_bytes(DEV[:-5])                   # damaged: fetched again
-    assert (hub.squad() / "dev-v2.0.json").read_bytes() == DEV
+    assert (downloads.fetch("squad") / "dev-v2.0.json").read_bytes() == DEV
     (folder / "dev-v2.0.json").unlink()
     server.files["/dev-v2.0.json"] = squad_json(FISH).encode()         # another file than at first use
-    message = refusal(hub.squad)
+    message = refusal(downloads.fetch, "squad")
     assert "not the official file" in message and "checksums.json" in message and not (folder / "dev-v2.0.json").exists()
     (folder / "checksums.json").unlink()
-    assert len(Reading("squad", hub.squad()).load("test")) == 1
+    assert len(Reading("squad", downloads.fetch("squad")).load("test")) == 1
 
 
 def test_files_put_there_by_hand_are_recorded_too(server, tmp_path):
     folder = tmp_path / "s3ft" / "squad"
     folder.mkdir(parents=True)
     (folder / "train-v2.0.json").write_bytes(TRAIN)
-    hub.squad()
+    downloads.fetch("squad")
     assert server.requests == ["/dev-v2.0.json"] and len(json.loads((folder / "checksums.json").read_text())) == 2
     (folder / "checksums.json").write_text('{"train-v2.0.json": 5, "dev-v2.0.json": {"sha256": 5}}')
-    hub.squad()
+    downloads.fetch("squad")
     assert len(server.requests) == 1 and json.loads((folder / "checksums.json").read_text())["dev-v2.0.json"]["recorded"] == "at first use"
 
 
@@ -450,20 +452,22 @@ def test_files_put_there_by_hand_are_recorded_too(server, tmp_path):
                                            (None, "error 404"), (b"", "no whole JSON"), (gzip.compress(TRAIN)[:-9], "no whole JSON file or archive")])
 def test_nothing_bad_is_recorded(server, tmp_path, content, says):
     server.files["/train-v2.0.json"] = content
-    message = refusal(hub.squad)
+    message = refusal(downloads.fetch, "squad")
     assert says in message and "--data FOLDER" in message and list((tmp_path / "s3ft" / "squad").iterdir()) == []
 
 
 def test_natural_questions_of_mrqa(server, tmp_path):
-    t = Reading("nq", hub.nq())
+    t = Reading("nq", downloads.fetch("nq"))
     assert [len(t.load(split)) for split in ("train", "validation", "test")] == [64, 16, 2] and t.title == "nq" and len(t.notes) == 1
     assert {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()} == {"checksums.json", *reading.OFFICIAL["nq"].values()}
 
 
 def test_mbpp_has_a_known_checksum(server, monkeypatch):
-    assert "not the official file" in refusal(hub.mbpp)
-    monkeypatch.setattr(hub, "MBPP_SHA256", {"mbpp.jsonl": hashlib.sha256(b"{}\n").hexdigest()})
-    assert [path.name for path in hub.mbpp().iterdir()] == ["mbpp.jsonl"]
+    assert "not the official file" in refusal(downloads.fetch, "mbpp")
+    checksums = {"mbpp.jsonl": hashlib.sha256(b"{}\n").hexdigest()}
+    changed = dataclasses.replace(downloads.DATA_SETS["mbpp"], checksums=checksums)
+    monkeypatch.setitem(downloads.DATA_SETS, "mbpp", changed)
+    assert [path.name for path in downloads.fetch("mbpp").iterdir()] == ["mbpp.jsonl"]
 
 
 def test_tiny_nq():

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from data import SKILLS, TASKS, TINY, UserError
 from data.benchmarks import multiple_choice
-from data.checkpoints import hub
 from data.results import scores
-from data.tasks import check_sandbox, load_task
+from data.tasks import check_sandbox, downloads, load_task
 from data.files import digest
 
 NAMES = (*multiple_choice.NAMES, *SKILLS, *TASKS)
@@ -86,7 +85,7 @@ def load_benchmarks(options):
         folder = options.given if options.given and (Path(options.given) / name).is_dir() else None
         if options.bundled and name == "squad" and not folder:
             raise UserError("the bundled model has no squad of its own; leave it out of --benchmarks, or give --data FOLDER with the official files")
-        task = load_task(name, folder or (TINY if options.bundled else getattr(hub, name)()))
+        task = load_task(name, folder or (TINY if options.bundled else downloads.fetch(name)))
         check_sandbox(task, options)
         items = task.load("test")
         sets[name] = Benchmark(name, items, task, options.new_tokens[name], len(items))

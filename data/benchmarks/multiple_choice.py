@@ -26,8 +26,8 @@ import numpy as np
 
 import model
 from data import TINY, UserError, read_jsonl
-from data.checkpoints import hub
 from data.fast import prefixes
+from data.tasks import downloads
 
 BUNDLED = ("facts", "myths", "endings", "referents")
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")                   # those of the paper's Table 4
@@ -56,14 +56,14 @@ class Item:
 # ---------------------------------------------------------------- the files
 
 def load(names, data=None):
-    """{name: [Item, ...]} of named benchmarks. data: the folder that --data names; what it lacks, hub.py fetches. UserError names file and line."""
+    """{name: [Item, ...]} of named benchmarks. data: the folder that --data names; what it lacks, downloads.py fetches. UserError names file and line."""
     sets = {}
     for name in names:
         if name in BUNDLED:
             sets[name] = bundled(TINY / "benchmarks" / f"{name}.jsonl")
             continue
         family = name.partition("-")[0]
-        folder = Path(data) / family if data and (Path(data) / family).is_dir() else getattr(hub, family)()
+        folder = Path(data) / family if data and (Path(data) / family).is_dir() else downloads.fetch(family)
         reader = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag, "winogrande": winogrande}[family]
         sets[name] = reader(folder, shots=0) if name == "mmlu-0shot" else reader(folder)
         for item in sets[name]:

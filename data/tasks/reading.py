@@ -50,7 +50,7 @@ class Reading:
         if not self.parts:
             raise UserError(f"{self.folder}: holds no file of {name}; put {OFFICIAL[name]['train']} and {OFFICIAL[name]['test']} there")
         self.fields, self.notes = None, []
-        if kept := read_json(self.folder / "checksums.json"):                # written by data/checkpoints/hub.py
+        if kept := read_json(self.folder / "checksums.json"):                # written by data/tasks/downloads.py
             self.notes.append(f"no published checksums are known for {', '.join(kept)}: those of the first download are kept in "
                               "checksums.json, and later ones are compared with them")
         if test not in (None, name):
