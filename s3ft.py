@@ -557,7 +557,7 @@ def draw_questions(options, train, validation, test, benchmarks):
     for seed in options.seeds:
         own_train = draw(train, options.limit, seed)
         own_test = draw(test, options.test_limit, seed)
-        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw, ask)
+        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw)
         questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
     return questions
 

@@ -57,6 +57,10 @@ def checked_text(value, what):
     return value
 
 
+def is_list_of_texts(value):
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def read_jsonl(path, fields):
     """A JSON-lines file -> [(line number, {..}), ...].
 
@@ -65,11 +69,17 @@ def read_jsonl(path, fields):
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); see --data") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); "
+                        "give a file with one JSON object a line") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from None
+    needed = ", ".join(fields) or "a question and its answer"
+    if "\0" in text[:4000]:
+        raise UserError(f"{path}: is no UTF-8 text (it has zero bytes); save it as UTF-8")
+    if text.lstrip().startswith("["):
+        raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
+                        "without the list around them (jq -c '.[]' does that)")
     rows = []
-    needed = ", ".join(fields)
     for n, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

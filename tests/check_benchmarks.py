@@ -6,7 +6,7 @@
 
 DATA holds the publishers' files in mmlu/, truthfulqa/, hellaswag/, winogrande/.
 1. texts: contexts and continuations are the same for every item of every file; no model yet
-2. on `multiple_choice.draw(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same picks and scores by item for
+2. on `multiple_choice.sample_by_subject(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same picks and scores by item for
    every metric, mc2 within 1e-4, the same aggregates. A pick may differ where lm-eval's two best lie within 1e-3: counted as "tie"
 --softmax float64 is for large vocabularies: torch's log_softmax in fp32, which lm-eval uses unless told otherwise, is off by 3e-5 a token
 for the 152,000 tokens of Qwen (by ours in float64: lm-eval's sums over 60 tokens are off by 2e-3, ours in fp32 by 3e-5).
@@ -149,7 +149,7 @@ def main():
         import lm_eval_reference as reference
         other = reference.hflm(options.model, options.dtype, options.batch_size, options.softmax)
     for name in names:
-        items = multiple_choice.draw(sets[name], options.items, name.partition("-")[0])
+        items = multiple_choice.sample_by_subject(sets[name], options.items, name.partition("-")[0])
         if options.against:
             if name not in kept:
                 continue

@@ -181,10 +181,10 @@ def test_each_metric_takes_the_option_it_should():
 
 def test_draw_is_fixed_in_order_and_nothing_is_lost():
     items = [Item(f"x-{n}", (), (), 0) for n in range(20)]
-    assert [i.id for i in multiple_choice.draw(items, 5, "hellaswag")] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
-    assert multiple_choice.draw(items, 5, "winogrande") != multiple_choice.draw(items, 5, "hellaswag")
-    assert multiple_choice.draw(items, 20, "x") == multiple_choice.draw(items, 99, "x") == items
-    few, more = ({i.id for i in multiple_choice.draw(items, n, "x")} for n in (6, 11))
+    assert [i.id for i in multiple_choice.sample_by_subject(items, 5, "hellaswag")] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
+    assert multiple_choice.sample_by_subject(items, 5, "winogrande") != multiple_choice.sample_by_subject(items, 5, "hellaswag")
+    assert multiple_choice.sample_by_subject(items, 20, "x") == multiple_choice.sample_by_subject(items, 99, "x") == items
+    few, more = ({i.id for i in multiple_choice.sample_by_subject(items, n, "x")} for n in (6, 11))
     assert few < more
 
 
@@ -192,7 +192,7 @@ def test_draw_is_fixed_in_order_and_nothing_is_lost():
 def test_draw_takes_from_each_subject_its_share(n):
     sizes = {"a": 50, "b": 30, "c": 71, "d": 3, "e": 1, "f": 45}
     items = [Item(f"{s}-{k}", (), (), 0, s) for s, size in sizes.items() for k in range(size)]
-    drawn = multiple_choice.draw(items, n, "mmlu")
+    drawn = multiple_choice.sample_by_subject(items, n, "mmlu")
     assert len(drawn) == n == len({i.id for i in drawn})
     assert drawn == [i for i in items if i in drawn]                    # in the files' order
     for s, size in sizes.items():

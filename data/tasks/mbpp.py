@@ -16,8 +16,8 @@ import warnings
 from pathlib import Path
 
 import judge
-from data import TINY, Example, UserError, read_jsonl
-from data.tasks.task import Task, is_list_of_texts
+from data import TINY, Example, UserError, is_list_of_texts, read_jsonl
+from data.tasks.task import Task
 
 QUESTION = ("You are an expert Python programmer. {question}\n"
             "Your code should pass these tests:\n{tests}\n\n"

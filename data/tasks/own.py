@@ -16,14 +16,14 @@ Three choices:
   test file, a fifth as test (at most 500 each), always the same ones. Lines with the same prompt
   stay together.
 """
-import codecs
 import json
+import os
 import random
 from pathlib import Path
 
 import judge
-from data import Example, UserError, checked_text, plural, read_jsonl
-from data.tasks.task import Task, is_list_of_texts, number_gold
+from data import Example, UserError, checked_text, is_list_of_texts, plural, read_jsonl
+from data.tasks.task import Task, number_gold
 
 # {judge: what a paraphrase is asked for besides own words}
 JUDGES = {
@@ -157,7 +157,9 @@ def size_of_part(questions, share):
 
 def read(path, judge_name):
     """A file -> (list of Example, which fields were read). UserError names file and line."""
-    refuse_other_formats(path)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise UserError(f"{path}: is a pipe or a device, and the file is read more than once; "
+                        "save it to a file")
     rows = read_jsonl(path, ())
     fields = fields_of(path, rows)
     have_ids = all(type(row.get("id")) in (str, int) for _, row in rows)
@@ -182,28 +184,6 @@ def read(path, judge_name):
     with_input = question == "instruction" and any(row.get("input") for _, row in rows)
     more = " (and 'input')" if with_input else ""
     return examples, f"questions from {question!r}{more}, answers from {answer!r}"
-
-
-def refuse_other_formats(path):
-    """UserError for what is no file of JSON lines at all. read_jsonl looks at the lines."""
-    try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise UserError(f"{path}: is a pipe or a device, and the file is read more than once; "
-                            "save it to a file")
-        with open(path, "rb") as file:
-            head = file.read(4000)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); "
-                        "give a file with one JSON object a line") from None
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
-        raise UserError(f"{path}: is UTF-16 or no text at all; "
-                        "save it as UTF-8 text, one JSON object a line")
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not start:
-        raise UserError(f"{path}: is empty; it needs one JSON object a line, with {NEEDED}")
-    if start.startswith(b"["):
-        raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
-                        "without the list around them (jq -c '.[]' does that)")
 
 
 def fields_of(path, rows):

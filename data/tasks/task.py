@@ -61,7 +61,3 @@ def number_gold(answer):
     if not marker or "\n" in number:                     # a heading, not the last line
         return text
     return f"{body.strip()}\nThe answer is {number.strip().rstrip('.')}.".strip()
-
-
-def is_list_of_texts(value):
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
