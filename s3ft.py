@@ -641,7 +641,7 @@ def compare(options, task):
     benchmarks = load_benchmarks(options)
     config, tokenizer, parameters = open_model(options)
     folder.check_rates(options, validation)
-    new = new_items.draw(options, benchmarks) if options.new_items else None
+    new = new_items.draw_items(options, benchmarks) if options.new_items else None
     train, dropped = folder.fitting(train, task, tokenizer, config.max_position_embeddings,
                                     options.max_new_tokens, ask, rewrite)
     questions = draw_questions(options, train, validation, test, benchmarks)
