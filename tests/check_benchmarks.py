@@ -5,7 +5,7 @@ Not part of the test suite: needs lm-eval, a model, the data.
     python tests/check_benchmarks.py MODEL DATA [--items 200] [--benchmarks mmlu,hellaswag]
                                      [--out scores.json --name HUB_NAME]
     python tests/check_benchmarks.py MODEL DATA --against scores.json    # our scores against that file, without lm-eval
-    python tests/check_benchmarks.py MODEL --bundled [--items 100]      # the bundled sets; MODEL as model.save writes it
+    python tests/check_benchmarks.py MODEL --bundled [--items 100]    # the bundled sets; MODEL as model.save writes it
 
 DATA holds the publishers' files in mmlu/, truthfulqa/, hellaswag/, winogrande/.
 1. texts: contexts and continuations are the same for every item of every file; no model yet

@@ -7,17 +7,17 @@ chat template, the tokenizer's own BOS, context and ending tokenised together an
 that no token boundary is forced where the model never saw one. Four sets of the bundled model are
 made in their image (facts, myths, endings, referents) and go through the same code.
 
-    name         official files in FOLDER/NAME/     what stands before an option      score (others)
+    name         official files in FOLDER/NAME/     context                           score (others)
     mmlu         test/*_test.csv, dev/*_dev.csv     five answered questions           acc
     mmlu-0shot   the same                           the question alone                acc
     truthfulqa   mc_task.json                       six answered questions            mc2 (mc1)
     hellaswag    hellaswag_val.jsonl                what has happened so far          acc_norm (acc)
-    winogrande   dev.jsonl                          the sentence with a name in its   acc
-                                                    blank: two contexts, one ending
+    winogrande   dev.jsonl                          a sentence up to its blank, with  acc
+                                                    one of two names in it
     facts, ..    FOLDER/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
                  "endings", "answer" (index)}
 
-acc: is the likeliest option right; acc_norm: the likeliest per character; mc1: is the best answer
+acc: the likeliest option is right; acc_norm: the likeliest per character; mc1: the best answer is
 the likeliest of its list; mc2: the share of the probability of all answers that true ones have.
 """
 import csv
