@@ -124,7 +124,7 @@ class Questions:
     train: list                  # of Example
     validation: list
     test: list
-    benchmarks: dict             # what is measured beside the task: {name: data.benchmarks.Benchmark}
+    benchmarks: dict             # what is measured beside the task: {name: a set of data.benchmarks}
 
 
 @dataclass(frozen=True)
