@@ -1,4 +1,4 @@
-"""A Llama-style language model: its layers, LoRA, sampling, log-likelihoods, loading and saving.
+"""A Llama-style language model: its layers, sampling, log-likelihoods, loading and saving.
 
     import model
     lm, tokenizer = model.load("data/tiny")
@@ -6,21 +6,17 @@
     answer = model.generate(lm, [prompt], 40, end_ids=tokenizer.end_ids)[0]
     print(tokenizer.decode(answer.ids))
 
-Three choices:
-- Names of weights, config.json and safetensors are those of transformers' LlamaForCausalLM: `load`
-  opens public checkpoints, and transformers opens what `save` writes.
-- What is fast is written twice. `generate_plain` and `loglikelihood_plain` say in a few lines what
-  is computed; `generate` and `loglikelihood` compute the same for many rows at once. The tests
-  compare them.
-- Text stays out of layers, sampling and scores: prompts and answers are lists of token ids.
+Names of weights are those of transformers' LlamaForCausalLM: `load` opens public checkpoints, and
+transformers opens what `save` writes. What is fast is written twice: `generate_plain` and
+`loglikelihood_plain` say what is computed; `generate` and `loglikelihood` compute the same for many
+rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
 G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
 """
 import json
 import math
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +25,18 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from data.checkpoints import checkpoint, hub
-from data.checkpoints.chat import LoadError, Tokenizer, read_json
-from data.files import write_atomic
-from data.checkpoints.device import precision, usable  # noqa: F401  (callers ask for model.precision)
+from data.checkpoints import LoadError, hub, read_model_json
+from data.checkpoints.chat import Tokenizer
+from data.checkpoints.config import Config
+from data.checkpoints.device import precision, usable  # noqa: F401  (callers use model.precision)
+from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
+    LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
+    without_lora)
+from data.checkpoints.weights import read_weights, write_tensors
 from data.fast import prefixes
+from data.files import write_atomic
 
-# How much is computed at once. It changes speed and memory, and results by rounding alone. All but
+# How much is computed at once. It changes speed and memory, and results only by rounding. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
 SLOTS = 256                 # rows sampled together: a step reads all weights once for all of them
 TOKENS_AT_ONCE = 8192       # padded tokens of prompts read together: enough to keep a GPU busy
@@ -43,56 +44,6 @@ CPU_MLP_NUMBERS = 2**21     # on a CPU: tokens read together times the MLP's wid
 CACHE_BYTES = 2**30         # keys and values of a batch on a CPU: 1 GiB, which every laptop has
 GPU_CACHE_SHARE = 1 / 4     # on a GPU: this share of its memory; weights and logits need the rest
 LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits in fp32
-
-
-# ---------------------------------------------------------------- config
-
-@dataclass
-class Config:
-    """What the layers need to know.
-
-    The supported families differ in little: qwen2 has biases on q, k and v; qwen3 norms q and k
-    instead and names the size of its heads; in mistral and some qwen models a position sees a
-    window only; llama 3.1 and later may stretch the rotary angles.
-    """
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    vocab_size: int
-    max_position_embeddings: int        # the context: the most tokens of a row
-    num_key_value_heads: int = 0        # 0: as many as query heads
-    head_dim: int = 0                   # 0: hidden_size / num_attention_heads
-    rms_norm_eps: float = 1e-6
-    tie_word_embeddings: bool = False   # the head is the embedding
-    rope_theta: float = 10000.0
-    rope_scaling: dict = None           # {"rope_type": "linear" or "llama3", "factor": ..}, or None
-    qkv_bias: bool = False
-    o_bias: bool = False
-    mlp_bias: bool = False
-    qk_norm: bool = False               # RMSNorm on the queries and keys of every head
-    windows: tuple = ()                 # for each layer: how many positions one sees; None: all
-    source: dict = field(default_factory=dict, repr=False, compare=False)   # config.json as read
-
-    def __post_init__(self):
-        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
-        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
-        self.windows = tuple(self.windows) or (None,) * self.num_hidden_layers
-
-    @classmethod
-    def from_dict(cls, d, file="config.json"):
-        """The content of config.json -> Config. LoadError: what is missing, wrong, unsupported."""
-        return cls(**checkpoint.read_config(d, file), source=d)
-
-    def to_dict(self):
-        """What goes into config.json: what was read from there, else the same in Llama's terms."""
-        if self.source:
-            return self.source
-        llama = asdict(self)
-        for name in ("source", "windows", "qkv_bias", "o_bias", "qk_norm"):
-            del llama[name]
-        return llama | {"model_type": "llama", "architectures": ["LlamaForCausalLM"],
-                        "hidden_act": "silu", "attention_bias": self.qkv_bias}
 
 
 # ---------------------------------------------------------------- padding, positions, cache
@@ -126,11 +77,10 @@ class Config:
 def rope_table(positions, config):
     """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
 
-    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was trained on
-    short texts and then stretched to long ones turns more slowly: all channels do ("linear"), or
-    only the slow ones ("llama3"). There a channel that turns more than `high_freq_factor` times in
-    the original context stays as it is, one that turns less than `low_freq_factor` times slows down
-    fully, and one between in part.
+    Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
+    to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones
+    ("llama3"). There a channel that turns more than `high_freq_factor` times in the original
+    context is kept, one below `low_freq_factor` slows down fully, and one between in part.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -151,8 +101,8 @@ def rope_table(positions, config):
 def attention_masks(windows, positions, seen, whole_rows):
     """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
 
-    positions (B or 1, T): where the queries stand; the keys stand at positions 0 to seen - 1. None
-    means "causal": each sees itself and all before it. Torch computes that faster without a mask.
+    positions (B or 1, T): of the queries; those of the keys are 0 to seen - 1. None: "causal", for
+    which torch is faster without a mask.
     """
     masks = {}
     for window in set(windows):
@@ -172,7 +122,7 @@ def attention_masks(windows, positions, seen, whole_rows):
 # ---------------------------------------------------------------- layers
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight, in fp32 or better: a sum of squares needs more than bf16's 8 bits."""
+    """x / rms(x) * weight, in fp32 or better: bf16's 8 bits are too few for a sum of squares."""
 
     def __init__(self, size, eps):
         super().__init__()
@@ -206,10 +156,10 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
     def forward(self, x, rope, mask, cache=None, positions=None):
-        """x (B, T, D) -> (B, T, D).
+        """x (B, T, D) -> (B, T, D). rope, mask: from `rope_table`, `attention_masks`.
 
-        rope, mask: from `rope_table` and `attention_masks`. cache (2, B, G, S, E): keys and values
-        of this layer, or None. positions (B, T): where x stands, to read on; None for whole rows.
+        cache (2, B, G, S, E): keys and values of this layer, or None. positions (B, T): of x, to
+        read on; None for whole rows.
         """
         q = self.split(self.q_proj(x))                                      # (B, H, T, E)
         k = self.split(self.k_proj(x))                                      # (B, G, T, E)
@@ -237,7 +187,7 @@ class Attention(nn.Module):
                                               enable_gqa=True)
 
     def read_on(self, q, k, v, mask, cache, positions):
-        """Attention with a cache: the new keys go there, each row's to its positions; then look."""
+        """Attention with a cache: put the new keys at their positions there, then look at all."""
         B, H, T, E = q.shape
         G = k.size(1)
         S = mask.size(-1)                                                   # up to the longest row
@@ -248,10 +198,9 @@ class Attention(nn.Module):
         v = cache[1, :, :, :S]
         if T > 1:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-        # One token a row: what sampling does, so it must be fast. The H / G query heads that share
-        # a key-value head look at the same keys. So they are passed as H / G positions of one head:
-        # with 8 query and 2 key-value heads, q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch makes
-        # no copies of keys and values for each query head.
+        # One token a row, as in sampling, so it must be fast. The H / G query heads that share a
+        # key-value head are passed as H / G positions of one head: with 8 query and 2 key-value
+        # heads q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch does not copy keys and values.
         q = q.reshape(B, G, H // G, E)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)       # (B, G, H / G, E)
         return out.view(B, H, 1, E)
@@ -358,7 +307,7 @@ class Transformer(nn.Module):
         return self.model["embed_tokens"].weight.device
 
     def tokens_at_once(self):
-        """How many padded tokens to read together."""
+        """How many padded tokens are read together."""
         limit = TOKENS_AT_ONCE
         if self.device.type == "cpu":
             limit = min(limit, CPU_MLP_NUMBERS // self.config.intermediate_size)
@@ -376,100 +325,6 @@ class Transformer(nn.Module):
         return max(1, LOGITS_AT_ONCE // self.config.vocab_size)
 
 
-# ---------------------------------------------------------------- LoRA
-
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-class LoRA(nn.Module):
-    """A frozen linear layer with a trainable low-rank update: W x + alpha / rank * B A dropout(x).
-
-    Hu et al. 2021, arXiv 2106.09685. A (rank, in) is random and B (out, rank) is zero, so nothing
-    changes before B is trained. A and B are fp32 and compute in the dtype of x; W stays as it is.
-    """
-
-    def __init__(self, linear, rank, alpha, dropout=0.0):
-        super().__init__()
-        self.base_layer = linear
-        where = {"device": linear.weight.device, "dtype": torch.float32}
-        self.lora_A = nn.Linear(linear.in_features, rank, bias=False, **where)
-        self.lora_B = nn.Linear(rank, linear.out_features, bias=False, **where)
-        nn.init.zeros_(self.lora_B.weight)
-        self.alpha = alpha
-        self.scale = alpha / rank
-        self.dropout = dropout
-        self.active = True                      # False inside `without_lora`
-
-    def forward(self, x):
-        y = self.base_layer(x)
-        if not self.active:
-            return y
-        x = F.dropout(x, self.dropout, self.training)
-        z = F.linear(x, self.lora_A.weight.to(x.dtype))                     # (.., rank)
-        return y + self.scale * F.linear(z, self.lora_B.weight.to(x.dtype))
-
-    def merged(self):
-        """W + alpha / rank * B A, computed in fp32, in W's dtype."""
-        W = self.base_layer.weight
-        update = self.scale * self.lora_B.weight @ self.lora_A.weight
-        return (W.float() + update).to(W.dtype)
-
-
-def add_lora(lm, rank, alpha=None, dropout=0.0, targets=LINEAR, seed=0):
-    """Freeze lm and put adapters on its linear layers of these names, in place -> lm.
-
-    alpha None: twice the rank.
-    """
-    if alpha is None:
-        alpha = 2 * rank
-    lm.requires_grad_(False)
-    rng = torch.Generator().manual_seed(seed)
-    for block in lm.model["layers"]:
-        for part in (block.self_attn, block.mlp):
-            for name, linear in list(part.named_children()):
-                if name not in targets:
-                    continue
-                layer = LoRA(linear, rank, alpha, dropout).train(linear.training)
-                A = torch.empty(layer.lora_A.weight.shape)      # on the CPU: the same everywhere
-                nn.init.kaiming_uniform_(A, a=math.sqrt(5), generator=rng)
-                layer.lora_A.weight.data.copy_(A)
-                setattr(part, name, layer)
-    return lm
-
-
-def adapters(lm):
-    """{name of the layer: LoRA} of all layers that have one."""
-    return {name: layer for name, layer in lm.named_modules() if isinstance(layer, LoRA)}
-
-
-def replace_layer(lm, name, layer):
-    """Put another layer where lm has the one of this name ("model.layers.0.mlp.up_proj")."""
-    owner, _, child = name.rpartition(".")
-    setattr(lm.get_submodule(owner), child, layer)
-
-
-def remove_lora(lm, merge=False):
-    """Take the adapters off again, in place -> lm. merge: fold them into the weights first."""
-    for name, layer in adapters(lm).items():
-        if merge:
-            layer.base_layer.weight.data = layer.merged()
-        replace_layer(lm, name, layer.base_layer)
-    return lm
-
-
-@contextmanager
-def without_lora(lm):
-    """Inside, lm is its own base model: under LoRA that needs no second copy."""
-    layers = adapters(lm).values()
-    for layer in layers:
-        layer.active = False
-    try:
-        yield lm
-    finally:
-        for layer in layers:
-            layer.active = True
-
-
 # ---------------------------------------------------------------- sampling: the plain loop
 
 @dataclass
@@ -483,8 +338,7 @@ class Completion:
 def noise(seed, row, steps):
     """One number in [0, 1) for each step. It depends on (seed, row, step) alone, not on a batch.
 
-    24 bits, because that is what fp32 holds: the number is the same in fp32 and in fp64, and never
-    rounds up to 1, for which `pick` would have no token.
+    It has fp32's 24 bits, so it never rounds up to 1, for which `pick` would have no token.
     """
     key = np.array([seed % 2**64, row % 2**64], dtype=np.uint64)
     draws = np.random.Generator(np.random.Philox(key=key)).random(steps)    # a stream for each key
@@ -492,16 +346,15 @@ def noise(seed, row, steps):
 
 
 def in_fp32(logits):
-    """Logits in fp32 or better: bf16 has 8 bits, and may round a log-probability of -10 by 0.03."""
+    """In fp32 or better: bf16 may round a log-probability of -10 by 0.03."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
-    The probabilities, added up, cut the line from 0 to 1 into pieces, one a token: with 0.2, 0.5
-    and 0.3 the pieces end at 0.2, 0.7 and 1.0. The token in whose piece u lies is picked.
-    Temperature 0 picks the likeliest and needs no u.
+    The probabilities cut the line from 0 to 1 into pieces: with 0.2, 0.5 and 0.3 they end at 0.2,
+    0.7 and 1.0. The token in whose piece u lies is picked. Temperature 0 picks the likeliest.
     """
     if temperature == 0:
         return logits.argmax(-1)
@@ -537,10 +390,7 @@ def room(lm, prompt, max_new_tokens, temperature):
 
 @torch.inference_mode()
 def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, seed=0, row=0, end_ids=()):
-    """Sample one answer the plain way: read everything again for every new token.
-
-    This is what `generate` computes; read this one, run that one.
-    """
+    """Sample one answer the plain way: read everything again for every new token."""
     answer = Completion()
     steps = room(lm, prompt, max_new_tokens, temperature)
     for number in noise(seed, row, steps):                      # one step a new token
@@ -563,9 +413,9 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, en
              progress=None):
     """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
-    rows: numbers that name the prompts' noise, default 0, 1, ..; so a chunk of a larger set samples
-    what the whole set would. end_ids: tokens that end an answer. progress: called with the number
-    of newly finished answers. ValueError for prompts and settings that cannot be sampled.
+    rows: the prompts' numbers in `noise`, by default 0, 1, ..; with its own numbers a chunk of a
+    larger set samples what the whole set would. end_ids: tokens that end an answer. progress:
+    called with the number of newly finished answers. ValueError for what cannot be sampled.
     """
     if rows is None:
         rows = range(len(prompts))
@@ -601,12 +451,11 @@ class Request:
 class Batch:
     """Requests that are answered together, in the slots of one cache.
 
-    Slots 0 .. n - 1 hold the n live requests, the others are free. At every step each live request
-    gets one token, wherever it stands. A finished one leaves, and the last one moves into its slot.
-    As reading prompts holds up the others, it is done seldom: when a quarter of the slots is free,
-    until none is. Prompts are taken from the end of `waiting`, the longest first, so that those
-    read together are of like length. What an earlier request left in a slot stands behind the new
-    one's tokens, so it is never seen, as padding is not.
+    The n live requests are in slots 0 .. n - 1. At every step each gets one token. A finished one
+    leaves, and the last one moves into its slot. Reading prompts holds up the others, so it waits
+    until a quarter of the slots is free, and then fills them all. The longest prompts come first,
+    so that those read together have similar lengths. What an earlier request left in a slot is
+    never seen, as padding is not: it stands behind the new one's tokens.
     """
 
     def __init__(self, lm, requests):
@@ -692,9 +541,9 @@ def pad(rows, device, multiple=1):
 def loglikelihood_plain(lm, prompt, continuation):
     """log p(continuation | prompt) in nats, summed over the continuation's tokens: the plain way.
 
-    This is what `loglikelihood` computes; read this one, run that one. The last token is only
-    predicted, never an input, so context + 1 tokens fit. A longer prompt loses tokens on the left,
-    as in lm-eval. ValueError for an empty prompt, and for a continuation longer than the context.
+    The last token is only predicted, never an input, so context + 1 tokens fit. A longer prompt
+    loses tokens on the left, as in lm-eval. ValueError for an empty prompt or a continuation longer
+    than the context.
     """
     context = lm.config.max_position_embeddings
     if not prompt or len(continuation) > context:
@@ -714,9 +563,9 @@ def loglikelihood_plain(lm, prompt, continuation):
 def loglikelihood(lm, prompts, continuations, progress=None):
     """`loglikelihood_plain` of each pair -> a list of floats.
 
-    What rows have in common at the beginning (five examples, a passage, a question with several
-    answers) is read once: data/fast/prefixes.py makes a tree of the rows and reads that.
-    progress: called with the number of newly scored continuations.
+    What rows have in common at the beginning, as a question with several answers, is read once:
+    data/fast/prefixes.py reads a tree of the rows. progress: called with the number of newly scored
+    continuations.
     """
     nodes = prefixes.tree(prompts, continuations, lm.config.max_position_embeddings)
     scores = [0.0] * len(prompts)
@@ -730,9 +579,8 @@ def loglikelihood(lm, prompts, continuations, progress=None):
 def head_loss(lm, h, ids):
     """Summed cross-entropy in nats of ids (N,), predicted by hidden states h (N, D): to train on.
 
-    Logits for all N would be the largest thing in memory: N times a vocabulary of up to 150,000. So
-    the head is applied to a few rows at a time, and their logits are forgotten and computed again
-    in the backward pass: a few per cent slower, gigabytes smaller.
+    Logits for all N would be the largest thing in memory. So the head is applied to a few rows at a
+    time, and their logits are computed again in the backward pass: slower by a few per cent.
     """
     def loss_of(h, ids):
         return F.cross_entropy(lm.head(h).float(), ids, reduction="sum")
@@ -762,25 +610,32 @@ class NoRandomWeights(torch.overrides.TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def find(path):
-    """A path or hub id as `load` takes it -> (folder of the whole checkpoint, adapter or None)."""
+def open_without_weights(path, thinking=False):
+    """-> (lm whose tensors have shapes only, tokenizer, folder with the weights, Adapter or None).
+
+    path, thinking: as in `load`.
+    """
     folder, _ = hub.find(path)
-    if not (folder / "adapter_config.json").is_file():
-        return folder, None
-    adapter = checkpoint.read_adapter(folder)
-    base_folder, _ = hub.find(adapter.base)
-    if (base_folder / "adapter_config.json").is_file():
-        raise LoadError(f"{path}: is an adapter on an adapter ({base_folder}); "
-                        f"open {path}/merged instead")
-    return base_folder, adapter
-
-
-def read_config(folder, thinking=False):
-    """Config and tokenizer of a checkpoint's folder, without its weights."""
-    config = Config.from_dict(read_json(folder / "config.json"), folder / "config.json")
+    adapter = None
+    if (folder / "adapter_config.json").is_file():
+        adapter = read_adapter_config(folder)
+        folder, _ = hub.find(adapter.base)
+        if (folder / "adapter_config.json").is_file():
+            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
+                            f"open {path}/merged instead")
+    file = folder / "config.json"
+    config = Config.from_dict(read_model_json(file), file)
     tokenizer = Tokenizer(folder, thinking)
-    checkpoint.check_vocabulary(tokenizer, config.vocab_size)
-    return config, tokenizer
+    rows = config.vocab_size
+    last_end = max(tokenizer.end_ids, default=0)
+    if not rows / 2 <= tokenizer.size <= rows or last_end >= tokenizer.size:
+        raise LoadError(f"{folder}: the tokenizer has {tokenizer.size} entries and ends with "
+                        f"{tokenizer.end_ids}, the model {rows} rows; tokenizer.json belongs to "
+                        "another model, fetch both from one place")
+    with torch.device("meta"), NoRandomWeights():
+        lm = Transformer(config)
+    lm.vocab_limit = min(tokenizer.size, rows)          # some models have spare rows
+    return lm, tokenizer, folder, adapter
 
 
 def load(path, device=None, dtype=None, merge=True, thinking=False):
@@ -792,25 +647,14 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
     does not fit.
     """
-    folder, adapter = find(path)
     device = usable(device)
-    config, tokenizer = read_config(folder, thinking)
-
-    with torch.device("meta"), NoRandomWeights():       # shapes and names without memory
-        lm = Transformer(config)
+    lm, tokenizer, folder, adapter = open_without_weights(path, thinking)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    tied = config.tie_word_embeddings
+    tied = lm.config.tie_word_embeddings
     # Not stored in a variable: that would keep the file's weights in memory after a merge.
-    lm.load_state_dict(checkpoint.read_weights(folder, shapes, device, dtype, tied), assign=True)
-    lm.vocab_limit = min(tokenizer.size, config.vocab_size)     # some models have spare rows
-
+    lm.load_state_dict(read_weights(folder, shapes, device, dtype, tied), assign=True)
     if adapter:
-        pairs = checkpoint.read_adapter_weights(adapter, dict(lm.named_modules()))
-        for name, (A, B) in pairs.items():
-            layer = LoRA(lm.get_submodule(name), len(A), adapter.alpha, adapter.dropout)
-            layer.lora_A.weight.data.copy_(A)
-            layer.lora_B.weight.data.copy_(B)
-            replace_layer(lm, name, layer)
+        load_lora(lm, adapter)
         if merge:
             remove_lora(lm, merge=True)
     return lm.eval(), tokenizer
@@ -820,7 +664,7 @@ def save(lm, tokenizer, path, dtype=None):
     """Write a folder that `load`, transformers and vLLM open, adapters folded in.
 
     dtype: what to store the weights in; None: as they are. Every file is written whole or not at
-    all, and the weights last: a run that is killed leaves no folder that only looks finished.
+    all, and the weights last, so that a killed run leaves no folder that only looks finished.
     """
     weights = {}
     for name, tensor in lm.state_dict().items():
@@ -842,16 +686,8 @@ def save(lm, tokenizer, path, dtype=None):
     tokenizer.save(path)
     write_json(path / "generation_config.json", generation)
     write_json(path / "config.json", config)
-    checkpoint.write_tensors(path / "model.safetensors", weights)
+    write_tensors(path / "model.safetensors", weights)
 
 
 def write_json(path, content):
     write_atomic(path, json.dumps(content, indent=2).encode() + b"\n")
-
-
-def save_adapter(lm, path, base):
-    """Write lm's adapters as PEFT does. base: the folder or hub id where PEFT and `load` look."""
-    layers = adapters(lm)
-    pairs = {name: (layer.lora_A.weight, layer.lora_B.weight) for name, layer in layers.items()}
-    one = next(iter(layers.values()))           # all have the same alpha and dropout
-    checkpoint.write_adapter(path, base, pairs, one.alpha, one.dropout)

@@ -126,7 +126,7 @@ class Questions:
     train: list                  # of Example
     validation: list
     test: list
-    benchmarks: dict             # what is measured beside the task: {name: data.benchmarks.Benchmark}
+    benchmarks: dict             # what is measured beside the task: {name: a set of data.benchmarks}
 
 
 @dataclass(frozen=True)
@@ -559,7 +559,7 @@ def draw_questions(options, train, validation, test, benchmarks):
     for seed in options.seeds:
         own_train = draw(train, options.limit, seed)
         own_test = draw(test, options.test_limit, seed)
-        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw, ask)
+        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw)
         questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
     return questions
 
@@ -643,7 +643,7 @@ def compare(options, task):
     benchmarks = load_benchmarks(options)
     config, tokenizer, parameters = open_model(options)
     folder.check_rates(options, validation)
-    new = new_items.draw(options, benchmarks) if options.new_items else None
+    new = new_items.draw_items(options, benchmarks) if options.new_items else None
     train, dropped = folder.fitting(train, task, tokenizer, config.max_position_embeddings,
                                     options.max_new_tokens, ask, rewrite)
     questions = draw_questions(options, train, validation, test, benchmarks)

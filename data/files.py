@@ -1,4 +1,5 @@
-"""files.py - fingerprints of what a thing was made from, and JSON files that are there whole or not at all."""
+"""files.py - fingerprints of what a thing was made from, and small files that are written whole or
+not at all."""
 import ast
 import functools
 import hashlib
@@ -37,38 +38,47 @@ def file_digest(paths):
 
 
 def code_of(module, *names, without=()):
-    """Fingerprint of top-level functions of a module and of everything in it that they use, as syntax trees without docstrings.
+    """Fingerprint of some top-level functions of a module and of everything in it that they use.
 
-    Without names: of the whole module, but for the top-level names in `without`.
+    Without names: of the whole module, but for the top-level names in `without`. Comments and
+    docstrings do not count, since syntax trees are compared.
     """
     source = module.read_text() if isinstance(module, Path) else inspect.getsource(module)
-    found = {name: entry for name, entry in definitions(source).items() if name not in without}
-    used = {}
-    ahead = list(names or found)
-    while ahead:
-        name = ahead.pop()
-        if name in found and name not in used:
-            used[name], uses = found[name]
-            ahead += uses
-    return digest(used)
+    known = definitions(source)
+    for name in without:
+        known.pop(name, None)
+    trees = {}                       # {name: its syntax tree} of what is used
+    to_do = list(names or known)
+    while to_do:
+        name = to_do.pop()
+        if name in known and name not in trees:
+            trees[name], uses = known[name]
+            to_do += uses
+    return digest(trees)
+
+
+def definitions(source):
+    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
+    return dict(parsed(source))      # a copy: the caller may take names out
 
 
 @functools.lru_cache(maxsize=64)
-def definitions(source):
-    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
+def parsed(source):
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        can_have_one = isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and node.body
-        if can_have_one and ast.get_docstring(node, clean=False) is not None:
+        may_have_docstring = isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))
+        if may_have_docstring and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    found = {}
+    entries = {}
     for node in tree.body:
-        names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+        targets = getattr(node, "targets", [])              # of an assignment
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
         if hasattr(node, "name"):
             names = [node.name]
+        uses = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
         for name in names:
-            found[name] = (ast.dump(node), [n.id for n in ast.walk(node) if isinstance(n, ast.Name)])
-    return found
+            entries[name] = (ast.dump(node), uses)
+    return entries
 
 
 # ---------------------------------------------------------------- small files
@@ -89,7 +99,8 @@ def write_jsonl(path, rows):
 
 
 def read_json(path):
-    """The JSON object in a file of ours; {} where it is missing or damaged, so that what it told is made again."""
+    """The JSON object in a file of a run; {} where it is missing or damaged, so that it is made
+    again."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -98,9 +109,12 @@ def read_json(path):
 
 
 def read_jsonl(path, fields=()):
-    """The rows of a file of ours that are whole: JSON objects with these fields. Damaged ones are left out, to be made again."""
+    """The undamaged rows of a run's file: JSON objects with these fields. The others are made
+    again."""
+    if not path.is_file():
+        return []
     rows = []
-    for line in path.read_bytes().decode("utf-8", errors="replace").split("\n") if path.is_file() else []:
+    for line in path.read_bytes().decode("utf-8", errors="replace").split("\n"):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

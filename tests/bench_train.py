@@ -2,11 +2,12 @@
 
     python tests/bench_train.py --model FOLDER --data FOLDER [--lora 16] [--steps 6] [--rounds 5]
 
-Workload: the golds of the first GSM8K training questions, 8 examples a step, AdamW, bf16 where this processor has it (weights fp32
-when all are tuned, frozen ones bf16 under LoRA: on both sides). Each turn is a process of its own, ours and TRL's taking turns; the
-first step warms up and does not count. Tokens are those of prompts and targets, without padding. Memory is the peak of the resident
-set above what it was before the model was loaded; weights, gradients and optimiser state are the same on both sides and shown apart.
-TRL gets several settings, and its best one is what counts. Ends with one JSON line. Needs trl (and peft for --lora).
+Workload: the golds of the first GSM8K training questions, 8 examples a step, AdamW, bf16 where this processor has it
+(weights fp32 when all are tuned, frozen ones bf16 under LoRA: on both sides). Each turn is a process of its own, ours
+and TRL's taking turns; the first step warms up and does not count. Tokens are those of prompts and targets, without
+padding. Memory is the peak of the resident set above what it was before the model was loaded; weights, gradients and
+optimiser state are the same on both sides and shown apart. TRL gets several settings, and its best one counts. Ends
+with one JSON line. Needs trl (and peft for --lora).
 """
 import argparse
 import json
@@ -94,7 +95,8 @@ def theirs(o):
     task, rows = examples(o)
     dtype = model.precision("cpu")[0]
     tokenizer = transformers.AutoTokenizer.from_pretrained(o.model)
-    data = datasets.Dataset.from_list([{"prompt": s3ft.ask(task, e), "completion": [{"role": "assistant", "content": task.gold(e)}]} for e in rows])
+    data = datasets.Dataset.from_list([
+        {"prompt": s3ft.ask(task, e), "completion": [{"role": "assistant", "content": task.gold(e)}]} for e in rows])
     peak, times = Peak(), []
 
     class Clock(transformers.TrainerCallback):
@@ -107,20 +109,27 @@ def theirs(o):
     adapter = None
     if o.lora:
         import peft
-        adapter = peft.LoraConfig(r=o.lora, lora_alpha=2 * o.lora, target_modules=list(model.LINEAR), task_type="CAUSAL_LM")
-    config = trl.SFTConfig(output_dir=tempfile.mkdtemp(), use_cpu=True, bf16=dtype == torch.bfloat16, per_device_train_batch_size=BATCH, max_steps=o.steps,
-                           report_to="none", save_strategy="no", logging_strategy="no", gradient_checkpointing=False, learning_rate=1e-5,
+        adapter = peft.LoraConfig(r=o.lora, lora_alpha=2 * o.lora, target_modules=list(model.LINEAR),
+                                  task_type="CAUSAL_LM")
+    config = trl.SFTConfig(output_dir=tempfile.mkdtemp(), use_cpu=True, bf16=dtype == torch.bfloat16,
+                           per_device_train_batch_size=BATCH, max_steps=o.steps, report_to="none", save_strategy="no",
+                           logging_strategy="no", gradient_checkpointing=False, learning_rate=1e-5,
                            max_length=None, disable_tqdm=True, optim="adamw_torch_fused", **TRL[o.setting])
-    trainer = trl.SFTTrainer(model=lm, args=config, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()], peft_config=adapter)
+    trainer = trl.SFTTrainer(model=lm, args=config, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()],
+                             peft_config=adapter)
     trainer.train()
     tokens = sum(len(r["input_ids"]) for r in trainer.train_dataset) / len(rows) * BATCH
     return report(trainer.model, tokens, times, peak)
 
 
 def report(lm, tokens, times, peak):
-    held = sum(p.numel() * p.element_size() * (4 if p.requires_grad else 1) for p in lm.parameters())       # weight, gradient, two moments
+    held = 0
+    for p in lm.parameters():
+        tensors = 4 if p.requires_grad else 1           # weight, gradient, two moments; or the weight alone
+        held += tensors * p.numel() * p.element_size()
     steps = [b - a for a, b in zip(times[1:], times[2:])]
-    return {"tokens_per_second": tokens / statistics.median(steps), "above": (peak.bytes - peak.start_bytes - held) / 1e6, "held": held / 1e6}
+    above = peak.bytes - peak.start_bytes - held
+    return {"tokens_per_second": tokens / statistics.median(steps), "above": above / 1e6, "held": held / 1e6}
 
 
 def main():
@@ -140,15 +149,19 @@ def main():
     for turn in range(o.rounds):
         for label in ("ours", *o.settings):
             who = ["--who", "ours"] if label == "ours" else ["--who", "theirs", "--setting", label]
-            done = subprocess.run([sys.executable, __file__, *sys.argv[1:], *who], capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+            done = subprocess.run([sys.executable, __file__, *sys.argv[1:], *who], capture_output=True, text=True,
+                                  env=os.environ | {"HF_HUB_OFFLINE": "1"})
             line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
             if line is None:
                 print(f"{label}: failed\n{done.stderr[-800:]}")
                 continue
-            found.setdefault(label, []).append(json.loads(line[7:]))
-            print(f"round {turn + 1}  {label:20} {found[label][-1]['tokens_per_second']:7.0f} tokens/s  {found[label][-1]['above']:7.0f} MB above "
-                  f"{found[label][-1]['held']:.0f} MB of weights and optimiser", flush=True)
-    median = {label: {k: round(statistics.median(r[k] for r in rows), 1) for k in rows[0]} for label, rows in found.items()}
+            result = json.loads(line[7:])
+            found.setdefault(label, []).append(result)
+            print(f"round {turn + 1}  {label:20} {result['tokens_per_second']:7.0f} tokens/s  "
+                  f"{result['above']:7.0f} MB above {result['held']:.0f} MB of weights and optimiser", flush=True)
+    median = {}
+    for label, rows in found.items():
+        median[label] = {k: round(statistics.median(r[k] for r in rows), 1) for k in rows[0]}
     print(json.dumps({"benchmark": "train", "lora": o.lora, "steps": o.steps, "rounds": o.rounds, "median": median}))
 
 

@@ -1,26 +1,28 @@
-"""Does a public checkpoint mean the same here and in transformers, TRL and PEFT? (Not part of the test suite: needs model and data.)
+"""Does a public checkpoint mean the same here and in transformers, TRL and PEFT? Needs a model and data.
 
     python tests/check_public_model.py MODEL_FOLDER --data FOLDER [--run RUN] [--only logits,greedy,chat,trl,peft,ask]
 
-FOLDER holds gsm8k/train.jsonl and gsm8k/test.jsonl (the official ones). RUN is a run of s3ft.py on this model, for example
+FOLDER holds the official gsm8k/train.jsonl and gsm8k/test.jsonl. RUN is a run of s3ft.py on this model, for example
 
-    python s3ft.py --task gsm8k --model MODEL_FOLDER --data FOLDER --limit 8 --test-limit 4 --max-new-tokens 64 --epochs 1 --lora 4 \\
-        --keep last --out RUN
+    python s3ft.py --task gsm8k --model MODEL_FOLDER --data FOLDER --limit 8 --test-limit 4 --max-new-tokens 64 \\
+        --epochs 1 --lora 4 --keep last --out RUN
 
 All in fp32, on the CPU, without network:
-logits  20 test questions: |ours - transformers'| over the spread (standard deviation over the vocabulary) of the same position, worst
-        of all positions and tokens: below 1e-3
-greedy  64 new tokens for 50 train questions, ours in one call of `generate`, transformers' one prompt at a time with nothing but argmax
-        and our end ids (what the checkpoint's generation_config.json adds is listed): equal on 49, and a near-tie wherever not
+logits  20 test questions: |ours - transformers'| over the spread (standard deviation over the vocabulary) of the same
+        position, worst of all positions and tokens: below 1e-3
+greedy  64 new tokens for 50 train questions, ours in one call of `generate`, transformers' one prompt at a time with
+        nothing but argmax and our end ids (what the checkpoint's generation_config.json adds is listed): equal on 49,
+        and a near-tie wherever not
 chat    encode_chat against apply_chat_template, all questions, as a prompt and with the gold as answer: the same ids
-trl     RUN/targets-*.jsonl as they are in TRL's SFTTrainer: its labels against our mask on every row whose text encodes back to the
-        sampled ids; ten steps with finite losses, after which the loss on the first eight rows is lower
-peft    every adapter cell of RUN opened by PeftModel without a warning (of unknown keys, of missing tensors); logits on 5 questions as
-        by model.load(CELL, merge=False), within 1e-5 of the spread; and they do differ from the base model's
-ask     the first cell of RUN with whole weights: transformers' greedy answer to 3 questions is what s3ft.py --ask prints (of CELL, or
-        CELL/merged). With LoRA the same for CELL itself, the adapter, against PEFT; and how many answers are the same before and after
-        merging, for information (merged weights are rounded to the checkpoint's dtype).
-Prints numbers and ids, never text. Ends with one JSON line; exit code 1 if something fails. Needs transformers, trl, peft, datasets.
+trl     RUN/targets-*.jsonl as they are in TRL's SFTTrainer: its labels against our mask on every row whose text encodes
+        back to the sampled ids; ten steps with finite losses, after which the loss on the first eight rows is lower
+peft    every adapter cell of RUN opened by PeftModel without a warning (of unknown keys, of missing tensors); logits on
+        5 questions as by model.load(CELL, merge=False), within 1e-5 of the spread; and they do differ from the base's
+ask     the first cell of RUN with whole weights: transformers' greedy answer to 3 questions is what s3ft.py --ask
+        prints (of CELL, or CELL/merged). With LoRA the same for CELL itself, the adapter, against PEFT; and how many
+        answers are the same before and after merging, for information (merged weights are rounded to the file's dtype)
+Prints numbers and ids, never text. Ends with one JSON line; exit code 1 if something fails. Needs transformers, trl,
+peft, datasets.
 """
 import argparse
 import contextlib
@@ -38,7 +40,8 @@ import traceback
 import warnings
 from pathlib import Path
 
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
+               "CUDA_VISIBLE_DEVICES": ""}
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
@@ -72,7 +75,7 @@ def both(folder):
 
 @torch.no_grad()
 def apart(lm, hf, ids):
-    """The largest difference of logits (T, V), each relative to its position's spread; and how often the argmax is the same."""
+    """The largest difference of logits (T, V), relative to its position's spread; how often the argmax is the same."""
     x = torch.tensor([ids])
     a, b = lm(x)[0], hf(x).logits[0].float()
     return ((a - b).abs().amax(-1) / b.std(-1)).max().item(), (a.argmax(-1) == b.argmax(-1)).float().mean().item()
@@ -91,8 +94,8 @@ def moved_by_adapter(hf, ids):
 def greedy(hf, ids, n, end_ids):
     """transformers' argmax answer to one prompt -> ids before the end token."""
     hf.generation_config = transformers.GenerationConfig()      # the checkpoint's own may hold penalties: off
-    config = transformers.GenerationConfig(do_sample=False, num_beams=1, repetition_penalty=1.0, max_new_tokens=n, eos_token_id=list(end_ids),
-                                           pad_token_id=end_ids[0])
+    config = transformers.GenerationConfig(do_sample=False, num_beams=1, repetition_penalty=1.0, max_new_tokens=n,
+                                           eos_token_id=list(end_ids), pad_token_id=end_ids[0])
     x = torch.tensor([ids])
     out = hf.generate(input_ids=x, attention_mask=torch.ones_like(x), generation_config=config)[0, len(ids):].tolist()
     return out[:next((i for i, t in enumerate(out) if t in end_ids), len(out))]
@@ -104,7 +107,8 @@ def logits(o, task):
     lm, tokenizer, hf = both(o.model)
     pairs = [apart(lm, hf, tokenizer.encode_chat(s3ft.ask(task, e))) for e in task.read("test")[:20]]
     worst = max(d for d, _ in pairs)
-    return {"ok": worst < TOLERANCE, "questions": len(pairs), "worst": worst, "same_argmax": statistics.mean(s for _, s in pairs)}
+    same = statistics.mean(s for _, s in pairs)
+    return {"ok": worst < TOLERANCE, "questions": len(pairs), "worst": worst, "same_argmax": same}
 
 
 def check_greedy(o, task):
@@ -136,14 +140,16 @@ def check_greedy(o, task):
     same = len(prompts) - len(ties)
     near = all(max(abs(t["gap_ours"]), abs(t["gap_theirs"])) < TOLERANCE for t in ties)
     lengths = [len(p) for p in prompts]
-    return {"ok": same >= 0.98 * len(prompts) and near, "equal": same, "prompts": len(prompts), "tokens": sum(len(a.ids) for a in here),
-            "ended": sum(a.finish_reason == "end" for a in here), "prompt_lengths": [min(lengths), max(lengths)], "near_ties": ties,
+    return {"ok": same >= 0.98 * len(prompts) and near, "equal": same, "prompts": len(prompts),
+            "tokens": sum(len(a.ids) for a in here), "ended": sum(a.finish_reason == "end" for a in here),
+            "prompt_lengths": [min(lengths), max(lengths)], "near_ties": ties,
             "seconds_ours_theirs": [round(s, 1) for s in seconds], "generation_config_adds": penalties}
 
 
 def chat(o, task):
     tokenizer, hf = model.Tokenizer(o.model), transformers.AutoTokenizer.from_pretrained(o.model)
-    how = {"return_dict": False, "enable_thinking": False, "strftime_now": TODAY.strftime}         # today's date: pinned, as here
+    # today's date is pinned, as here
+    how = {"return_dict": False, "enable_thinking": False, "strftime_now": TODAY.strftime}
     examples, wrong = task.read("train") + task.read("test"), {"prompt": [], "with_answer": []}
     for e in examples:
         asked = s3ft.ask(task, e)
@@ -152,7 +158,8 @@ def chat(o, task):
             wrong["prompt"].append(e.id)
         if tokenizer.encode_chat(said) != list(hf.apply_chat_template(said, **how)):
             wrong["with_answer"].append(e.id)
-    return {"ok": not any(wrong.values()), "questions": len(examples), **{f"unequal_{k}": len(v) for k, v in wrong.items()},
+    unequal = {f"unequal_{k}": len(v) for k, v in wrong.items()}
+    return {"ok": not any(wrong.values()), "questions": len(examples), **unequal,
             "first_unequal": (wrong["prompt"] + wrong["with_answer"])[:5]}
 
 
@@ -164,20 +171,22 @@ def trl(o, task):
     datasets.disable_progress_bars()
     warnings.simplefilter("ignore", FutureWarning)
     hf, tokenizer = theirs(o.model), model.Tokenizer(o.model)
-    files = sorted(o.run.glob("targets-*.jsonl"), key=lambda p: (p.stem == "targets-s3ft", p.stem))         # s3ft last: it is trained on
+    # s3ft last: it is trained on
+    files = sorted(o.run.glob("targets-*.jsonl"), key=lambda p: (p.stem == "targets-s3ft", p.stem))
     if not files:
         return {"ok": False, "error": "no targets in this run"}
     result = {"ok": True, "files": {}}
     with tempfile.TemporaryDirectory() as scratch:
         for path in files:
             dataset = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=scratch)
-            args = SFTConfig(output_dir=scratch, use_cpu=True, bf16=False, max_steps=10, per_device_train_batch_size=2, logging_steps=1,
-                             save_strategy="no", report_to="none", disable_tqdm=True, dataloader_pin_memory=False)
-            with contextlib.redirect_stdout(io.StringIO()):                                 # losses go to log_history as well
+            args = SFTConfig(output_dir=scratch, use_cpu=True, bf16=False, max_steps=10, per_device_train_batch_size=2,
+                             logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True,
+                             dataloader_pin_memory=False)
+            with contextlib.redirect_stdout(io.StringIO()):             # losses go to log_history as well
                 trainer = SFTTrainer(model=hf, args=args, train_dataset=dataset,
                                      processing_class=transformers.AutoTokenizer.from_pretrained(o.model))
-            count = {"rows": len(dataset), "kept_by_trl": len(trainer.train_dataset), "sampled": 0, "compared": 0, "unequal": 0,
-                     "not_same_ids": 0, "extra_tokens": 0, "longest": 0, "first_unequal": []}
+            count = {"rows": len(dataset), "kept_by_trl": len(trainer.train_dataset), "sampled": 0, "compared": 0,
+                     "unequal": 0, "not_same_ids": 0, "extra_tokens": 0, "longest": 0, "first_unequal": []}
             prepared = {(r["seed"], r["id"]): r for r in trainer.train_dataset}
             for row in read_jsonl(path):
                 count["sampled"] += row["source"] in s3ft.SAMPLED
@@ -193,7 +202,8 @@ def trl(o, task):
                 count["compared"] += 1
                 count["unequal"] += not fits
                 count["first_unequal"] += [] if fits else [row["id"]][:5 - len(count["first_unequal"])]
-                count["extra_tokens"] = max(count["extra_tokens"], len(scored) - len(row["ids"]))     # that a template writes after its end
+                extra = len(scored) - len(row["ids"])       # that a template writes after its end
+                count["extra_tokens"] = max(count["extra_tokens"], extra)
                 count["longest"] = max(count["longest"], len(ids))
             result["files"][path.name] = count
             result["ok"] &= count["compared"] > 0 and not count["unequal"] and count["kept_by_trl"] == count["rows"]
@@ -222,32 +232,37 @@ def peft(o, task):
         prompts = [tokenizer.encode_chat(s3ft.ask(task, e)) for e in task.read("test")[:5]]
         worst, moved = max(apart(lm, hf, ids)[0] for ids in prompts), max(moved_by_adapter(hf, ids) for ids in prompts)
         named = hf.peft_config["default"].base_model_name_or_path
+        problems = set()
+        for warning in said:
+            if not issubclass(warning.category, (FutureWarning, DeprecationWarning)):       # those are not ours
+                problems.add(f"{warning.category.__name__}: {' '.join(str(warning.message).split())[:150]}")
         count = {"worst": worst, "adapter_moves": moved, "layers": len(model.adapters(lm)),
-                 "names_this_base": Path(named).resolve() == o.model.resolve(),
-                 "warnings": sorted({f"{w.category.__name__}: {' '.join(str(w.message).split())[:150]}" for w in said
-                                     if not issubclass(w.category, (FutureWarning, DeprecationWarning))})}     # those are no matter of ours
+                 "names_this_base": Path(named).resolve() == o.model.resolve(), "warnings": sorted(problems)}
         result["cells"][cell.name] = count
         result["ok"] &= worst < ADAPTED < moved and not count["warnings"]
     return result
 
 
 def ask(o, task):
-    whole = [path.parent for pattern in ("*/model.safetensors", "*/merged/model.safetensors") for path in sorted(o.run.glob(pattern))]
-    folder = next(iter(whole), None)
-    if folder is None:
+    whole = sorted(o.run.glob("*/model.safetensors")) + sorted(o.run.glob("*/merged/model.safetensors"))
+    if not whole:
         return {"ok": False, "error": "no cell with whole weights in this run; make it with --keep last"}
+    folder = whole[0].parent
     questions = [s3ft.ask(task, e)[0]["content"] for e in task.read("test")[:ASKED]]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     result = {"cell": folder.relative_to(o.run).as_posix(), "questions": ASKED}
 
     def printed(path, question):
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            s3ft.main(["--ask", question, "--model", str(path), "--dtype", "float32", "--device", "cpu", "--max-new-tokens", str(NEW)])
+            s3ft.main(["--ask", question, "--model", str(path), "--dtype", "float32", "--device", "cpu",
+                       "--max-new-tokens", str(NEW)])
         return out.getvalue().removesuffix("\n").removesuffix(" [cut off]")
 
     def answered(hf, question, ends):
-        ids = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False)
-        return tokenizer.decode(greedy(hf, list(ids), NEW, ends), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        chat = [{"role": "user", "content": question}]
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+        answer = greedy(hf, list(ids), NEW, ends)
+        return tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     ends = model.Tokenizer(folder).end_ids
     hf = theirs(folder)
@@ -273,7 +288,8 @@ def main(argv):
     p.add_argument("model", type=Path, metavar="MODEL_FOLDER")
     p.add_argument("--data", required=True, metavar="FOLDER")
     p.add_argument("--run", type=Path, metavar="RUN")
-    p.add_argument("--only", metavar="LIST", help=f"of {','.join(CHECKS)} (default: all; without --run the first three)")
+    p.add_argument("--only", metavar="LIST",
+                   help=f"of {','.join(CHECKS)} (default: all; without --run the first three)")
     p.add_argument("--prompts", type=int, default=50, metavar="N", help="of the greedy check (default 50)")
     o = p.parse_args(argv)
     chosen = o.only.split(",") if o.only else CHECKS if o.run else CHECKS[:3]
@@ -291,11 +307,13 @@ def main(argv):
             results[name] = functions[name](o, task)
         except Exception as error:
             traceback.print_exc()
-            results[name] = {"ok": False, "error": f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"}
+            first_line = (str(error).splitlines() or [""])[0][:200]
+            results[name] = {"ok": False, "error": f"{type(error).__name__}: {first_line}"}
         print(f"{name:7} {'ok  ' if results[name]['ok'] else 'FAIL'} {time.time() - began:5.0f} s  "
               + "; ".join(f"{k} {v}" for k, v in results[name].items() if k != "ok"), flush=True)
     failed = [name for name in results if not results[name]["ok"]]
-    print(f"\n{o.model.resolve().name}: " + (f"failed: {', '.join(failed)}" if failed else f"all of {', '.join(chosen)} hold"))
+    outcome = f"failed: {', '.join(failed)}" if failed else f"all of {', '.join(chosen)} hold"
+    print(f"\n{o.model.resolve().name}: {outcome}")
     used = ("torch", "transformers", "tokenizers", *(name for name in ("trl", "peft") if name in chosen))
     print(json.dumps({"model": o.model.resolve().name, "run": o.run and o.run.resolve().name, "failed": failed,
                       "versions": {name: __import__(name).__version__ for name in used}, "checks": results}))

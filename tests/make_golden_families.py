@@ -1,11 +1,11 @@
-"""Writes tests/golden/families.*: what transformers computes from tiny random models of every supported family and setting.
+"""Writes tests/golden/families.*: what transformers computes from tiny random models of every family and setting.
 
-    python tests/make_golden_families.py        # needs transformers (and peft for golden/adapter), which the tests do not
+    python tests/make_golden_families.py        # needs transformers, and peft for golden/adapter
 
 No weights are stored: `draw` makes them out of numpy's RandomState, whose stream is frozen for ever.
-golden/families.json          for each name the content of config.json, and names and shapes of the parameters in transformers
+golden/families.json          for each name the content of config.json, and transformers' names and shapes of parameters
 golden/families.safetensors   for each name NAME.ids (2 rows) and NAME.logits (fp32)
-golden/adapter                a LoRA adapter for golden/tied as PEFT writes it, and golden.safetensors with PEFT's ids and logits
+golden/adapter                a LoRA adapter for golden/tied as PEFT writes it, and PEFT's ids and logits
 """
 import json
 import shutil
@@ -38,28 +38,35 @@ CONFIGS = {
     "llama-linear-new": {"rope_parameters": {"rope_type": "linear", "factor": 2.5, "rope_theta": 20.0}},
     # theta so that some channels are kept, some stretched, some between
     "llama-llama3-old-type": {"head_dim": 16, "rope_theta": 100.0, "rope_scaling": NEAR | {"type": "llama3"}},
-    "llama-llama3-old-rope-type": {"head_dim": 16, "rope_theta": 100.0, "rope_scaling": NEAR | {"rope_type": "llama3", "factor": 8.0}},
-    "llama-llama3-new": {"head_dim": 16, "num_key_value_heads": 2, "rope_parameters": NEAR | {"rope_type": "llama3", "rope_theta": 100.0}},
-    "llama-llama3-own-length": {"head_dim": 16, "max_position_embeddings": 32, "rope_theta": 100.0,      # length left to the context
-                                "rope_scaling": {k: v for k, v in NEAR.items() if k[0] != "o"} | {"rope_type": "llama3"}},
+    "llama-llama3-old-rope-type": {"head_dim": 16, "rope_theta": 100.0,
+                                   "rope_scaling": NEAR | {"rope_type": "llama3", "factor": 8.0}},
+    "llama-llama3-new": {"head_dim": 16, "num_key_value_heads": 2,
+                         "rope_parameters": NEAR | {"rope_type": "llama3", "rope_theta": 100.0}},
+    # the original length is left to the context
+    "llama-llama3-own-length": {
+        "head_dim": 16, "max_position_embeddings": 32, "rope_theta": 100.0,
+        "rope_scaling": {k: v for k, v in NEAR.items() if k[0] != "o"} | {"rope_type": "llama3"}},
     "llama-llama3-outer-length": {"head_dim": 16, "rope_theta": 100.0, "original_max_position_embeddings": 24,
                                   "rope_scaling": NEAR | {"rope_type": "llama3"}},
     "mistral-null-window": {"num_key_value_heads": 2, "sliding_window": None},
     "mistral-window-5": {"num_key_value_heads": 2, "sliding_window": 5, "rope_theta": 300.0},
     "mistral-window-1": {"num_key_value_heads": 2, "sliding_window": 1, "tie_word_embeddings": True},
     "mistral-wide-window": {"num_key_value_heads": 2, "sliding_window": 40, "head_dim": 10},
-    "mistral-defaults": {"num_attention_heads": 16, "head_dim": 4, "rms_norm_eps": 0.05, "rope_parameters": {     # 8 key-value heads
+    # 8 key-value heads by default
+    "mistral-defaults": {"num_attention_heads": 16, "head_dim": 4, "rms_norm_eps": 0.05, "rope_parameters": {
         "rope_type": "linear", "factor": 4.0, "rope_theta": 100.0}},
     "mistral-layer-types": {"num_key_value_heads": 2, "head_dim": 6, "sliding_window": 4, "layer_types": [
         "sliding_attention", "full_attention"]},
-    "llama-two-ropes": {"head_dim": 16, "rope_theta": 100.0, "rope_scaling": {"type": "linear", "factor": 3.0},    # the older one wins
+    # the older one wins
+    "llama-two-ropes": {"head_dim": 16, "rope_theta": 100.0, "rope_scaling": {"type": "linear", "factor": 3.0},
                         "rope_parameters": {"rope_type": "linear", "factor": 8.0, "rope_theta": 20.0}},
     "qwen2-biases": {"num_key_value_heads": 2},
     "qwen2-tied": {"num_key_value_heads": 1, "tie_word_embeddings": True, "rope_theta": 1e6, "rms_norm_eps": 0.01},
     "qwen2-sliding": {"num_key_value_heads": 2, "num_hidden_layers": 3, "max_window_layers": 1} | SLIDING,
     "qwen2-all-sliding": {"num_key_value_heads": 2, "max_window_layers": 0} | SLIDING,
-    "qwen2-too-few-layers": {"num_key_value_heads": 2} | SLIDING,                       # fewer than max_window_layers by default
-    "qwen2-unused-window": {"num_key_value_heads": 4, "use_sliding_window": False, "sliding_window": 4, "max_window_layers": 1},
+    "qwen2-too-few-layers": {"num_key_value_heads": 2} | SLIDING,       # fewer than max_window_layers by default
+    "qwen2-unused-window": {"num_key_value_heads": 4, "use_sliding_window": False, "sliding_window": 4,
+                            "max_window_layers": 1},
     "qwen2-null-heads": {"num_key_value_heads": None, "rope_parameters": {"rope_type": "default", "rope_theta": 30.0}},
     "qwen2-head-dim": {"num_key_value_heads": 2, "head_dim": 12},
     "qwen2-layer-types": {"num_key_value_heads": 2, "num_hidden_layers": 3, "layer_types": [
@@ -73,9 +80,10 @@ CONFIGS = {
 
 
 def draw(shapes, seed=0):
-    """{name: shape} -> {name: random weights}, spread out so that a wrong detail shows; the same for ever, so they need not be stored.
+    """{name: shape} -> {name: random weights}, spread out so that a wrong detail shows.
 
-    Norms and biases are random too: a norm of ones and a bias of zeros would hide that they are missing.
+    They are the same for ever, so they need not be stored. Norms and biases are random too: a norm of ones and a bias
+    of zeros would hide that they are missing.
     """
     rng, weights = np.random.RandomState(seed), {}
     for name in sorted(shapes):
@@ -95,7 +103,7 @@ def build(config):
         (Path(folder) / "config.json").write_text(json.dumps(config))
         lm = transformers.AutoModelForCausalLM.from_config(
             transformers.AutoConfig.from_pretrained(folder), dtype=torch.float32, attn_implementation="eager").eval()
-    shapes = {name: list(p.shape) for name, p in lm.named_parameters()}                 # a tied head is no parameter of its own
+    shapes = {name: list(p.shape) for name, p in lm.named_parameters()}     # a tied head is no parameter of its own
     left = lm.load_state_dict(draw(shapes), strict=False)
     assert not left.unexpected_keys and set(left.missing_keys) <= {"lm_head.weight"}
     return lm, shapes
@@ -113,8 +121,8 @@ def make_families():
         assert logits.std() > 1
         entries[name] = {"config": config, "shapes": shapes}
         tensors |= {f"{name}.ids": ids, f"{name}.logits": logits.contiguous()}
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}" for name, entry in entries.items())
-    (GOLDEN / "families.json").write_text(f"{{\n{lines}\n}}\n")
+    lines = [f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}" for name, entry in entries.items()]
+    (GOLDEN / "families.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     save_file(tensors, GOLDEN / "families.safetensors")
 
 
@@ -122,8 +130,9 @@ def make_adapter():
     import peft
     import transformers
     base = transformers.AutoModelForCausalLM.from_pretrained(GOLDEN / "tied", dtype=torch.float32).eval()
-    lm = peft.get_peft_model(base, peft.LoraConfig(r=3, lora_alpha=5, lora_dropout=0.25, task_type="CAUSAL_LM",
-                                                   target_modules=["q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"])).eval()
+    settings = peft.LoraConfig(r=3, lora_alpha=5, lora_dropout=0.25, task_type="CAUSAL_LM",
+                               target_modules=["q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"])
+    lm = peft.get_peft_model(base, settings).eval()
     parts = {name: p for name, p in lm.named_parameters() if ".lora_" in name}
     for name, tensor in draw({name: list(p.shape) for name, p in parts.items()}).items():
         parts[name].data.copy_(tensor)
@@ -136,7 +145,8 @@ def make_adapter():
     lm.save_pretrained(folder)
     (folder / "README.md").unlink()
     file = folder / "adapter_config.json"
-    config = json.loads(file.read_text()) | {"base_model_name_or_path": "../tied"}      # not where it lay on this machine
+    config = json.loads(file.read_text())
+    config["base_model_name_or_path"] = "../tied"               # not where it was on this machine
     config["target_modules"].sort()                                                     # PEFT has a set
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     save_file({"ids": ids, "logits": logits.contiguous()}, folder / "golden.safetensors")

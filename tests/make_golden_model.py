@@ -6,8 +6,9 @@ All of it is made here: random weights from a seed, a byte-level BPE trained on 
 ChatML template. The tests hold model.py and data/checkpoints/chat.py against the files, without transformers.
 golden/tokenizer      tokenizer files
 golden/chats.json     chats and texts with the ids that transformers gives them
-golden/templates.json our own templates in the shapes of well-known ones, and the ids that transformers makes with them on 1 January 2025,
-                      or why it refuses a chat; and the ids of a text where tokenizer.json puts BOS in front and where it does not
+golden/templates.json our own templates in the shapes of well-known ones, and the ids that transformers makes with them
+                      on 1 January 2025, or why it refuses a chat; and the ids of a text where tokenizer.json puts BOS
+                      in front and where it does not
 golden/tied, untied   model folders without tokenizer (weights in bf16, to stay small); "tied" has the
                       config.json of transformers 5, "untied" the older spelling; golden.safetensors beside
                       them holds ids, fp32 logits and a greedy continuation
@@ -38,7 +39,8 @@ TEMPLATE = """{%- if messages[0].role != 'system' %}
 {% if add_generation_prompt %}
     {{- '<|im_start|>assistant\\n' -}}
 {% endif %}"""
-SENTENCES = ["user: how many stamps does the girl have?", "assistant: the answer is twelve, and the girl has 12 stamps.",
+SENTENCES = ["user: how many stamps does the girl have?",
+             "assistant: the answer is twelve, and the girl has 12 stamps.",
              "system: you are the one who counts the stamps and the answers."] * 3
 CHATS = [
     [{"role": "user", "content": "How many?"}],
@@ -56,7 +58,8 @@ TEMPLATES = {       # name: what `dress` does to the tokenizer, settings of appl
 {% else %}{% set rest = messages %}{% set told = false %}
 {% endif %}
 {% for message in rest %}
-{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('user and assistant must take turns') }}{% endif %}
+{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+{{ raise_exception('user and assistant must take turns') }}{% endif %}
 {% if loop.first and told != false %}{% set text = '<<SYS>>\\n' + told + '\\n<</SYS>>\\n\\n' + message['content'] %}
 {% else %}{% set text = message['content'] %}
 {% endif %}
@@ -93,8 +96,10 @@ TEMPLATES = {       # name: what `dress` does to the tokenizer, settings of appl
 {%- endif %}
 """), {}),
     "mistral": (dict(bos=True, template="""{{ bos_token }}{% for message in messages %}
-{%- if message['role'] not in ['user', 'assistant'] %}{{ raise_exception('only user and assistant may speak, not ' + message['role']) }}
-{%- elif (message['role'] == 'user') != (loop.index0 is even) %}{{ raise_exception('user and assistant must take turns') }}
+{%- if message['role'] not in ['user', 'assistant'] %}\
+{{ raise_exception('only user and assistant may speak, not ' + message['role']) }}
+{%- elif (message['role'] == 'user') != (loop.index0 is even) %}\
+{{ raise_exception('user and assistant must take turns') }}
 {%- elif message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}
 {%- else %}{{ message['content'] + eos_token }}
 {%- endif %}
@@ -115,7 +120,8 @@ TEMPLATES = {       # name: what `dress` does to the tokenizer, settings of appl
         {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
     {%- endif %}
     {%- if message.role == 'assistant' and loop.index0 > ns.last and (loop.last or thought) %}
-        {{- '<|im_start|>assistant\\n<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') + '<|im_end|>\\n' }}
+        {{- '<|im_start|>assistant\\n<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' \
++ content.lstrip('\\n') + '<|im_end|>\\n' }}
     {%- else %}
         {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>\\n' }}
     {%- endif %}
@@ -140,14 +146,16 @@ TEMPLATES = {       # name: what `dress` does to the tokenizer, settings of appl
 {% endfor %}
 {%- if add_generation_prompt -%}<|im_start|>assistant
 {% endif %}"""), {}),
-    "generation-tight": (dict(template="{%- for m in messages -%}{%- if m.role == 'assistant' -%}{%- generation -%}{{- m.content }} "
-                              "{{ eos_token -}}{%- endgeneration -%}{%- else -%}{{ m.role }}: {{ m.content }}\\n\\n{%- endif -%}{%- endfor -%}"), {}),
+    "generation-tight": (dict(template="{%- for m in messages -%}{%- if m.role == 'assistant' -%}{%- generation -%}"
+                              "{{- m.content }} {{ eos_token -}}{%- endgeneration -%}{%- else -%}"
+                              "{{ m.role }}: {{ m.content }}\\n\\n{%- endif -%}{%- endfor -%}"), {}),
 }
 ORDERS = [[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
           [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}],
           [{"role": "system", "content": "Count."}, {"role": "user", "content": "a"}, {"role": "assistant", "content":
            "<think>\n1, 2\n</think>\n\nb"}, {"role": "user", "content": "c"}],
-          [{"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>\n1\n</think>\n\nthe answer is 12"}]]
+          [{"role": "user", "content": "a"},
+           {"role": "assistant", "content": "<think>\n1\n</think>\n\nthe answer is 12"}]]
 
 
 def make_tokenizer():
@@ -214,21 +222,23 @@ def dressed(**changes):
 
 
 def make_templates():
-    transformers.utils.chat_template_utils.datetime = type("Pinned", (), {"now": staticmethod(lambda: datetime(2025, 1, 1))})
+    pinned = type("Pinned", (), {"now": staticmethod(lambda: datetime(2025, 1, 1))})
+    transformers.utils.chat_template_utils.datetime = pinned
     templates, starts = {}, []
     for name, (dressing, settings) in TEMPLATES.items():
         tokenizer, chats = dressed(**dressing), []
 
         def ids(chat):
-            return tokenizer.apply_chat_template(chat, add_generation_prompt=chat[-1]["role"] != "assistant", return_dict=False,
-                                                 **settings)
+            asks = chat[-1]["role"] != "assistant"
+            return tokenizer.apply_chat_template(chat, add_generation_prompt=asks, return_dict=False, **settings)
         for chat in CHATS + ORDERS:
             try:
                 chats.append({"messages": chat, "ids": ids(chat)})
             except Exception as error:
                 chats.append({"messages": chat, "refused": str(error)})
                 if chat[0]["role"] == "system":         # what we make of it instead
-                    chats[-1]["folded"] = ids([{"role": "user", "content": f"{chat[0]['content']}\n\n{chat[1]['content']}"}, *chat[2:]])
+                    first = {"role": "user", "content": f"{chat[0]['content']}\n\n{chat[1]['content']}"}
+                    chats[-1]["folded"] = ids([first, *chat[2:]])
         print(name, ["ids" in chat for chat in chats])
         templates[name] = {"dress": dressing, "thinking": settings.get("enable_thinking", False), "chats": chats}
     for bos in (False, True):
@@ -236,9 +246,11 @@ def make_templates():
             for kind in ("PreTrainedTokenizerFast", "LlamaTokenizerFast"):
                 settings = {"bos": bos, "add_bos_token": flag, "tokenizer_class": kind}
                 starts.append({"dress": settings, "ids": dressed(**settings)("the answer is 12")["input_ids"]})
-    text = json.dumps({"templates": templates, "text": "the answer is 12", "starts": starts}, indent=0, ensure_ascii=False)
-    (GOLDEN / "templates.json").write_text(re.sub(r"(?<=[\d\[]),?\n(?=[\d\]])", lambda m: ", " if "," in m[0] else "", text) + "\n",
-                                           encoding="utf-8")      # ids side by side
+    content = {"templates": templates, "text": "the answer is 12", "starts": starts}
+    text = json.dumps(content, indent=0, ensure_ascii=False)
+    text = re.sub(r"(?<=\d),\n(?=\d)", ", ", text)             # ids side by side
+    text = re.sub(r"(?<=[\d\[])\n(?=[\d\]])", "", text)
+    (GOLDEN / "templates.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data.checkpoints import chat
-from data.checkpoints.chat import LoadError, Tokenizer
+from data.checkpoints import LoadError, chat
+from data.checkpoints.chat import Tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"
 END, START, CLOSE = 0, 1, 2                         # <|endoftext|>, <|im_start|>, <|im_end|>

@@ -1,5 +1,6 @@
-"""llama, mistral, qwen2 and qwen3: the logits of transformers (golden/families.*) for every setting that changes them, proof that each
-of these settings shows in the logits, sampling and scores on such models, and every setting that is refused."""
+"""llama, mistral, qwen2 and qwen3: the logits of transformers (golden/families.*) for every setting that changes them,
+proof that each of these settings shows in the logits, sampling and scores on such models, and every setting that is
+refused."""
 import dataclasses
 import json
 import os
@@ -15,18 +16,19 @@ import model
 import s3ft
 from data import TINY
 from data.tasks import load_task
-from data.checkpoints.chat import LoadError
+from data.checkpoints import LoadError
 from make_golden_families import draw
 
 GOLDEN = Path(__file__).parent / "golden"
-FAMILIES = json.loads((GOLDEN / "families.json").read_text())       # {name: {"config": config.json, "shapes": {parameter: shape}}}
+# {name: {"config": config.json, "shapes": {parameter: shape}}}
+FAMILIES = json.loads((GOLDEN / "families.json").read_text())
 LOGITS = load_file(GOLDEN / "families.safetensors")                 # NAME.ids, NAME.logits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(config, weights, dtype=torch.float32):
-    """Our model of a config.json or a Config, with those of the weights that it has; all of its own must be among them."""
+    """Our model of a config.json or a Config, with the weights that it has; all of its own must be among them."""
     config = config if isinstance(config, model.Config) else model.Config.from_dict(config)
     lm = model.Transformer(config)
     lm.load_state_dict({name: weights[name] for name in lm.state_dict()})
@@ -58,14 +60,15 @@ def test_logits_and_names_are_those_of_transformers(name):
 
 
 def flipped(name, changes=None, **fields):
-    """How far the logits move when settings of config.json (... removes one) or fields of Config are others, the weights the same."""
+    """How far the logits move when settings of config.json (... removes one) or fields of Config change."""
     entry = FAMILIES[name]
     config = {k: v for k, v in (entry["config"] | (changes or {})).items() if v is not ...}
     lm = build(dataclasses.replace(model.Config.from_dict(config), **fields), draw(entry["shapes"]))
     return (logits(lm, name) - LOGITS[f"{name}.logits"]).abs().max().item()
 
 
-NEAR = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16, "rope_type": "llama3"}
+NEAR = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
+        "rope_type": "llama3"}
 FLIPS = [
     ("llama-attention-bias", {"attention_bias": False}),
     ("llama-mlp-bias", {"mlp_bias": False}),
@@ -138,8 +141,10 @@ def test_every_setting_moves_the_logits(name, changes):
 
 
 @pytest.mark.parametrize("name, field", [
-    ("qwen2-biases", {"qkv_bias": False}), ("llama-attention-bias", {"o_bias": False}), ("llama-attention-bias", {"qkv_bias": False}),
-    ("qwen3-head-dim", {"qk_norm": False}), ("mistral-window-5", {"windows": (None, 5)}), ("mistral-window-5", {"windows": (5, None)}),
+    ("qwen2-biases", {"qkv_bias": False}), ("llama-attention-bias", {"o_bias": False}),
+    ("llama-attention-bias", {"qkv_bias": False}),
+    ("qwen3-head-dim", {"qk_norm": False}), ("mistral-window-5", {"windows": (None, 5)}),
+    ("mistral-window-5", {"windows": (5, None)}),
     ("llama-llama3-new", {"rope_scaling": None}), ("llama-mlp-bias", {"mlp_bias": False})], ids=str)
 def test_every_field_of_config_moves_the_logits(name, field):
     assert flipped(name, **field) > 1e-2
@@ -149,7 +154,8 @@ def test_every_field_of_config_moves_the_logits(name, field):
     "llama-mha": ["input_layernorm.weight", "post_attention_layernorm.weight", "model.norm.weight", "lm_head.weight"],
     "llama-all-biases": [f"{part}.bias" for part in model.LINEAR],
     "qwen2-biases": ["q_proj.bias", "k_proj.bias", "v_proj.bias"],
-    "qwen3-attention-bias": ["q_proj.bias", "k_proj.bias", "v_proj.bias", "o_proj.bias", "q_norm.weight", "k_norm.weight"]}.items()
+    "qwen3-attention-bias": ["q_proj.bias", "k_proj.bias", "v_proj.bias", "o_proj.bias", "q_norm.weight",
+                             "k_norm.weight"]}.items()
     for part in parts])
 def test_every_kind_of_weight_moves_the_logits(name, part):
     """A norm set to ones, a bias or a head to zeros."""
@@ -167,13 +173,17 @@ def parsed(name, **changes):
 
 def test_settings_that_mean_the_same_are_read_alike():
     llama3 = {k: v for k, v in NEAR.items() if k != "rope_type"}
-    assert parsed("llama-llama3-old-type") == parsed("llama-llama3-old-type", rope_scaling=llama3 | {"rope_type": "llama3"}) == \
-        parsed("llama-llama3-old-type", rope_scaling=..., rope_theta=..., rope_parameters=NEAR | {"rope_theta": 100.0})
-    assert parsed("llama-mha") == parsed("llama-mha", head_dim=6, num_key_value_heads=4, rope_theta=10000, attention_bias=False,
-                                         mlp_bias=None, partial_rotary_factor=1.0, quantization_config=None, tie_word_embeddings=None,
+    name = "llama-llama3-old-type"
+    assert parsed(name) == parsed(name, rope_scaling=llama3 | {"rope_type": "llama3"})
+    assert parsed(name) == parsed(name, rope_scaling=..., rope_theta=..., rope_parameters=NEAR | {"rope_theta": 100.0})
+    assert parsed("llama-mha") == parsed("llama-mha", head_dim=6, num_key_value_heads=4, rope_theta=10000,
+                                         attention_bias=False, mlp_bias=None, partial_rotary_factor=1.0,
+                                         quantization_config=None, tie_word_embeddings=None,
                                          rope_scaling={"rope_type": "default"})
-    assert parsed("qwen2-biases") == parsed("qwen2-biases", attention_bias=True, use_sliding_window=False, sliding_window=None)
-    assert parsed("qwen3-default-head-dim").head_dim == 128 and parsed("qwen3-default-head-dim", head_dim=None).head_dim == 128
+    assert parsed("qwen2-biases") == parsed("qwen2-biases", attention_bias=True, use_sliding_window=False,
+                                            sliding_window=None)
+    assert parsed("qwen3-default-head-dim").head_dim == 128
+    assert parsed("qwen3-default-head-dim", head_dim=None).head_dim == 128
     assert parsed("mistral-window-5").windows == (5, 5) and parsed("mistral-null-window").windows == (None, None)
     assert parsed("qwen2-sliding").windows == (None, 4, 4) and parsed("qwen2-too-few-layers").windows == (None, None)
     assert parsed("llama-mha", rms_norm_eps=...).rms_norm_eps == 1e-6
@@ -186,8 +196,9 @@ def test_a_config_survives_its_own_json(name):
 
 
 def test_a_config_made_by_hand_survives_its_own_json():
-    config = model.Config(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, vocab_size=32,
-                          max_position_embeddings=64, head_dim=8, qkv_bias=True, o_bias=True, mlp_bias=True, tie_word_embeddings=True,
+    config = model.Config(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+                          vocab_size=32, max_position_embeddings=64, head_dim=8,
+                          qkv_bias=True, o_bias=True, mlp_bias=True, tie_word_embeddings=True,
                           rope_theta=77.0, rope_scaling={"rope_type": "linear", "factor": 3.0}, rms_norm_eps=0.01)
     assert model.Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
@@ -238,13 +249,16 @@ REFUSED = [
     ("qwen2-biases", {"hidden_act": "relu"}, "hidden_act 'relu'"),
     ("llama-mha", {"quantization_config": {"quant_method": "awq", "bits": 4}}, "quantization_config .*awq"),
     ("llama-mha", {"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
-    ("llama-mha", {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor 0.5"),
+    ("llama-mha", {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}},
+     "partial_rotary_factor 0.5"),
     ("llama-mha", {"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
     ("qwen2-biases", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
     ("mistral-window-5", {"rope_scaling": {"type": "dynamic", "factor": 4.0}}, "rope_type 'dynamic'"),
-    ("qwen3-head-dim", {"rope_parameters": {"rope_type": "longrope", "short_factor": [1], "long_factor": [2]}}, "rope_type 'longrope'"),
+    ("qwen3-head-dim", {"rope_parameters": {"rope_type": "longrope", "short_factor": [1], "long_factor": [2]}},
+     "rope_type 'longrope'"),
     ("llama-mha", {"rope_scaling": {"rope_type": 3}}, "rope_type 3"),
-    ("llama-mha", {"rope_scaling": {"rope_type": "linear", "factor": 2, "attention_factor": 0.7}}, "attention_factor 0.7"),
+    ("llama-mha", {"rope_scaling": {"rope_type": "linear", "factor": 2, "attention_factor": 0.7}},
+     "attention_factor 0.7"),
     ("llama-mha", {"rope_scaling": {"rope_type": "default", "mrope_section": [2, 2, 2]}}, r"mrope_section \[2, 2, 2\]"),
     ("llama-mha", {"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "full_attention"),
     ("llama-mha", {"rope_scaling": "linear"}, "rope setting 'linear'"),
@@ -256,7 +270,8 @@ REFUSED = [
     ("llama-mha", {"rope_scaling": {"type": "linear", "factor": True}}, "factor is True"),
     ("llama-llama3-new", {"rope_parameters": {"rope_type": "llama3", "factor": 2}}, "low_freq_factor is None"),
     ("llama-llama3-new", {"rope_parameters": NEAR | {"high_freq_factor": 0}}, "high_freq_factor is 0"),
-    ("llama-llama3-new", {"rope_parameters": NEAR | {"high_freq_factor": 1.0}}, "low_freq_factor must be below high_freq_factor"),
+    ("llama-llama3-new", {"rope_parameters": NEAR | {"high_freq_factor": 1.0}},
+     "low_freq_factor must be below high_freq_factor"),
     ("llama-llama3-new", {"rope_parameters": NEAR | {"original_max_position_embeddings": "16"}},
      "original_max_position_embeddings is '16'"),
     ("llama-mha", {"rope_theta": "1e4"}, "rope_theta is '1e4'"),
@@ -290,27 +305,31 @@ REFUSED = [
     ("qwen2-sliding", {"max_window_layers": "1"}, "max_window_layers '1'"),
     ("qwen2-sliding", {"max_window_layers": -1}, "max_window_layers -1"),
     ("qwen2-sliding", {"max_window_layers": True}, "max_window_layers True"),
-    ("qwen2-sliding", {"layer_types": ["full_attention", "chunked_attention", "full_attention"]}, "layer_types .*chunked_attention"),
+    ("qwen2-sliding", {"layer_types": ["full_attention", "chunked_attention", "full_attention"]},
+     "layer_types .*chunked_attention"),
     ("qwen2-sliding", {"layer_types": ["full_attention"]}, "layer_types .*each of the 3 layers"),
     ("qwen2-sliding", {"layer_types": "full_attention"}, "layer_types 'full_attention'"),
     ("qwen3-head-dim", {"layer_types": ["linear_attention"] * 2}, "layer_types .*linear_attention"),
-    ("qwen3-head-dim", {"layer_types": LAYERS}, "layer_types .*sliding_attention"),         # while use_sliding_window is false
+    # while use_sliding_window is false
+    ("qwen3-head-dim", {"layer_types": LAYERS}, "layer_types .*sliding_attention"),
     ("llama-mha", {"layer_types": LAYERS}, "layer_types .*sliding_attention"),
     # no model is so large: to lay it out would take for ever, or overflow
     ("llama-mha", {"hidden_size": 10**14}, "hidden_size is 100000000000000"),
     ("llama-mha", {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
     *(("qwen2-biases", {size: value}, f"{size} is {value!r}") for size in (
-        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
+        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
+        "max_position_embeddings")
       for value in ("32", -32, 0, 32.0, NAN, True)),
     *(("qwen3-head-dim", {size: None}, f"lacks {size}") for size in ("hidden_size", "vocab_size")),
 ]
 
 
 @pytest.mark.parametrize("name, changes, says", REFUSED, ids=str)
-def test_a_setting_that_is_not_supported_is_refused_by_name_and_value_before_anything_is_made(name, changes, says, tmp_path, monkeypatch):
+def test_a_setting_that_is_not_supported_is_refused_by_name_before_anything_is_made(
+        name, changes, says, tmp_path, monkeypatch):
     config = {k: v for k, v in (FAMILIES[name]["config"] | {"vocab_size": 300} | changes).items() if v is not ...}
     shutil.copytree(GOLDEN / "tokenizer", tmp_path / "m")
-    (tmp_path / "m" / "config.json").write_text(json.dumps(config))                         # NaN and Infinity are written so
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))         # NaN and Infinity are written so
     monkeypatch.setattr(model, "Transformer", lambda config: pytest.fail("a model was made"))
     with pytest.raises(LoadError, match=says) as error:
         model.load(tmp_path / "m", "cpu")
@@ -345,7 +364,8 @@ def test_transformers_opens_what_was_saved(name, tmp_path):
 def test_a_public_checkpoint_gives_the_logits_and_chat_ids_of_transformers(monkeypatch):
     transformers = pytest.importorskip("transformers")
     from data.checkpoints.chat import TODAY
-    monkeypatch.setattr(transformers.utils.chat_template_utils, "datetime", type("Pinned", (), {"now": staticmethod(lambda: TODAY)}))
+    pinned = type("Pinned", (), {"now": staticmethod(lambda: TODAY)})
+    monkeypatch.setattr(transformers.utils.chat_template_utils, "datetime", pinned)
     folder, task = os.environ["S3FT_REAL_MODEL"], load_task("gsm8k", TINY)
     lm, tokenizer = model.load(folder, "cpu", torch.float32)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -354,7 +374,8 @@ def test_a_public_checkpoint_gives_the_logits_and_chat_ids_of_transformers(monke
         messages = s3ft.ask(task, example)
         ids = tokenizer.encode_chat(messages)
         if reader.chat_template:
-            assert ids == reader.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, enable_thinking=False)
+            assert ids == reader.apply_chat_template(messages, add_generation_prompt=True, return_dict=False,
+                                                     enable_thinking=False)
         with torch.no_grad():
             ours, want = lm(torch.tensor([ids])), theirs(torch.tensor([ids])).logits
         gap = ((ours - want).abs().max() / want.std()).item()

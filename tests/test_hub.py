@@ -1,5 +1,6 @@
 """Files from elsewhere: a server in this process cuts, stalls and lies on demand. Nothing here needs a network."""
 import contextlib
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -17,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from data import UserError
-from data.checkpoints import hub
-from data.checkpoints.chat import LoadError
+from data.checkpoints import LoadError, hub
+from data.tasks import downloads
 
-ROOT = Path(hub.__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 LONG = 600            # seconds: waited for only where something is broken, however slow the machine
 
 
@@ -89,6 +90,15 @@ def server(monkeypatch):
     server.server_close()
 
 
+def publish_at(url, name, monkeypatch, checksums=None):
+    """Let the files of a data set be at url, under their own names, and perhaps have other checksums."""
+    official = downloads.DATA_SETS[name]
+    if checksums is None:
+        checksums = official.checksums
+    changed = dataclasses.replace(official, urls={file: f"{url}/{file}" for file in official.urls}, checksums=checksums)
+    monkeypatch.setitem(downloads.DATA_SETS, name, changed)
+
+
 def refusal(call, *arguments, kind=UserError):
     """The message with which the call is refused: one line that a user can do something with."""
     with pytest.raises(kind) as caught:
@@ -108,10 +118,9 @@ TEST = b'{"question": "2 + 3?", "answer": "#### 5"}\n' * 100
 def gsm8k(server, monkeypatch, tmp_path):
     """A server with two small files in place of the official ones, and an empty cache -> the folder they come into."""
     server.files = {"/train.jsonl": TRAIN, "/test.jsonl": TEST}
-    monkeypatch.setattr(hub, "GSM8K_URL", server.url + "/")
-    monkeypatch.setattr(hub, "GSM8K_SHA256", {"train.jsonl": hashlib.sha256(TRAIN).hexdigest(),
-                                              "test.jsonl": hashlib.sha256(TEST).hexdigest()})
-    monkeypatch.setattr(hub, "PAUSE", 0)
+    checksums = {"train.jsonl": hashlib.sha256(TRAIN).hexdigest(), "test.jsonl": hashlib.sha256(TEST).hexdigest()}
+    publish_at(server.url, "gsm8k", monkeypatch, checksums)
+    monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "s3ft" / "gsm8k"
 
@@ -123,21 +132,22 @@ def complete(folder):
 
 
 def test_gsm8k_is_downloaded_once(server, gsm8k, capsys):
-    assert hub.gsm8k() == gsm8k and complete(gsm8k)
+    assert downloads.fetch("gsm8k") == gsm8k and complete(gsm8k)
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and server.url in said.err and str(gsm8k) in said.err
-    assert hub.gsm8k() == gsm8k
+    assert downloads.fetch("gsm8k") == gsm8k
     assert len(server.requests) == 2, "the second call asked the server again"
     assert capsys.readouterr().err == "", "the second call downloads nothing and should say nothing"
 
 
 def test_gsm8k_goes_into_the_cache_named(server, gsm8k, tmp_path):
-    assert hub.gsm8k(tmp_path / "elsewhere") == tmp_path / "elsewhere" / "s3ft" / "gsm8k" and not gsm8k.exists()
+    elsewhere = tmp_path / "elsewhere"
+    assert downloads.fetch("gsm8k", elsewhere) == elsewhere / "s3ft" / "gsm8k" and not gsm8k.exists()
 
 
 def test_gsm8k_survives_one_cut_connection(server, gsm8k):
     server.faults["train.jsonl"] = iter(["cut"])
-    assert complete(hub.gsm8k())
+    assert complete(downloads.fetch("gsm8k"))
 
 
 @pytest.mark.parametrize("fault, says", [
@@ -152,31 +162,31 @@ def test_gsm8k_refusals(server, gsm8k, monkeypatch, fault, says):
     server.faults["train.jsonl"] = itertools.repeat(fault)
     with monkeypatch.context() as patch:
         if fault == "stall":
-            patch.setattr(hub, "TIMEOUT", 0.2)                        # too short for a slow machine without a fault
-        message = refusal(hub.gsm8k)
+            patch.setattr(downloads, "TIMEOUT", 0.2)                  # too short for a slow machine without a fault
+        message = refusal(downloads.fetch, "gsm8k")
     assert says in message and "/train.jsonl" in message and "--data FOLDER" in message
     assert list(gsm8k.iterdir()) == [], "a failed download left something behind"
     server.faults.clear()
-    assert complete(hub.gsm8k()), "after the failure the next call should work"
+    assert complete(downloads.fetch("gsm8k")), "after the failure the next call should work"
 
 
 def test_gsm8k_without_network(server, gsm8k, monkeypatch):
-    monkeypatch.setattr(hub, "GSM8K_URL", "http://127.0.0.1:9/")      # the port that discards; nobody listens
-    assert "no connection" in refusal(hub.gsm8k)
+    publish_at("http://127.0.0.1:9", "gsm8k", monkeypatch)            # the port that discards; nobody listens
+    assert "no connection" in refusal(downloads.fetch, "gsm8k")
 
 
 def test_gsm8k_keeps_the_file_that_is_complete(server, gsm8k):
     server.faults["test.jsonl"] = iter([(404, "")])
-    refusal(hub.gsm8k)
+    refusal(downloads.fetch, "gsm8k")
     server.requests.clear()
-    assert complete(hub.gsm8k()) and server.requests == ["GET /test.jsonl"]
+    assert complete(downloads.fetch("gsm8k")) and server.requests == ["GET /test.jsonl"]
 
 
 def test_gsm8k_mends_a_damaged_file(server, gsm8k):
-    hub.gsm8k()
+    downloads.fetch("gsm8k")
     (gsm8k / "test.jsonl").write_bytes(TEST[:-10])
     server.requests.clear()
-    assert complete(hub.gsm8k()) and server.requests == ["GET /test.jsonl"]
+    assert complete(downloads.fetch("gsm8k")) and server.requests == ["GET /test.jsonl"]
 
 
 def test_gsm8k_interrupted_while_writing(server, gsm8k, monkeypatch):
@@ -185,9 +195,9 @@ def test_gsm8k_interrupted_while_writing(server, gsm8k, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", interrupt)   # everything is written, but has not got its name yet
         with pytest.raises(KeyboardInterrupt):
-            hub.gsm8k()
+            downloads.fetch("gsm8k")
     assert list(gsm8k.iterdir()) == []
-    assert complete(hub.gsm8k())
+    assert complete(downloads.fetch("gsm8k"))
 
 
 def test_gsm8k_removes_what_a_killed_download_left(server, gsm8k):
@@ -196,13 +206,13 @@ def test_gsm8k_removes_what_a_killed_download_left(server, gsm8k):
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 3600,) * 2)
-    hub.gsm8k()
+    downloads.fetch("gsm8k")
     assert not old.exists() and new.exists(), "an old one goes; a fresh one may be another process at work"
 
 
 def test_gsm8k_cache_that_cannot_be_written(server, gsm8k, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert "XDG_CACHE_HOME" in refusal(hub.gsm8k)
+    assert "XDG_CACHE_HOME" in refusal(downloads.fetch, "gsm8k")
 
 
 # ---------------------------------------------------------------- the benchmarks
@@ -238,18 +248,18 @@ def publishers(server, monkeypatch, tmp_path):
     server.files = {"/data.tar": packed(MMLU), "/mc_task.json": b'[{"question": "?"}]', "/hellaswag_val.jsonl": swag,
                     "/winogrande_1.1.zip": zipped({"winogrande_1.1/dev.jsonl": SENTENCES,
                                                    "winogrande_1.1/train_xl.jsonl": b"not wanted"})}
-    for name, file in (("MMLU", "data.tar"), ("TRUTHFULQA", "mc_task.json"), ("HELLASWAG", "hellaswag_val.jsonl"),
-                       ("WINOGRANDE", "winogrande_1.1.zip")):
-        monkeypatch.setattr(hub, f"{name}_URL", f"{server.url}/{file}")
-    monkeypatch.setattr(hub, "HELLASWAG_GIT", hashlib.sha1(b"blob %d\0" % len(swag) + swag).hexdigest())
-    monkeypatch.setattr(hub, "PAUSE", 0)
+    for name in ("mmlu", "truthfulqa", "winogrande"):
+        publish_at(server.url, name, monkeypatch)
+    git_id = hashlib.sha1(b"blob %d\0" % len(swag) + swag).hexdigest()
+    publish_at(server.url, "hellaswag", monkeypatch, {"hellaswag_val.jsonl": git_id})
+    monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "s3ft"
 
 
 def test_archives_are_fetched_once_and_only_what_is_wanted_is_taken_out_of_them(server, publishers, tmp_path):
     for _ in range(2):
-        mmlu, winogrande = hub.mmlu(), hub.winogrande()
+        mmlu, winogrande = downloads.fetch("mmlu"), downloads.fetch("winogrande")
     assert [r for r in server.requests if r.startswith("GET")] == ["GET /data.tar", "GET /winogrande_1.1.zip"]
     files = {str(p.relative_to(mmlu)) for p in mmlu.rglob("*.csv")}
     assert files == {"test/sums_test.csv", "dev/sums_dev.csv"} and (winogrande / "dev.jsonl").read_bytes() == SENTENCES
@@ -258,15 +268,15 @@ def test_archives_are_fetched_once_and_only_what_is_wanted_is_taken_out_of_them(
 
 
 def test_file_that_was_damaged_after_unpacking_is_unpacked_again(server, publishers):
-    path = hub.mmlu() / "test" / "sums_test.csv"
+    path = downloads.fetch("mmlu") / "test" / "sums_test.csv"
     path.write_bytes(b"")
-    hub.mmlu()
+    downloads.fetch("mmlu")
     assert path.read_bytes() == MMLU["data/test/sums_test.csv"] and len(server.requests) == 1
 
 
 def test_archive_that_holds_something_else_is_refused(server, publishers):
     server.files["/data.tar"] = packed({"data/other.csv": b"1"})
-    assert "does not hold what it should" in refusal(hub.mmlu)
+    assert "does not hold what it should" in refusal(downloads.fetch, "mmlu")
 
 
 @pytest.mark.parametrize("name, file", [("mmlu", "data.tar"), ("winogrande", "winogrande_1.1.zip"),
@@ -275,18 +285,18 @@ def test_archive_that_holds_something_else_is_refused(server, publishers):
 def test_benchmark_file_that_is_not_whole_never_gets_its_name(server, publishers, name, file):
     content = server.files[f"/{file}"]
     server.files[f"/{file}"] = content[:len(content) // 5]            # (a tar is half padding)
-    refusal(getattr(hub, name))
+    refusal(downloads.fetch, name)
     assert not (publishers / name / file).exists()
     server.files[f"/{file}"] = content
-    assert (getattr(hub, name)() / file).read_bytes() == content
+    assert (downloads.fetch(name) / file).read_bytes() == content
 
 
 def test_hellaswag_is_known_by_the_id_that_git_gives_it(server, publishers):
-    assert (hub.hellaswag() / "hellaswag_val.jsonl").is_file()
+    assert (downloads.fetch("hellaswag") / "hellaswag_val.jsonl").is_file()
     assert not (publishers / "hellaswag" / "checksums.json").exists()
     server.files["/hellaswag_val.jsonl"] += b"\n"
     (publishers / "hellaswag" / "hellaswag_val.jsonl").unlink()
-    assert "not the official file (git blob" in refusal(hub.hellaswag)
+    assert "not the official file (checksum" in refusal(downloads.fetch, "hellaswag")
 
 
 # ---------------------------------------------------------------- checkpoints
@@ -487,7 +497,7 @@ def test_a_cut_download_goes_on(repository):
 
 def test_a_killed_download(repository, tmp_path):
     """A process of its own, with the environment that a user would set, killed in the middle of the weights."""
-    code = f"from data import hub; print(hub.find({REPO!r})[1])"
+    code = f"from data.checkpoints import hub; print(hub.find({REPO!r})[1])"
     env = {**os.environ, "HF_ENDPOINT": repository.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "PYTHONPATH": str(ROOT)}
     repository.faults["/model.safetensors"] = iter(["stall"])
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=env, stdout=subprocess.PIPE,

@@ -1,5 +1,5 @@
-"""LoRA: an untrained adapter changes nothing, a trained one the same merged and unmerged, files are PEFT's in both directions, and
-adapters that cannot be used are refused in one line."""
+"""LoRA: an untrained adapter changes nothing, a trained one the same merged and unmerged, files are PEFT's in both
+directions, and adapters that cannot be used are refused in one line."""
 import json
 import os
 import shutil
@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import model
-from data.checkpoints.chat import LoadError, Tokenizer
+from data.checkpoints import LoadError
+from data.checkpoints.lora import read_adapter_config
+from data.checkpoints.chat import Tokenizer
 from make_golden_families import draw
 from test_chat import change
 from test_families import FAMILIES, build, golden, logits
@@ -114,7 +116,8 @@ def test_remove_lora_restores_the_model():
 def test_the_seed_decides_a_whatever_was_drawn_before():
     def drawn(seed):
         torch.rand(torch.randint(1, 9, ()).item())
-        return {n: x.lora_A.weight for n, x in model.adapters(model.add_lora(golden("llama-gqa"), 4, seed=seed)).items()}
+        lm = model.add_lora(golden("llama-gqa"), 4, seed=seed)
+        return {n: x.lora_A.weight for n, x in model.adapters(lm).items()}
     first, again, other = drawn(5), drawn(5), drawn(6)
     assert all(torch.equal(first[n], again[n]) and not torch.equal(first[n], other[n]) for n in first)
     assert len({x.sum().item() for x in first.values()}) == len(first)              # each layer its own
@@ -206,9 +209,11 @@ def test_what_save_adapter_writes_has_pefts_names_and_shapes(folder, tmp_path):
     assert len({p.stat().st_mode for p in (tmp_path / "again").iterdir()}) == 1
 
 
-@pytest.mark.parametrize("spelling", ["absolute", "beside the adapter", "inside the adapter", "from where python was started"])
+@pytest.mark.parametrize("spelling", ["absolute", "beside the adapter", "inside the adapter",
+                                      "from where python was started"])
 def test_an_adapter_finds_its_base(folder, tmp_path, monkeypatch, spelling):
-    lm = trained(model.load(folder.parent / "tied", "cpu", torch.float32)[0], alpha=4.5, dropout=0.1, targets=("q_proj", "up_proj"))
+    lm, _ = model.load(folder.parent / "tied", "cpu", torch.float32)
+    lm = trained(lm, alpha=4.5, dropout=0.1, targets=("q_proj", "up_proj"))
     base = folder.parent / "tied"
     monkeypatch.chdir(tmp_path)
     model.save_adapter(lm, tmp_path / "mine", base if spelling == "absolute" else "tied")
@@ -227,7 +232,7 @@ def test_a_hub_id_with_a_revision_is_written_as_peft_does(tmp_path):
     model.save_adapter(trained(golden("llama-gqa")), tmp_path, "owner/name@v1.2")
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/name", "v1.2")
-    assert model.checkpoint.read_adapter(tmp_path).base == "owner/name@v1.2"
+    assert read_adapter_config(tmp_path).base == "owner/name@v1.2"
 
 
 def test_a_saved_model_has_its_adapters_folded_in_and_keeps_them_in_memory(folder, tmp_path):
@@ -245,7 +250,8 @@ def test_an_adapter_in_half_precision_and_on_an_untied_head_loads(folder):
     shutil.copytree(GOLDEN / "untied", folder.parent / "tied", dirs_exist_ok=True)
     base = out(model.load(folder.parent / "tied", "cpu", torch.float32)[0])
     tensors = {n: t.bfloat16() for n, t in load_file(folder / "adapter_model.safetensors").items()}
-    tensors |= {"base_model.model.lm_head.lora_A.weight": torch.ones(3, 32), "base_model.model.lm_head.lora_B.weight": torch.ones(304, 3)}
+    tensors |= {"base_model.model.lm_head.lora_A.weight": torch.ones(3, 32),
+                "base_model.model.lm_head.lora_B.weight": torch.ones(304, 3)}
     save_file(tensors, folder / "adapter_model.safetensors")
     try:
         merged, unmerged = (model.load(folder, "cpu", torch.float32, merge=merge)[0] for merge in (True, False))
@@ -330,15 +336,19 @@ def wide(f):
      "adapter_model.safetensors: cannot be read"),
     (lambda f: (f / "adapter_model.safetensors").write_bytes((f / "adapter_model.safetensors").read_bytes()[:100]),
      "adapter_model.safetensors: cannot be read"),
-    (lambda f: (f / "adapter_model.safetensors").write_bytes(b"garbage " * 99), "adapter_model.safetensors: cannot be read"),
+    (lambda f: (f / "adapter_model.safetensors").write_bytes(b"garbage " * 99),
+     "adapter_model.safetensors: cannot be read"),
     (lambda f: rewrite(f, nan), "q_proj.lora_A.weight holds values that are no finite numbers"),
-    (lambda f: rewrite(f, lambda t: t.update({Q: t[Q].int()})), "q_proj.lora_A.weight holds values that are no finite numbers"),
+    (lambda f: rewrite(f, lambda t: t.update({Q: t[Q].int()})),
+     "q_proj.lora_A.weight holds values that are no finite numbers"),
     (lambda f: rewrite(f, only_a), "no complete pairs of lora_A and lora_B"),
     (lambda f: rewrite(f, one_half), "no complete pairs of lora_A and lora_B"),
     (lambda f: rewrite(f, dict.clear), "no complete pairs of lora_A and lora_B"),
-    (lambda f: rewrite(f, lambda t: t.update({Q.replace("layers.0", "layers.7"): t.pop(Q)})), "no layer for .*layers.7"),
+    (lambda f: rewrite(f, lambda t: t.update({Q.replace("layers.0", "layers.7"): t.pop(Q)})),
+     "no layer for .*layers.7"),
     (lambda f: rewrite(f, lambda t: t.update({"q_proj.lora_A.weight": t.pop(Q)})), "no layer for q_proj.lora_A.weight"),
-    (lambda f: rewrite(f, lambda t: t.update({Q.replace("lora_A", "lora_magnitude_vector"): t.pop(Q)})), "no layer for"),
+    (lambda f: rewrite(f, lambda t: t.update({Q.replace("lora_A", "lora_magnitude_vector"): t.pop(Q)})),
+     "no layer for"),
     (lambda f: rewrite(f, lambda t: t.update({Q.replace("q_proj", "q_norm"): t.pop(Q)})), "no layer for"),
     (wide, r"does not belong to .*tied: .*lora_[AB].weight has shape"),
 ])
@@ -356,7 +366,8 @@ def test_peft_opens_what_save_adapter_wrote(folder, tmp_path, name):
     peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
     shutil.copytree(GOLDEN / name, folder.parent / "tied", dirs_exist_ok=True)
     base = folder.parent / "tied"
-    lm = trained(model.load(base, "cpu", torch.float32)[0], rank=2, alpha=7, dropout=0.2, targets=("k_proj", "o_proj", "up_proj"))
+    lm, _ = model.load(base, "cpu", torch.float32)
+    lm = trained(lm, rank=2, alpha=7, dropout=0.2, targets=("k_proj", "o_proj", "up_proj"))
     model.save_adapter(lm, tmp_path / "mine", base)
     theirs = peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path / "mine", dtype=torch.float32).eval()
     assert theirs.peft_config["default"].lora_dropout == 0.2
@@ -364,7 +375,7 @@ def test_peft_opens_what_save_adapter_wrote(folder, tmp_path, name):
         want = theirs(IDS).logits
     assert apart(out(lm), want) < 1e-5 * want.abs().max()
     assert apart(out(model.remove_lora(lm)), want) > 0.1
-    reread = peft.PeftModel.from_pretrained(transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
-                                            tmp_path / "mine").merge_and_unload()
+    untuned = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    reread = peft.PeftModel.from_pretrained(untuned, tmp_path / "mine").merge_and_unload()
     with torch.no_grad():
         assert apart(reread(IDS).logits, want) < 1e-4

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 import model
-from data.checkpoints.chat import LoadError
+from data.checkpoints import LoadError
 from test_chat import change
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -318,7 +319,7 @@ def test_a_save_that_dies_leaves_the_old_weights(folder, monkeypatch):
     def die(weights, path, metadata):
         Path(path).write_bytes(b"half")
         raise KeyboardInterrupt
-    monkeypatch.setattr(model.checkpoint, "save_file", die)
+    monkeypatch.setattr("data.checkpoints.weights.save_file", die)
     with pytest.raises(KeyboardInterrupt):
         model.save(lm, tokenizer, folder)
     assert (folder / "model.safetensors").read_bytes() == before
@@ -330,8 +331,8 @@ def test_a_full_disk_is_an_oserror_and_leaves_nothing_half_written(folder, tmp_p
 
     def full(weights, path, metadata):
         Path(path).write_bytes(b"half")
-        raise model.checkpoint.SafetensorError("No space left on device")
-    monkeypatch.setattr(model.checkpoint, "save_file", full)
+        raise SafetensorError("No space left on device")
+    monkeypatch.setattr("data.checkpoints.weights.save_file", full)
     with pytest.raises(OSError, match="No space left") as error:
         model.save(lm, tokenizer, tmp_path / "out")
     assert error.value.errno == errno.ENOSPC
@@ -421,7 +422,7 @@ def test_weights_do_not_hang_on_the_file(folder):
 def test_every_weight_file_is_checked_before_the_first_tensor_is_read(folder, monkeypatch):
     shard(folder)
     cut(folder / "part-1.safetensors")
-    real = model.checkpoint.safe_open
+    real = safe_open
 
     class Watched:
         def __init__(self, *args):
@@ -441,7 +442,7 @@ def test_every_weight_file_is_checked_before_the_first_tensor_is_read(folder, mo
 
         def get_tensor(self, name):
             pytest.fail("a tensor was read")
-    monkeypatch.setattr(model.checkpoint, "safe_open", Watched)
+    monkeypatch.setattr("data.checkpoints.weights.safe_open", Watched)
     with pytest.raises(LoadError, match="part-1.safetensors: cannot be read"):
         model.load(folder, "cpu")
 

@@ -230,7 +230,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "guard takes over"
         signal.raise_signal(signal.SIGINT)
     monkeypatch.setattr(s3ft, "answers", interrupted)
-    before = signal.signal(signal.SIGINT, cli.quiet_interrupt)               # as it is where s3ft.py starts
+    before = signal.signal(signal.SIGINT, cli.interrupted_at_start)               # as it is where s3ft.py starts
     try:
         code, err = run(tmp_path / "run", capsys=capsys)
     finally:

@@ -156,7 +156,8 @@ def test_prompts_of_the_world_are_those_of_the_task():
         return [chat[0]["content"] for chat in (s3ft.ask(task, example), s3ft.rewrite(task, example))]
     task = load_task("gsm8k", TINY)
     e = task.load("test")[0]
-    assert prompts(task, e) == [world.ASK.format(question=e.question), world.REWRITE.format(question=e.question, gold=task.gold(e))]
+    assert prompts(task, e) == [world.ASK.format(question=e.question),
+                                world.REWRITE.format(question=e.question, gold=task.gold(e))]
     task = load_task("mbpp", TINY)
     e = task.load("test")[0]
     asked = world.ASK_CODE.format(question=e.question, tests="\n".join(e.extra["tests"][:-1]))

@@ -13,28 +13,26 @@ E are examples, Q and R two questions, a, b, c answers (drawn as if SHARE, see b
                                        `-- R R                      c1 for item 2
 
 The last token of a row is only predicted, so it is not read: answers of one token cost nothing. A
-node is read after its parent, whose keys and values it finds in a cache (model.py tells of caches
-under "padding, positions, cache"). `model.loglikelihood_plain` is what this computes, for one row
-and without a tree.
-
-The model is handed in, so this file imports torch alone.
+node is read after its parent, whose keys and values are in a cache (model.py explains caches under
+"padding, positions, cache"). `model.loglikelihood_plain` computes the same for one row.
 """
 from dataclasses import dataclass
 
 import torch
 
-SHARE = 8           # rows share a node if they have so many tokens in common; fewer save nothing
-WIDTHS = 4          # widths are padded to multiples: the CPU library compiles a kernel for each one
+SHARE = 8           # so many tokens in common make a node; fewer save nothing
+WIDTHS = 4          # widths are padded to multiples, as the CPU library compiles a kernel for each
 
 
 # ---------------------------------------------------------------- the tree
 
 @dataclass
-class Continuation:
-    """What is to be scored on a row."""
-    item: int                       # whose score it is
-    first: int                      # position of its first token
-    last: int                       # its last token, which is not read
+class Row:
+    """The tokens of an item."""
+    item: int                       # its number
+    ids: tuple                      # all but the last one, which is not read
+    last: int
+    first: int                      # position of its first token to be scored
 
 
 @dataclass
@@ -62,63 +60,49 @@ def tree(prompts, continuations, context):
     An item that is longer than context + 1 tokens loses some on the left. Empty continuations are
     left out. ValueError for an empty prompt, and for a continuation longer than the context.
     """
-    rows = {}                       # the tokens to read -> [Continuation, ..]
+    rows = []
     for item, (prompt, continuation) in enumerate(zip(prompts, continuations, strict=True)):
         if not prompt or len(continuation) > context:
             raise ValueError(f"item {item}: prompt of {len(prompt)}, continuation of "
                              f"{len(continuation)} tokens; want at least 1, and at most {context}")
-        if not continuation:
-            continue
-        ids = (list(prompt) + list(continuation))[-context - 1:]
-        first = len(ids) - len(continuation)
-        read = tuple(ids[:-1])
-        rows.setdefault(read, []).append(Continuation(item, first, ids[-1]))
-    return branches(sorted(rows.items()), 0)
+        if continuation:
+            ids = (list(prompt) + list(continuation))[-context - 1:]
+            rows.append(Row(item, tuple(ids[:-1]), ids[-1], len(ids) - len(continuation)))
+    rows.sort(key=lambda row: row.ids)
+    return branches(rows, 0)
 
 
 def branches(rows, start):
-    """Sorted rows (ids, [Continuation, ..]), equal before `start` -> their nodes from there on."""
-    groups = []                     # of rows that go on alike
-    for ids, scored in rows:
-        if groups and common(groups[-1][-1][0], ids) >= start + SHARE:
-            groups[-1].append((ids, scored))
+    """Sorted rows that are equal before `start` -> their nodes from there on."""
+    groups = []                     # of rows that share a node
+    for row in rows:
+        before = groups[-1][-1].ids if groups else None
+        if before == row.ids or (before and common(before, row.ids, start) >= start + SHARE):
+            groups[-1].append(row)
         else:
-            groups.append([(ids, scored)])
+            groups.append([row])
 
     nodes = []
     for group in groups:
-        first_ids, _ = group[0]
-        last_ids, _ = group[-1]
-        end = common(first_ids, last_ids)       # rows are sorted, so those between share it, too
+        ids = group[0].ids
+        end = common(ids, group[-1].ids, start)     # rows are sorted, so all between share it
         targets = []
-        complete = 0
-        longer = []
-        for ids, scored in group:
-            for continuation in scored:
-                targets += targets_of(ids, continuation, start, end)
-            if len(ids) == end:
-                complete += len(scored)
-            else:
-                longer.append((ids, scored))
-        nodes.append(Node(start, first_ids[start:end], targets, complete, branches(longer, end)))
+        for row in group:
+            tokens = row.ids + (row.last,)
+            for position in range(max(start, row.first - 1), end):
+                targets.append(Target(position - start, tokens[position + 1], row.item))
+        longer = [row for row in group if len(row.ids) > end]
+        complete = len(group) - len(longer)
+        nodes.append(Node(start, ids[start:end], targets, complete, branches(longer, end)))
     return nodes
 
 
-def common(a, b):
-    """How many tokens two rows have in common at the beginning."""
-    for i, (x, y) in enumerate(zip(a, b)):
+def common(a, b, start):
+    """How many tokens two rows have in common at the beginning; at least `start`."""
+    for i, (x, y) in enumerate(zip(a[start:], b[start:]), start):
         if x != y:
             return i
     return min(len(a), len(b))
-
-
-def targets_of(ids, continuation, start, end):
-    """The continuation's tokens that the positions from start to end of its row predict."""
-    targets = []
-    for position in range(max(start, continuation.first - 1), end):
-        token = ids[position + 1] if position + 1 < len(ids) else continuation.last
-        targets.append(Target(position - start, token, continuation.item))
-    return targets
 
 
 # ---------------------------------------------------------------- reading it
@@ -196,18 +180,13 @@ def add_scores(lm, batch, hidden, scores):
     step = lm.logit_rows()
     for a in range(0, len(places), step):
         part = places[a:a + step]
-        rows = [row for row, _ in part]
-        positions = [position for _, position in part]
+        rows, positions = zip(*part)
         logits = lm.head(hidden[rows, positions])                           # (N, V)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         totals = logits.logsumexp(-1)                                       # (N,)
-        targets = []
-        place_of = []
-        for number, place in enumerate(part):
-            for target in targets_at[place]:
-                targets.append(target)
-                place_of.append(number)
+        targets = [target for place in part for target in targets_at[place]]
+        numbers = [number for number, place in enumerate(part) for _ in targets_at[place]]
         tokens = [target.token for target in targets]
-        logprobs = logits[place_of, tokens] - totals[place_of]              # one for each target
+        logprobs = logits[numbers, tokens] - totals[numbers]                # one for each target
         for target, logprob in zip(targets, logprobs.tolist()):
             scores[target.item] += logprob

@@ -9,8 +9,11 @@ from pathlib import Path
 import torch
 
 from data import TASKS, TINY, UserError
-from data.checkpoints import checkpoint, device, hub
+from data.checkpoints import device, hub
+from data.checkpoints.lora import read_adapter_config
+from data.checkpoints.weights import weight_files
 from data.files import digest, file_digest, read_json, write_json
+from data.tasks import downloads
 
 
 # ---------------------------------------------------------------- what main needs before sampling
@@ -94,11 +97,9 @@ def find_files(options):
                             "needs --data FOLDER or a public checkpoint in --model")
         options.data = str(TINY)
         return
-    fetch = getattr(hub, options.task)
-    options.data = str(fetch())
+    options.data = str(downloads.fetch(options.task))
     if options.test:                     # the other reading set, in the folder beside
-        fetch = getattr(hub, options.test)
-        options.data = str(fetch().parent)
+        options.data = str(downloads.fetch(options.test).parent)
 
 
 def model_name(options):
@@ -117,9 +118,9 @@ def model_key(folder):
         if path.suffix in (".json", ".jinja") and path.name != "weights.json":
             files.append(path)
     if not (folder / "adapter_config.json").is_file():
-        return file_digest([*files, *checkpoint.weight_files(folder)])
+        return file_digest([*files, *weight_files(folder)])
     files.append(folder / "adapter_model.safetensors")
-    base_folder, _ = hub.find(checkpoint.read_adapter(folder).base)
+    base_folder, _ = hub.find(read_adapter_config(folder).base)
     return digest(file_digest(files), model_key(base_folder))
 
 

@@ -240,7 +240,7 @@ def items_asked(run, questions):
                                       "answer": task.gold(e)}
         for name, ability in mine.benchmarks.items():
             ids[ability.content] = [item.id for item in ability.items]
-            for line in ability.shown():
+            for line in ability.item_lines(run.method_code.ask):
                 lines[name, line["id"]] = line
     return ids, list(lines.values())
 

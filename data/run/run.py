@@ -26,7 +26,10 @@ import torch
 import judge
 import model
 from data.benchmarks import multiple_choice
-from data.checkpoints import checkpoint
+from data.checkpoints import config as config_file
+from data.checkpoints import lora
+from data.checkpoints.lora import read_adapter_weights
+from data.checkpoints.weights import check_weights
 from data.judging import arithmetic, asserts
 from data.results import cells
 from data.fast import prefixes
@@ -84,7 +87,8 @@ class Run:
         self.machine = [torch.__version__, machine.type]
 
         # What cells are made with (data/results/cells.py, "made").
-        self.model_code = digest(code_of(model), code_of(prefixes))
+        self.model_code = digest(code_of(model), code_of(config_file), code_of(lora),
+                                 code_of(prefixes))
         all_code = digest(self.training_code(), self.code(method_code.answers),
                           self.code(method_code.divergence), self.judging_code(),
                           code_of(method_code, "choose_targets", "make_target"))
@@ -365,13 +369,10 @@ def open_model(options):
 
     -> (config, tokenizer, number of parameters).
     """
-    base_folder, adapter = model.find(options.folder)
-    config, tokenizer = model.read_config(base_folder, options.thinking)
-    with torch.device("meta"), model.NoRandomWeights():          # shapes without memory
-        lm = model.Transformer(config)
+    lm, tokenizer, folder, adapter = model.open_without_weights(options.folder, options.thinking)
     shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    checkpoint.find_weights(base_folder, shapes, config.tie_word_embeddings)
+    check_weights(folder, shapes, lm.config.tie_word_embeddings)
     if adapter:
-        checkpoint.read_adapter_weights(adapter, dict(lm.named_modules()))
+        read_adapter_weights(adapter, dict(lm.named_modules()))
     parameters = sum(weight.numel() for weight in lm.parameters())
-    return config, tokenizer, parameters
+    return lm.config, tokenizer, parameters

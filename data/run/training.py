@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from data import UserError
 from data import say_once
-from data.checkpoints.checkpoint import write_tensors
+from data.checkpoints.weights import write_tensors
 from data.run.progress import Progress
 
 EVERY = 300         # at least so many seconds between two checkpoints of a training,

@@ -13,7 +13,7 @@ import copy
 import time
 
 import model
-from data.checkpoints import checkpoint
+from data.checkpoints.lora import read_adapter_config
 from data.files import digest, read_json, write_json
 from data.run import training
 from data.run.store import Store
@@ -128,14 +128,7 @@ class Weights:
         o = self.run.options
         if not o.lora:
             return model.load(self.folder, o.device)[0].to(self.run.sample_dtype)
-        lm = models.sampler()
-        kept = checkpoint.read_adapter(self.folder)
-        weights = checkpoint.read_adapter_weights(kept, dict(lm.named_modules()))
-        lm = model.add_lora(lm, o.lora, o.lora_alpha, o.lora_dropout, o.lora_targets)
-        layers = model.adapters(lm)
-        for name, (A, B) in weights.items():
-            layers[name].lora_A.weight.data.copy_(A)
-            layers[name].lora_B.weight.data.copy_(B)
+        lm = model.load_lora(models.sampler(), read_adapter_config(self.folder))
         return lm.eval()
 
     def write(self, lm):

@@ -1,0 +1,128 @@
+"""weights.py - the weights of a model: one or several safetensors files.
+
+Pickles (*.bin, *.pth), which can run code, and consolidated.safetensors are never opened.
+"""
+import errno
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from data.checkpoints import LoadError, read_model_json
+
+EMBEDDING = "model.embed_tokens.weight"
+
+
+def weight_files(folder):
+    """{file: names of the tensors that the index expects there; None: whatever it holds}."""
+    if (folder / "model.safetensors").is_file():
+        return {folder / "model.safetensors": None}
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch the "
+                        "weights (pickles such as pytorch_model.bin are never opened)")
+    shards = read_model_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
+        raise LoadError(f"{index}: lacks weight_map; fetch the file again")
+    files = {}
+    for name, shard in shards.items():
+        if Path(shard).name != shard or shard in ("", "..", "."):
+            raise LoadError(f"{index}: names {shard!r}, which lies outside the folder; "
+                            "fetch the file again")
+        if not (folder / shard).is_file():
+            raise LoadError(f"{folder / shard}: no such file, though {index.name} names it; "
+                            "fetch it")
+        files.setdefault(folder / shard, set()).add(name)
+    return files
+
+
+@contextmanager
+def open_tensors(file):
+    """safetensors' safe_open. LoadError where the file is missing or damaged."""
+    try:
+        with safe_open(file, "pt") as tensors:
+            yield tensors
+    except (SafetensorError, OSError) as error:
+        raise LoadError(f"{file}: cannot be read ({error}); fetch the file again") from None
+
+
+def check_weights(folder, shapes, tied=False):
+    """Check the weight files without reading a tensor -> {name: its file}.
+
+    shapes: {name: shape} of the model; tied: whether its head is the embedding. LoadError for what
+    is cut off, missing or does not fit.
+    """
+    stored = {}                             # name -> (file, shape, dtype)
+    for file, expected in weight_files(folder).items():
+        with open_tensors(file) as tensors:
+            for name in tensors.keys():
+                part = tensors.get_slice(name)
+                stored[name] = (file, part.get_shape(), part.get_dtype())
+            missing = sorted((expected or set()) - set(tensors.keys()))
+        if missing:
+            raise LoadError(f"{file}: lacks {first_of(missing)}, though the index says so; "
+                            "fetch it again")
+
+    missing = [name for name in shapes if name not in stored]
+    unexpected = []
+    for name in stored:
+        # old checkpoints store the rotary frequencies, and some tied ones the head as well
+        known = name in shapes or name.endswith("rotary_emb.inv_freq")
+        if not known and not (tied and name == "lm_head.weight"):
+            unexpected.append(name)
+    if missing or unexpected:
+        raise LoadError(f"{folder}: weights do not fit config.json; missing: {first_of(missing)}; "
+                        f"unexpected: {first_of(unexpected)}")
+    for name, wanted in shapes.items():
+        _, shape, dtype = stored[name]
+        if shape != list(wanted):
+            raise LoadError(f"{folder}: {name} has shape {shape}, config.json wants {list(wanted)}")
+        if dtype not in ("F64", "F32", "F16", "BF16"):
+            raise LoadError(f"{folder}: {name} is {dtype}; quantised weights are not supported")
+    return {name: stored[name][0] for name in shapes}
+
+
+def read_weights(folder, shapes, device, dtype=None, tied=False):
+    """-> {name: tensor} on `device` in `dtype` (None: the embedding's). LoadError as above.
+
+    A file is opened for each tensor and closed again, so that its pages are not kept beside the
+    copy: the most memory used is that of the weights and one tensor.
+    """
+    files = check_weights(folder, shapes, tied)
+    names = sorted(shapes, key=lambda name: name != EMBEDDING)      # it comes first, for its dtype
+    weights = {}
+    for name in names:
+        with open_tensors(files[name]) as tensors:
+            tensor = tensors.get_tensor(name)
+            low, high = torch.aminmax(tensor)                       # NaN goes through both
+            if not (low.isfinite() and high.isfinite()):
+                raise LoadError(f"{files[name]}: {name} holds values that are not finite; "
+                                "fetch the file again")
+            dtype = dtype or tensor.dtype
+            weights[name] = tensor.to(device, dtype, copy=True)
+    return weights
+
+
+def write_tensors(path, tensors, metadata=None):
+    """Write a safetensors file, whole or not at all. OSError for a full disk."""
+    temporary = Path(f"{path}.tmp{os.getpid()}")
+    try:
+        save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
+    except SafetensorError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(errno.ENOSPC, str(error), str(temporary)) from None
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(temporary, 0o666 & ~mask)      # save_file lets nobody but the owner read
+    os.replace(temporary, path)
+
+
+def first_of(names):
+    """The names in a message: at most five of them."""
+    if not names:
+        return "none"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

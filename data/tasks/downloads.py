@@ -1,0 +1,278 @@
+"""downloads.py - the official files of the public data sets, in ~/.cache/s3ft/NAME.
+
+    from data.tasks import downloads
+    folder = downloads.fetch("gsm8k")       # with train.jsonl and test.jsonl
+
+The files have up to 170 MB. Each is read whole, compared with its checksum, and only then written,
+so that no damaged file ever gets its name. Where the publisher gives no checksum, that of the first
+download is kept beside the file, in checksums.json, and later ones are compared with it.
+"""
+import gzip
+import hashlib
+import http.client
+import io
+import os
+import re
+import shutil
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data import UserError
+from data.files import read_json, write_atomic, write_json
+
+TIMEOUT = 20            # seconds without a single byte, after which a server counts as stalled
+ATTEMPTS = 3            # where a connection breaks off
+PAUSE = 1.0             # seconds between two attempts
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)     # an archive
+
+GITHUB = "https://raw.githubusercontent.com/"
+GSM8K = GITHUB + "openai/grade-school-math/master/grade_school_math/data/"
+MBPP = GITHUB + "google-research/google-research/master/mbpp/"
+MRQA = "https://s3.us-east-2.amazonaws.com/mrqa/release/v2/"
+SQUAD = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
+
+
+@dataclass
+class DataSet:
+    """Where the files of a data set are."""
+    title: str
+    page: str                                       # where a reader finds the files
+    urls: dict                                      # {name of the file here: its url}
+    checksums: dict = field(default_factory=dict)   # {name: sha256, or the id of a file in git}
+    unpack: str = ""        # of an archive: the names of the files to unpack; the group is kept
+
+
+DATA_SETS = {
+    "gsm8k": DataSet(
+        "GSM8K", "https://github.com/openai/grade-school-math",
+        {"train.jsonl": GSM8K + "train.jsonl", "test.jsonl": GSM8K + "test.jsonl"},
+        {"train.jsonl": "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
+         "test.jsonl": "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"}),
+    "mbpp": DataSet(
+        "MBPP", "https://github.com/google-research/google-research/tree/master/mbpp",
+        {"mbpp.jsonl": MBPP + "mbpp.jsonl"},
+        {"mbpp.jsonl": "ccf64ceae9c5403bf50a044cb6d505bfd2a2963ee58338ba268fd65beab92a9f"}),
+    # Natural Questions as the MRQA shared task published it
+    "nq": DataSet(
+        "Natural Questions", "https://github.com/mrqa/MRQA-Shared-Task-2019",
+        {"NaturalQuestionsShort-train.jsonl.gz": MRQA + "train/NaturalQuestionsShort.jsonl.gz",
+         "NaturalQuestionsShort-dev.jsonl.gz": MRQA + "dev/NaturalQuestionsShort.jsonl.gz"}),
+    "squad": DataSet(
+        "SQuAD 2.0", "https://rajpurkar.github.io/SQuAD-explorer/",
+        {"train-v2.0.json": SQUAD + "train-v2.0.json", "dev-v2.0.json": SQUAD + "dev-v2.0.json"}),
+    "mmlu": DataSet(
+        "MMLU", "https://github.com/hendrycks/test",
+        {"data.tar": "https://people.eecs.berkeley.edu/~hendrycks/data.tar"},
+        unpack=r"data/((?:test|dev)/\w+\.csv)"),
+    "truthfulqa": DataSet(
+        "TruthfulQA", "https://github.com/sylinrl/TruthfulQA",
+        {"mc_task.json": GITHUB + "sylinrl/TruthfulQA/main/data/mc_task.json"}),
+    "hellaswag": DataSet(
+        "HellaSwag", "https://github.com/rowanz/hellaswag",
+        {"hellaswag_val.jsonl": GITHUB + "rowanz/hellaswag/master/data/hellaswag_val.jsonl"},
+        {"hellaswag_val.jsonl": "0f5ee25d72216f12317d5d8a7b92deafa423d81e"}),
+    "winogrande": DataSet(
+        "Winogrande", "https://winogrande.allenai.org",
+        {"winogrande_1.1.zip":
+            "https://storage.googleapis.com/ai2-mosaic/public/winogrande/winogrande_1.1.zip"},
+        unpack=r"winogrande_1\.1/(dev\.jsonl)"),
+}
+
+
+def fetch(name, cache=None):
+    """The folder with the files of a data set. What is missing or damaged is downloaded.
+
+    cache: instead of XDG_CACHE_HOME or ~/.cache. UserError, one line, when a file cannot be had;
+    complete files are kept for the next call.
+    """
+    data_set = DATA_SETS[name]
+    cache = cache or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(cache) / "s3ft" / name
+    try:
+        fetch_missing(data_set, folder)
+        if data_set.unpack:
+            archive = folder / next(iter(data_set.urls))
+            unpack(archive, data_set.unpack)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read or written ({error.strerror}); mend that, "
+                        "or set XDG_CACHE_HOME to a folder of yours") from None
+    finally:
+        remove_temporary_files(folder)
+    return folder
+
+
+def fetch_missing(data_set, folder):
+    """Download the files that are not there or are damaged; record checksums at first use."""
+    records = {}            # of files for which no checksum is published
+    for file, record in read_json(folder / "checksums.json").items():
+        if isinstance(record, dict) and isinstance(record.get("sha256"), str):
+            records[file] = record
+    expected = {file: record["sha256"] for file, record in records.items()} | data_set.checksums
+
+    missing = []
+    for file in data_set.urls:
+        path = folder / file
+        if not path.is_file() or is_another(path.read_bytes(), expected.get(file)):
+            missing.append(file)
+    if missing:
+        server = data_set.urls[missing[0]].rpartition("/")[0]
+        print(f"downloading {data_set.title} ({', '.join(missing)}) from {server}/ into {folder}",
+              file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    for file, url in data_set.urls.items():
+        if file in missing:
+            advice = (f"try again, or download {' and '.join(data_set.urls)} by hand, "
+                      f"see {data_set.page}, and give --data FOLDER")
+            if file in records:
+                advice += f"; or delete {folder / 'checksums.json'} to accept the new file"
+            content = download(url, expected.get(file), data_set.unpack, advice)
+        if file not in expected:        # recorded first, so that a kill leaves no file unrecorded
+            if file not in missing:     # somebody put it there
+                content = (folder / file).read_bytes()
+            sha256 = hashlib.sha256(content).hexdigest()
+            records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
+                             "date": date.today().isoformat()}
+            write_json(folder / "checksums.json", records)
+            print(f"{file}: its publisher gives no checksum, so that of this file is kept in "
+                  f"checksums.json and compared from now on: sha256 {sha256[:12]}..",
+                  file=sys.stderr)
+        if file in missing:
+            write_atomic(folder / file, content)
+
+
+def download(url, expected, wanted, advice):
+    """The bytes at url. UserError where they do not come whole, or are not the expected file.
+
+    expected: a checksum, or None. wanted: which files of an archive. advice: what a user can do.
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE)
+        try:
+            content = read_url(url)
+            break
+        except urllib.error.HTTPError as error:
+            raise UserError(f"{url}: the server answers with error {error.code} ({error.reason}); "
+                            f"{advice}") from None
+        except urllib.error.URLError as error:
+            raise UserError(f"{url}: no connection ({error.reason}); {advice}") from None
+        except TimeoutError:
+            problem = f"the server sent nothing for {TIMEOUT:g} s"
+        except (http.client.HTTPException, OSError) as error:
+            problem = f"the connection broke off ({type(error).__name__})"
+    else:
+        raise UserError(f"{url}: {problem}, {ATTEMPTS} times; {advice}")
+
+    if is_another(content, expected):
+        problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
+                   f"expected {expected[:12]}..)")
+    elif expected is None and not is_whole(content, wanted):
+        problem = "this is no whole JSON file or archive"
+    else:
+        return content
+    if content.lstrip()[:1] == b"<":
+        problem = "a web page came instead of the file (does this network ask for a login?)"
+    raise UserError(f"{url}: {problem}; {advice}")
+
+
+def read_url(url):
+    """All bytes at url, with a progress bar where somebody looks.
+
+    torch.hub.download_url_to_file has no time limit and takes a file that was cut off for whole.
+    """
+    content = io.BytesIO()
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        size = int(answer.headers.get("Content-Length") or 0)
+        hidden = not sys.stderr.isatty()
+        with tqdm.wrapattr(answer, "read", total=size, leave=False, disable=hidden) as stream:
+            shutil.copyfileobj(stream, content)
+    if content.tell() < size:
+        raise http.client.IncompleteRead(b"", size - content.tell())
+    return content.getvalue()
+
+
+def checksum(content, like):
+    """In hexadecimal, of the kind that `like` is: git's id of a file has 40 digits, sha256 64."""
+    if len(like) == 40:
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return hashlib.sha256(content).hexdigest()
+
+
+def is_another(content, expected):
+    """Whether this is not the file with this checksum. None: not known, so any file fits."""
+    return expected is not None and checksum(content, expected) != expected
+
+
+def is_whole(content, wanted):
+    """Whether this is all of an archive (where files in it are wanted), or of a JSON file."""
+    try:
+        if wanted:
+            read_archive(content, wanted)
+            return True
+        if content.startswith(b"\x1f\x8b"):
+            gzip.decompress(content)
+            return True
+    except DAMAGED:
+        return False
+    text = content.strip()
+    return text[:1] + text[-1:] in (b"{}", b"[]")
+
+
+def read_archive(content, wanted):
+    """{name: bytes} of the files of a zip or tar archive whose whole name matches `wanted`.
+
+    A name here is the pattern's group, so that nothing can be written outside the folder.
+    """
+    files = {}
+    if content.startswith(b"PK"):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        for name in archive.namelist():
+            if match := re.fullmatch(wanted, name):
+                files[match[1]] = archive.read(name)
+        return files
+    archive = tarfile.open(fileobj=io.BytesIO(content))
+    for member in archive:
+        match = re.fullmatch(wanted, member.name)
+        if match and member.isfile():
+            files[match[1]] = archive.extractfile(member).read()
+    if not content.endswith(b"\0" * 512):
+        raise EOFError("it does not end with zeros")
+    return files
+
+
+def unpack(archive, wanted):
+    """Write the wanted files of an archive beside it, but for those that are there already."""
+    try:
+        files = read_archive(archive.read_bytes(), wanted)
+    except DAMAGED as error:
+        raise UserError(f"{archive}: is damaged ({error}); delete it and try again") from None
+    if not files:
+        raise UserError(f"{archive}: does not hold what it should ({wanted}); "
+                        "delete it and try again, or give --data FOLDER")
+    for name, content in files.items():
+        path = archive.parent / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomic(path, content)
+
+
+def remove_temporary_files(folder):
+    """Remove this process's, and those older than a minute, which a killed process left."""
+    for path in folder.glob("*.tmp*"):
+        mine = path.name.endswith(f".tmp{os.getpid()}")
+        try:
+            if mine or time.time() - path.stat().st_mtime > 60:
+                path.unlink()
+        except FileNotFoundError:       # another process was quicker
+            pass
