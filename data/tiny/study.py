@@ -149,7 +149,8 @@ def on_validation(cells):
 def main():
     for path in sorted((ROOT / "data" / "tiny" / "results").glob("*.jsonl")):
         results = gather.gather_cells([path])
-        print(f"{results['task']}, paired by seed, each method at its own rate:")
+        print(f"{results['task']}: a to d are tested at 5 %, each only if all before it are shown; "
+              "paired by seed, each method at its own rate")
         for line in study(results):
             print(f"- {line}")
         print()
