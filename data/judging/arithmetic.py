@@ -376,6 +376,19 @@ def doubtful_units(left, right, after):
     )
 
 
+def computes(left, before):
+    """Is the left side of a `=` a sum, and not only a number: 5 apples = 5 apples?
+
+    A fraction is one (1/2 = 0.5), and so is a number behind another `=` (6 + 7 = 13 = 14).
+    """
+    if any(token.kind in OPERATORS for token in left[1:]):
+        return True
+    if len(left) != 1:
+        return False
+    ends_chain = before.kind == "=" and left[0].text.isdecimal()
+    return ends_chain or "/" in left[0].text
+
+
 def step_at(line, tokens, equals):
     """The Step around the `=` at this index; None where the text does not surely state one."""
     first = run_beside(tokens, equals, -1)
@@ -394,15 +407,8 @@ def step_at(line, tokens, equals):
     begins_with_dash = left[0].kind in ("+", "-") and (before.kind == "word" or apart)
     if begins_with_dash:
         left = left[1:]
-
-    # Without an operator it is no arithmetic: 5 apples = 5 apples. But 1/2 = 0.5 is, and so is the
-    # end of 6 + 7 = 13 = 14.
-    if OPERATORS.isdisjoint(token.kind for token in left[1:]):
-        if len(left) != 1:
-            return None
-        ends_chain = before.kind == "=" and left[0].text.isdecimal()
-        if "/" not in left[0].text and not ends_chain:
-            return None
+    if not computes(left, before):
+        return None
 
     expression_text = line[left[0].start:left[-1].end]
     stated_text = line[right[0].start:right[-1].end]
