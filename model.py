@@ -32,9 +32,9 @@ from data.checkpoints.device import precision, usable  # noqa: F401  (callers us
 from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
     LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
     without_lora)
-from data.checkpoints.weights import read_weights, write_tensors
+from data.checkpoints.weights import NoRandomWeights, read_weights, write_tensors
 from data.fast import prefixes
-from data.files import write_atomic
+from data.files import write_json
 
 # How much is computed at once. It changes speed and memory, and results only by rounding. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
@@ -597,19 +597,6 @@ def head_loss(lm, h, ids):
 
 # ---------------------------------------------------------------- load and save
 
-class NoRandomWeights(torch.overrides.TorchFunctionMode):
-    """Inside, new layers draw no random weights, since those of a file are to come.
-
-    Drawing them on the meta device would pull in torch's compiler, which takes seconds.
-    """
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if getattr(function, "__module__", None) == "torch.nn.init":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]      # as it is
-        return function(*args, **kwargs)
-
-
 def open_without_weights(path, thinking=False):
     """-> (lm whose tensors have shapes only, tokenizer, folder with the weights, Adapter or None).
 
@@ -626,15 +613,10 @@ def open_without_weights(path, thinking=False):
     file = folder / "config.json"
     config = Config.from_dict(read_model_json(file), file)
     tokenizer = Tokenizer(folder, thinking)
-    rows = config.vocab_size
-    last_end = max(tokenizer.end_ids, default=0)
-    if not rows / 2 <= tokenizer.size <= rows or last_end >= tokenizer.size:
-        raise LoadError(f"{folder}: the tokenizer has {tokenizer.size} entries and ends with "
-                        f"{tokenizer.end_ids}, the model {rows} rows; tokenizer.json belongs to "
-                        "another model, fetch both from one place")
+    tokenizer.check_model(config.vocab_size)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)
-    lm.vocab_limit = min(tokenizer.size, rows)          # some models have spare rows
+    lm.vocab_limit = tokenizer.size         # some models have spare rows
     return lm, tokenizer, folder, adapter
 
 
@@ -687,7 +669,3 @@ def save(lm, tokenizer, path, dtype=None):
     write_json(path / "generation_config.json", generation)
     write_json(path / "config.json", config)
     write_tensors(path / "model.safetensors", weights)
-
-
-def write_json(path, content):
-    write_atomic(path, json.dumps(content, indent=2).encode() + b"\n")

@@ -219,6 +219,13 @@ class Tokenizer:
         """ids -> text without special tokens."""
         return self.bpe.decode(list(ids), skip_special_tokens=True)
 
+    def check_model(self, rows):
+        """LoadError for a model that cannot be this one's: with so many rows in its embedding."""
+        if not rows / 2 <= self.size <= rows or max(self.end_ids, default=0) >= self.size:
+            raise LoadError(f"{self.folder}: the tokenizer has {self.size} entries and ends with "
+                            f"{self.end_ids}, the model {rows} rows; tokenizer.json belongs to "
+                            "another model, fetch both from one place")
+
     def save(self, folder):
         """Write the files that were read, as they were."""
         Path(folder).mkdir(parents=True, exist_ok=True)

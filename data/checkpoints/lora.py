@@ -4,7 +4,6 @@ Hu et al. 2021, arXiv 2106.09685. A layer computes W x + alpha / rank * B A drop
 is random and B (out, rank) is zero, so nothing changes before B is trained. The files are
 adapter_config.json and adapter_model.safetensors.
 """
-import json
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import nn
 
 from data.checkpoints import LoadError, read_model_json
 from data.checkpoints.weights import open_tensors, write_tensors
-from data.files import write_atomic
+from data.files import write_json
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 START = "base_model.model."         # in front of every tensor's name in PEFT's files
@@ -221,4 +220,4 @@ def save_adapter(lm, path, base):
         tensors[f"{START}{name}.lora_A.weight"] = layer.lora_A.weight.detach().float().cpu()
         tensors[f"{START}{name}.lora_B.weight"] = layer.lora_B.weight.detach().float().cpu()
     write_tensors(path / "adapter_model.safetensors", tensors)
-    write_atomic(path / "adapter_config.json", json.dumps(config, indent=2).encode() + b"\n")
+    write_json(path / "adapter_config.json", config)

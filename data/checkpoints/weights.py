@@ -16,6 +16,19 @@ from data.checkpoints import LoadError, read_model_json
 EMBEDDING = "model.embed_tokens.weight"
 
 
+class NoRandomWeights(torch.overrides.TorchFunctionMode):
+    """Inside, new layers draw no random weights, since those of a file are to come.
+
+    Drawing them on the meta device would pull in torch's compiler, which takes seconds.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]      # as it is
+        return function(*args, **kwargs)
+
+
 def weight_files(folder):
     """{file: names of the tensors that the index expects there; None: whatever it holds}."""
     if (folder / "model.safetensors").is_file():
