@@ -75,8 +75,8 @@ def test_fields_are_found_and_the_prompt_is_the_users_own(tmp_path, row, prompt,
     name = next(pair[0] for pair in FIELDS if pair[0] in row)
     others = []
     for n in range(2):
-        prompt = [say("user", f"Other {n}."), GOLD] if name == "messages" else f"Other {n}."
-        others.append(row | {name: prompt})
+        question = f"Other {n}."
+        others.append(row | {name: [say("user", question), GOLD] if name == "messages" else question})
     task = Own(write(tmp_path, [row, *others]), "exact")
     example = every(task)[0]
     assert s3ft.ask(task, example) == prompt and task.gold(example) == "Hi." and task.fields == fields
