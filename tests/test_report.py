@@ -203,20 +203,35 @@ def test_only_multiple_choice_enters_the_mean_drop_and_other_scores_are_named():
         myths |= {"metric": "mc2", "also": {"mc1": 0.312}, "right": [myths["accuracy"]] * 100}
     text = final_table(results)
     assert intervals.mean_drop([results["cells"][1]], [results["cells"][0]])[0] == pytest.approx(0.12)
-    assert "over the 2 benchmarks of multiple choice, mbpp stands outside it" in text
+    assert "not multiple choice, so outside the drop: mbpp" in text
     assert "myths is mc2, base's mc1 is 31.2" in text
 
 
-def test_skills_have_a_line_of_their_own_and_no_column():
+def test_skills_have_a_table_of_their_own():
     results = basic()
     plain = final_table(results)
     for c, right in zip(results["cells"], (98, 40, 97)):
         c["benchmarks"]["sorting"] = benchmark(right, chance=0.0, metric="judge", kind="skill")
     text = final_table(results)
-    assert "skills, % of prompts answered exactly: sorting 98 -> 40 (SFT) / 97 (S3FT)\n" in text
-    others = [line for line in text.splitlines() if not line.startswith("skills")]
-    assert others == plain.splitlines(), "nothing else changes, the mean drop least of all"
+    parts = text.split("\n\n")
+    table = [line.split() for line in parts.pop(2).splitlines()]
+    assert table == [["skill,", "%", "sorting"], ["-" * 17], ["base", "98.0"], ["SFT", "40.0"], ["S3FT", "97.0"]]
+    assert "\n\n".join(parts) == plain, "nothing else changes, the mean drop least of all"
     assert "sorting" not in three_tables([results])
+
+
+def test_the_table_fits_80_columns():
+    results = basic()
+    results["settings"]["lr"] = [1e-4, 3e-4]
+    for c in list(results["cells"]):
+        if c["lr"]:
+            results["cells"].append(c | {"lr": 1e-4})
+            c["lr"] = 3e-4
+        c["benchmarks"] |= {name: c["benchmarks"]["myths"] for name in ("mmlu", "hellaswag", "truthfulqa", "winogrande")}
+    for c in results["cells"]:
+        c["validation"] = c["test"]
+    lines = final_table(results).splitlines()
+    assert max(len(line) for line in lines) <= 80, "a terminal would break a line of the table"
 
 
 # ---------------------------------------------------------------- examples

@@ -165,8 +165,11 @@ def gain_and_drop(c):
                             "lost.")
     lines += each_benchmark(c, skills(c.base), "Each skill: % of prompts answered exactly, and the "
                             "points lost (outside the mean drop).")
-    if columns(c.base):
-        lines += ["", *(f"- {line}" for line in about_benchmarks(c.results, c.base))]
+    chance = [f"{name} {100 * c.base[0]['benchmarks'][name]['chance']:.0f}"
+              for name in columns(c.base)]
+    if chance:
+        lines += ["", f"- Chance level, %: {', '.join(chance)}."]
+        lines += [f"- {line}" for line in about_benchmarks(c.results, c.base)]
     return lines
 
 

@@ -2,6 +2,8 @@
 
 `columns_of` makes one row of the table: a new column is one more entry there.
 """
+import textwrap
+
 import numpy as np
 
 from data import plural
@@ -10,11 +12,14 @@ from data.report.intervals import (
     skills,
 )
 from data.report.rates import chosen_rates
-from data.report.text import method_title, percent, plain_table, points
+from data.report.text import method_title, percent, plain_table, points, with_interval
 
 NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")    # how judge.number read it
 # The sources of a method's targets; golds of the controls (raw, voice) count as golds.
 SOURCES = (("own",), ("paraphrase",), ("gold", "raw", "voice"))
+
+
+WIDTH = 80                       # of the lines under the tables
 
 
 def final_table(results):
@@ -22,31 +27,35 @@ def final_table(results):
     settings = results["settings"]
     rates = {"base": None} | chosen_rates(results)
     base = group_of(results, "base", None)
-    rows = [columns_of(results, "base", None, rates)]
-    for method in settings["methods"]:
-        for lr in settings["lr"]:
-            rows.append(columns_of(results, method, lr, rates))
-    head = [name for name, _ in rows[0]]
-    lines = plain_table([head, *([text for _, text in row] for row in rows)])
+    rows = [("base", None)]
+    rows += [(method, lr) for method in settings["methods"] for lr in settings["lr"]]
+    cells = [columns_of(results, method, lr, rates) for method, lr in rows]
+    head = [name for name, _ in cells[0]]
+    lines = plain_table([head, *([text for _, text in row] for row in cells)])
+    lines += benchmark_table(results, "benchmark, %", columns(base), rows, rates)
+    lines += benchmark_table(results, "skill, %", skills(base), rows, rates)
     lines.append("")
 
     groups = {method: group_of(results, method, lr) for method, lr in rates.items()}
-    if columns(base):
-        lines += about_benchmarks(results, base)
+    notes = ["brackets: 95 % intervals; drop: points lost, mean over the multiple-choice "
+             "benchmarks; KL(base || tuned): nats per token; own/para/gold: where the targets come "
+             "from, in %"]
     if len(settings["lr"]) > 1:
-        lines.append("* the rate chosen on validation: the smallest within one standard error of "
+        notes.append("* the rate chosen on validation: the smallest within one standard error of "
                      "the method's best")
-    if skills(base):
-        lines.append(about_skills(groups))
-    lines += s3ft_against_sft(groups, settings.get("new_items"))
-    lines += about_answers(groups, settings)
-    lines += about_attempts(results)
-    lines += left_out(results, groups)
+    if columns(base):
+        notes += about_benchmarks(results, base)
+    notes += s3ft_against_sft(groups, settings.get("new_items"))
+    notes += about_answers(groups, settings)
+    notes += about_attempts(results)
+    notes += left_out(results, groups)
     speeds = results["times"]["tokens_per_second"]
     if speeds:
         parts = ", ".join(f"{kind} {speed:,}" for kind, speed in speeds.items())
         minutes = results["times"]["minutes"]
-        lines.append(f"tokens per second: {parts}   ({minutes:.1f} min in all)")
+        notes.append(f"tokens per second: {parts} ({minutes:.1f} min in all)")
+    for note in notes:
+        lines += textwrap.wrap(note, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
@@ -56,20 +65,44 @@ def columns_of(results, method, lr, rates):
     base = group_of(results, "base", None)
     row = [("method", method_title(method))]
     if len(results["settings"]["lr"]) > 1:
-        mark = "*" if rates[method] == lr else " "
-        row.append(("rate", "-" if lr is None else f"{lr:g}{mark}"))
-    mean, low, high = accuracy(group)
-    row.append((results["task"], f"{100 * mean:.1f}"))
-    row.append(("95 % interval", f"[{100 * low:.1f}, {100 * high:.1f}]"))
-    for name in columns(base):
-        row.append((name, f"{100 * accuracy(group, name)[0]:.1f}"))
+        row.append(("rate", rate_title(method, lr, rates)))
+    row.append((f"{results['task']}, %", with_interval(accuracy(group))))
     lost = None if method == "base" else mean_drop(group, base)
-    row.append(("mean drop", f"{100 * lost[0]:+.1f}" if lost else "-"))
+    row.append(("drop", f"{100 * lost[0]:+.1f}" if lost else "-"))
     row.append(("KL", "-" if method == "base" else mean_kl(group)))
-    row.append(("own/para/gold %", "-" if method == "base" else target_shares(group)))
+    row.append(("own/para/gold", "-" if method == "base" else target_shares(group)))
     minutes = np.mean([cell["times"]["minutes"] for cell in group])
     row.append(("minutes", f"{minutes:.1f}"))
     return row
+
+
+def rate_title(method, lr, rates):
+    """"0.001*": a star marks the rate that validation chose."""
+    if lr is None:
+        return "-"
+    return f"{lr:g}*" if rates[method] == lr else f"{lr:g} "
+
+
+def benchmark_table(results, title, names, rows, rates):
+    """The accuracy of every row of the table on some benchmarks, in %: lines, none without names.
+
+    rows: [(method, rate), ..]. Multiple choice has a row for chance, the score of a guess.
+    """
+    if not names:
+        return []
+    lines = [[title, *names]]
+    base = group_of(results, "base", None)[0]
+    chance = [base["benchmarks"][name]["chance"] for name in names]
+    if any(chance):
+        lines.append(["chance", *(f"{100 * score:.1f}" if score else "-" for score in chance)])
+    several = len(results["settings"]["lr"]) > 1
+    for method, lr in rows:
+        group = group_of(results, method, lr)
+        label = method_title(method)
+        if several and lr is not None:
+            label = f"{label} {rate_title(method, lr, rates)}".rstrip()
+        lines.append([label, *(f"{100 * accuracy(group, name)[0]:.1f}" for name in names)])
+    return ["", *plain_table(lines)]
 
 
 def mean_kl(group):
@@ -97,23 +130,16 @@ def target_shares(group):
 # ---------------------------------------------------------------- the lines under it
 
 def about_benchmarks(results, base):
-    """What the benchmarks' columns are: chance, the mean drop, scores other than accuracy: lines.
+    """What the benchmarks' scores are, where they are not the share of right answers: lines.
 
     base: the base model's cells, of which the first speaks for all.
     """
     scores = {name: base[0]["benchmarks"][name] for name in columns(base)}
-    chance = ", ".join(f"{name} {100 * row['chance']:.0f}" for name, row in scores.items())
-    first = f"accuracies in %; chance level: {chance}; "
     inside = choices(base)
     outside = [name for name in scores if name not in inside]
-    if inside:
-        first += f"mean drop: points lost over the {len(inside)} {plural('benchmark', len(inside))}"
-        if outside:
-            verb = "stands" if len(outside) == 1 else "stand"
-            first += f" of multiple choice, {', '.join(outside)} {verb} outside it"
-        first += "; "
-    lines = [first + "KL(base || tuned): nats per token"]
-
+    lines = []
+    if inside and outside:
+        lines.append(f"not multiple choice, so outside the drop: {', '.join(outside)}")
     metrics = []                            # of benchmarks whose score is no plain accuracy
     for name, row in scores.items():
         if row.get("cut_off"):
@@ -131,17 +157,6 @@ def about_benchmarks(results, base):
             lines.append(f"{name}: {row['cut']} {plural('item', row['cut'])} {verb} longer than "
                          "the model's context and lost tokens on the left")
     return lines + results["benchmark_notes"]
-
-
-def about_skills(groups):
-    """What each method leaves of the small skills: "skills, ..: sorting 98 -> 95 (SFT) / 97 .."."""
-    parts = []
-    for name in skills(groups["base"]):
-        scores = {m: f"{100 * accuracy(group, name)[0]:.0f}" for m, group in groups.items()}
-        before = scores.pop("base")
-        after = " / ".join(f"{score} ({method_title(m)})" for m, score in scores.items())
-        parts.append(f"{name} {before} -> {after}" if after else f"{name} {before}")
-    return f"skills, % of prompts answered exactly: {', '.join(parts)}"
 
 
 def s3ft_against_sft(groups, new_items=False):
