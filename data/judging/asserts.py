@@ -1,6 +1,6 @@
 """asserts.py - a test line taken apart: what the program evaluates, what is wanted, the comparison.
 
-`assert f(3) == 9` becomes f(3), 9 and "value == wanted". judge.code sends f(3) to the child that
+`assert f(3) == 9` becomes f(3), 9 and "==". judge.code sends f(3) to the child that
 runs the program, and compares the plain value that comes back with 9 here, so the child never
 learns what is wanted. Tests may have these shapes:
 
@@ -11,17 +11,28 @@ learns what is wanted. Tests may have these shapes:
 import ast
 import builtins
 import math
+import operator
 import sys
 from dataclasses import dataclass
 
 from data.judging import sandbox
 
-SYMBOLS = {
-    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+COMPARISONS = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.In: lambda item, items: item in items, ast.NotIn: lambda item, items: item not in items,
 }
 IS_CLOSE = ("math.isclose", "isclose")
 PYTHONS_OWN_NAMES = {*dir(builtins), *sys.stdlib_module_names}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the two sides of a test are compared."""
+    kind: str                     # "compare", "abs", "isclose" or "truth"
+    sign: type = ast.Eq           # a key of COMPARISONS; for "abs" the one before the tolerance
+    wanted_first: bool = False    # is the left side what is wanted?
+    tolerance: object = None      # of "abs", a number; of "isclose", its named arguments
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Test:
     expression: str               # "f(3)": for the child that has the program
     wanted: object                # 9
     wanted_code: str | None       # where that is no literal: its expression, for a second child
-    comparison: str               # "value == wanted"
+    comparison: Comparison
     names: tuple                  # ("f",): what the program has to define
 
 
@@ -85,44 +96,42 @@ def take_apart(condition):
 
 
 def split(condition):
-    """-> (node that the program evaluates, node of what is wanted, comparison of their values).
-
-    The comparison is a text of the names value and wanted, literals, abs and isclose.
-    """
+    """-> (node that the program evaluates, node of what is wanted, Comparison)."""
     match condition:
         # abs(f(x) - 1.5) < 0.1
         case ast.Compare(ast.Call(ast.Name("abs"), [ast.BinOp(a, ast.Sub(), b)]),
-                         [ast.Lt() | ast.LtE() as operator], [tolerance]) if literal(tolerance)[0]:
-            code, wanted, first, second = which_is_wanted(a, b)
-            most = f"{SYMBOLS[type(operator)]} {ast.unparse(tolerance)}"
-            return code, wanted, f"abs({first} - {second}) {most}"
+                         [ast.Lt() | ast.LtE() as sign], [tolerance]) if literal(tolerance)[0]:
+            code, wanted, wanted_first = which_is_wanted(a, b)
+            most = literal(tolerance)[1]
+            return code, wanted, Comparison("abs", type(sign), wanted_first, most)
 
         # f(x) == 9, f(x) in (1, 2)
-        case ast.Compare(a, [operator], [b]):
-            symbol = SYMBOLS[type(operator)]
-            if symbol in ("is", "is not"):
+        case ast.Compare(a, [sign], [b]):
+            if isinstance(sign, (ast.Is, ast.IsNot)):
                 if {ast.unparse(a), ast.unparse(b)}.isdisjoint(("None", "True", "False")):
                     raise ValueError("`is` wants None, True or False")
-            code, wanted, first, second = which_is_wanted(a, b)
-            return code, wanted, f"{first} {symbol} {second}"
+            code, wanted, wanted_first = which_is_wanted(a, b)
+            return code, wanted, Comparison("compare", type(sign), wanted_first)
 
         # math.isclose(f(x), 1.5, rel_tol=0.1)
         case ast.Call(function, [a, b], tolerances) if ast.unparse(function) in IS_CLOSE:
-            if not all(literal(tolerance.value)[0] for tolerance in tolerances):
-                raise ValueError("its tolerance is no literal")
-            code, wanted, first, second = which_is_wanted(a, b)
-            arguments = [first, second, *[ast.unparse(tolerance) for tolerance in tolerances]]
-            return code, wanted, f"isclose({', '.join(arguments)})"
+            named = {}
+            for tolerance in tolerances:
+                is_literal, named[tolerance.arg] = literal(tolerance.value)
+                if not is_literal or tolerance.arg is None:
+                    raise ValueError("its tolerance is no literal")
+            code, wanted, wanted_first = which_is_wanted(a, b)
+            return code, wanted, Comparison("isclose", ast.Eq, wanted_first, named)
 
         # not f(x)
         case ast.UnaryOp(ast.Not(), operand):
-            return operand, ast.Constant(False), "not value"
+            return operand, ast.Constant(False), Comparison("truth")
 
-    return condition, ast.Constant(True), "value"                          # f(x)
+    return condition, ast.Constant(True), Comparison("truth")               # f(x)
 
 
 def which_is_wanted(a, b):
-    """-> (node that the program evaluates, node of what is wanted, name of a, name of b).
+    """-> (node that the program evaluates, node of what is wanted, is that the left one?).
 
     What is wanted may stand on either side. It is a literal, or else speaks of Python's own names
     only.
@@ -133,9 +142,9 @@ def which_is_wanted(a, b):
         a_known = free_names(a) <= PYTHONS_OWN_NAMES
         b_known = free_names(b) <= PYTHONS_OWN_NAMES
     if b_known:
-        return a, b, "value", "wanted"
+        return a, b, False
     if a_known:
-        return b, a, "wanted", "value"
+        return b, a, True
     raise ValueError("no side of it is a literal")
 
 
@@ -182,9 +191,16 @@ def wanted_values(tests):
 
 def test_holds(test, value, wanted):
     """Does the test hold for the plain value that the program gave?"""
-    names = {"value": value, "wanted": wanted, "abs": abs, "isclose": math.isclose}
+    how = test.comparison
+    first, second = (wanted, value) if how.wanted_first else (value, wanted)
     try:
-        return bool(eval(test.comparison, {"__builtins__": {}}, names))
+        if how.kind == "truth":
+            return bool(value) == wanted
+        if how.kind == "isclose":
+            return math.isclose(first, second, **how.tolerance)
+        if how.kind == "abs":
+            return bool(COMPARISONS[how.sign](abs(first - second), how.tolerance))
+        return bool(COMPARISONS[how.sign](first, second))
     except Exception:             # None < 3 cannot be compared
         return False
 
