@@ -27,9 +27,9 @@ from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox
 from data.judging.arithmetic import VALUE, fraction, plain
-from data.judging.asserts import check_tests, shown, test_holds, wanted_values
+from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.spans import ABSTAIN        # not used here: prompts and golds take it from judge
+from data.judging.spans import ABSTAIN        # the tasks take it from here
 from data.judging.spans import abstention, em, f1, normal, recall, stands_in
 
 
@@ -41,8 +41,7 @@ class Verdict:
                 last number, none               it is the last one in the text; there is none
                 wrong step                      the number is right, but a stated step is wrong
     exact       exact                           equal, or not
-    span        exact, contained                a gold itself; a gold stands in it
-                no gold                         no gold stands in it
+    span        exact, contained, no gold       a gold itself; a gold stands in it; none does
                 abstained                       rightly says that the passage does not say
                 abstained though answerable     but the passage does say
                 answered an unanswerable        the passage does not say, and yet it answers
@@ -54,7 +53,7 @@ class Verdict:
                 leak                            a paraphrase that talks about its prompt
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
-    several     too long                        longer than any answer
+    all         too long                        longer than any answer
     """
     ok: bool                      # right; of a target: accepted
     rule: str
@@ -74,25 +73,17 @@ RUN_ON = re.compile(r"""
     re.VERBOSE)
 
 
-class Prepared(str):
-    """A text that went through prepare(). All of Part 1 relies on it."""
-
-
 def prepare(text):
     """The text made plain (one minus sign, * and /, no bold type, ..), and cut where it runs on.
 
-    This happens once, at the door: number, steps and final_number begin with it, and a text that is
-    Prepared already comes back as it is. What stands before the first number is no run-on: some
-    models repeat the question before they answer.
+    All of Part 1 reads prepared texts. A text is prepared once, since a second time could change it
+    again. What stands before the first number is no run-on: some models repeat the question before
+    they answer.
     """
-    if isinstance(text, Prepared):
-        return text
     text = plain(text)
     first_digit = re.search("[0-9]", text)
     run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
-    if run_on:
-        text = text[:run_on.start()]
-    return Prepared(text)
+    return text[:run_on.start()] if run_on else text
 
 
 # A number with sign and currency.
@@ -115,8 +106,8 @@ class FinalNumber(NamedTuple):
     value: Fraction | None        # 1234; None also for "7/0"
 
 
-# Each of the next four rules returns a FinalNumber, or None if it does not apply and the next rule
-# is to be asked. Of several matches the last one counts: people correct themselves.
+# Each of the next four rules returns a FinalNumber, or None if the next rule is to be asked. Of
+# several matches the last one counts, since people correct themselves.
 
 def hash_line(text):
     """The number after ####, as GSM8K's golds end, with a few words of what it counts.
@@ -131,9 +122,7 @@ def hash_line(text):
     return None
 
 
-# \boxed{..}, with at most one level of braces inside.
-#   accepted   \boxed{x = 5}      \boxed{\sqrt{9} = 3}
-#   refused    \boxed{5           (never closed)
+# \boxed{..}, with at most one level of braces inside: \boxed{\sqrt{9} = 3}
 BOXED = re.compile(r"\\boxed[ ]?\{ ( (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}", re.VERBOSE)
 
 
@@ -180,8 +169,7 @@ GOES_ON = re.compile(rf"""
 def answer_is(text):
     """The number after "the answer is"; if a sum stands there, the number right of its `=`.
 
-    If "the answer is" and a number behind it stand in the text, this rule decides: where the answer
-    is unclear, the last number of the text is not asked for.
+    Where the answer is unclear, the last number of the text is not asked for.
 
     accepted   "The answer is 6 * 3 = 18."           18
     accepted   "The answer is 18. He has 5 left."    18
@@ -230,12 +218,16 @@ def last_number(text):
 
 
 def final_number(text):
-    """The final number of a text -> FinalNumber(rule, written, value). Rules in order of trust."""
-    text = prepare(text)
-    return (hash_line(text)
-            or boxed(text)
-            or answer_is(text)
-            or last_number(text)
+    """The final number of a text -> FinalNumber."""
+    return read_final_number(prepare(text))
+
+
+def read_final_number(prepared):
+    """The rules, in order of trust."""
+    return (hash_line(prepared)
+            or boxed(prepared)
+            or answer_is(prepared)
+            or last_number(prepared)
             or FinalNumber("none", None, None))
 
 
@@ -260,17 +252,17 @@ def number(text, gold, check_steps=False):
     wanted = final_number(str(gold)).value
     if wanted is None:
         raise ValueError(f"this gold has no number: {str(gold)[:60]!r}")
-    text = prepare(text)
-    if len(text) > LONGEST_ANSWER:
+    prepared = prepare(text)
+    if len(prepared) > LONGEST_ANSWER:
         return Verdict(False, "too long", None, f"over {LONGEST_ANSWER} characters")
-    rule, written, value = final_number(text)
+    rule, written, value = read_final_number(prepared)
     if value != wanted:
         reason = f"{written} is not {wanted}" if written else "no number found"
         return Verdict(False, rule, written, reason)
     if not check_steps:
         return Verdict(True, rule, written, "the final number is right")
 
-    stated = steps(text)
+    stated = list(arithmetic.steps(prepared))
     wrong = [step for step in stated if not step.right]
     scores = {"steps": len(stated), "wrong_steps": len(wrong)}
     if wrong:
@@ -281,7 +273,11 @@ def number(text, gold, check_steps=False):
 
 
 def exact(text, gold):
-    """Is `text` equal to `gold`, but for white space?"""
+    """Is `text` equal to `gold`, but for white space?
+
+    accepted   "two  words"   for the gold "two words"
+    refused    "Two words"
+    """
     answer = " ".join(text.split())
     wanted = " ".join(gold.split())
     if answer == wanted:
@@ -336,17 +332,20 @@ def span(text, golds):
 
 
 # ---- Part 3: a program that passes its tests -----------------------------------------------------
-# A program is hostile until shown otherwise. It runs in a child process (data/judging/sandbox.py), which
-# never learns what the tests expect: of `assert f(3) == 9` (taken apart in data/judging/asserts.py) it gets
-# f(3), it sends back a plain value, and the comparison with 9 is made here. So nothing that a
-# program does to its own process (an object equal to everything, a patched assert, sys.exit(0), a
-# printed "passed") makes it pass.
+# A program is hostile until shown otherwise. It runs in a contained child process
+# (data/judging/sandbox.py), which never learns what the tests expect: of `assert f(3) == 9`, taken
+# apart in data/judging/asserts.py, it gets f(3) and sends back a plain value, and the comparison
+# with 9 is made here. So nothing that a program does to its own process (an object equal to
+# everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
 
 def code(text, tests, setup=""):
     """Does the program in `text` pass all of `tests`, a list of assert lines?
 
     setup: code that runs after the program, whose classes it may use. Verdict.scores counts the
-    tests and those passed. UserError where nothing contains generated code (data/judging/sandbox.py).
+    tests and those passed. UserError where nothing contains generated code.
+
+    accepted   def square(x): return x * x   in a code block, for "assert square(3) == 9"
+    refused    def square(x): return 9       for "assert square(3) == 9", "assert square(2) == 4"
     """
     scores = {"passed": 0, "tests": len(tests)}
     try:
@@ -371,7 +370,7 @@ def code(text, tests, setup=""):
             rule = "error" if value.rule == "raised" else "fail"
             failures.append((rule, f"{call}: {value.rule}: {value.reason}"))
         elif not test_holds(test, value, want):
-            failures.append(("fail", f"{call} is {shown(value)}, wanted {shown(want)}"))
+            failures.append(("fail", f"{call} is {shortened(value)}, wanted {shortened(want)}"))
     scores["passed"] = len(parsed) - len(failures)
     if failures:
         rule, reason = failures[0]
@@ -390,26 +389,24 @@ SAMPLED = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wr
 GOLDS = ("gold", "raw", "voice")                                        # wordings of the gold
 LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
          "rewrit", "own words")                                         # rewrite, rewritten
+RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 
-def verdict_without_reading(source):
-    """The verdict on a gold, which is right by definition; None: the text has to be judged.
-
-    ValueError: unknown source.
-    """
-    if source in GOLDS:
-        return Verdict(True, "gold", None, "the gold itself")
-    if source not in SAMPLED:
+def is_gold(source):
+    """Is this source a wording of the gold? ValueError: unknown source."""
+    if source not in SAMPLED + GOLDS:
         raise ValueError(f"unknown source {source!r}; known: {', '.join(SAMPLED + GOLDS)}")
-    return None
+    return source in GOLDS
 
 
-def unless_leaked(verdict, text):
-    """The verdict as it is, or a refusal if the text talks about its prompt.
+def unless_leaked(verdict, text, source):
+    """The verdict as it is, or a refusal if a paraphrase talks about its prompt.
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
     """
+    if not verdict.ok or source != "paraphrase":
+        return verdict
     for phrase in LEAKS:
         if phrase in text.lower():
             reason = f"talks about its prompt: {phrase!r}"
@@ -420,20 +417,20 @@ def unless_leaked(verdict, text):
 def target_number(text, gold, source="own"):
     """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
-    It needs the right number and no wrong step. A paraphrase must not talk about its prompt, and
-    has to state a step that gives the number. own_number and paraphrase_number, which are there for
-    experiments, need the number alone.
+    It needs the right number and no wrong step, and a paraphrase also has to state a step that
+    gives the number. own_number and paraphrase_number, which are there for experiments, need the
+    number alone. For a paraphrase and the gold 6:
+
+    accepted   "12 / 2 = 6 stamps. The answer is 6."
+    refused    "The answer is 6."
     """
-    verdict = verdict_without_reading(source)
-    if verdict:
-        return verdict
-    prepared = prepare(text)
-    verdict = number(prepared, gold, check_steps=source in ("own", "paraphrase"))
+    if is_gold(source):
+        return RIGHT_BY_DEFINITION
+    verdict = number(text, gold, check_steps=source in ("own", "paraphrase"))
+    verdict = unless_leaked(verdict, text, source)
     if verdict.ok and source == "paraphrase":
-        verdict = unless_leaked(verdict, text)
-    if verdict.ok and source == "paraphrase":
-        answer = final_number(prepared).value
-        if not any(answer in step.values for step in steps(prepared)):
+        answer = final_number(text).value
+        if not any(answer in step.values for step in steps(text)):
             reason = "no stated step gives the final number"
             return Verdict(False, "no step", verdict.extracted, reason, verdict.scores)
     return verdict
@@ -443,31 +440,20 @@ def target_span(text, golds, source="own"):
     """May this text become a target for a question about a passage?
 
     It has to be right and to say something: the empty text rightly abstains, but teaches nothing.
-    A paraphrase must not talk about its prompt.
     """
-    verdict = verdict_without_reading(source)
-    if verdict:
-        return verdict
+    if is_gold(source):
+        return RIGHT_BY_DEFINITION
     verdict = span(text, golds)
     if verdict.ok and not verdict.extracted:
         return Verdict(False, "empty", None, "says nothing", verdict.scores)
-    if verdict.ok and source == "paraphrase":
-        return unless_leaked(verdict, text)
-    return verdict
+    return unless_leaked(verdict, text, source)
 
 
 def target_code(text, tests, setup="", source="own"):
-    """May this text become a target for a programming task? It has to pass every test.
-
-    A paraphrase must not talk about its prompt, in comments or around the code.
-    """
-    verdict = verdict_without_reading(source)
-    if verdict:
-        return verdict
-    verdict = code(text, tests, setup)
-    if verdict.ok and source == "paraphrase":
-        return unless_leaked(verdict, text)
-    return verdict
+    """May this text become a target for a programming task? It has to pass every test."""
+    if is_gold(source):
+        return RIGHT_BY_DEFINITION
+    return unless_leaked(code(text, tests, setup), text, source)
 
 
 if __name__ == "__main__":

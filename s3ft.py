@@ -50,7 +50,9 @@ import torch.nn.functional as F
 import model
 from data import Example, UserError
 from data.benchmarks import limit_benchmarks, load_benchmarks
-from data.report import report, tables
+from data.report.paper import three_tables
+from data.report.report import report
+from data.report.table import final_table
 from data.tasks import check_sandbox, load_task
 from data.tiny import new_items
 from data.benchmarks.multiple_choice import loglikelihoods
@@ -124,7 +126,7 @@ class Questions:
     train: list                  # of Example
     validation: list
     test: list
-    benchmarks: dict             # what is measured beside the task: {name: data.benchmarks.Benchmark}
+    benchmarks: dict             # what is measured beside the task: {name: a set of data.benchmarks}
 
 
 @dataclass(frozen=True)
@@ -406,7 +408,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 #              questions, without their end token.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
-# (data/report/tables.py, chosen_rates).
+# (data/report/rates.py, chosen_rates).
 
 def test_answers(run, weights, task, questions, settings):
     """The answers of a model to the test questions: rows. settings: Measuring."""
@@ -557,7 +559,7 @@ def draw_questions(options, train, validation, test, benchmarks):
     for seed in options.seeds:
         own_train = draw(train, options.limit, seed)
         own_test = draw(test, options.test_limit, seed)
-        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw, ask)
+        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw)
         questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
     return questions
 
@@ -641,7 +643,7 @@ def compare(options, task):
     benchmarks = load_benchmarks(options)
     config, tokenizer, parameters = open_model(options)
     folder.check_rates(options, validation)
-    new = new_items.draw(options, benchmarks) if options.new_items else None
+    new = new_items.draw_items(options, benchmarks) if options.new_items else None
     train, dropped = folder.fitting(train, task, tokenizer, config.max_position_embeddings,
                                     options.max_new_tokens, ask, rewrite)
     questions = draw_questions(options, train, validation, test, benchmarks)
@@ -662,7 +664,7 @@ def compare(options, task):
         results = run.results(questions)
         if options.show:
             show.show(options.show, run, questions)
-    print(tables.table(results))
+    print(final_table(results))
     print(f"attempts, targets, cells and results.json: {run.out}; "
           f"more of it, with figures: python s3ft.py --report {run.out}")
     return results
@@ -685,14 +687,14 @@ def main(argv=None):
     if options.ask:
         return print(show.ask(options))
     if options.report:
-        return report.report(options.report, options.out)
+        return report(options.report, options.out)
     if options.task != "all":
         return compare(options, open_task(options))
     # What the last task lacks is said before the first one begins.
     tasks = [(each, open_task(each)) for each in cli.each_task(options)]
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
-        print(tables.three_tables(results))
+        print(three_tables(results))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""data - whatever is not the method: tasks, prompts, files, options, the run folder, the table.
-
-"""
+"""data - whatever is not the method: tasks, prompts, files, options, the run folder, the table."""
 import json
 import sys
 from dataclasses import dataclass, field
@@ -10,8 +8,8 @@ TINY = Path(__file__).parent / "tiny"             # the bundled teaching model a
 TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
 BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
-PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")
-SKILLS = ("sorting", "reversing", "counting", "arithmetic")    # of the bundled model, too
+PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # those of the paper's Table 4
+SKILLS = ("sorting", "reversing", "counting", "arithmetic")    # of the bundled model: data/tiny/skills
 
 
 class UserError(ValueError):
@@ -32,21 +30,57 @@ def plural(word, n):
 
 @dataclass(frozen=True)
 class Example:
-    """One training or test item. answer: the gold as the file has it; the task's `gold` cleans it."""
+    """One training or test item."""
     id: str
     question: str
-    answer: str
+    answer: str                  # the gold as the file has it; the task's `gold` cleans it
     extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
 
 
+# ---------------------------------------------------------------- reading what others wrote
+
+def has_half_character(text):
+    """Does it hold a lone surrogate? JSON can spell one ("\\ud83d"), but no file can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def checked_text(value, what):
+    """The value, if it is a text that says something; ValueError says what is wrong with it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is no text but {json.dumps(value)[:40]}; write a text")
+    if not value.strip():
+        raise ValueError(f"{what} is empty; fill it in or delete the line")
+    if has_half_character(value):
+        raise ValueError(f"{what} holds half a character (a lone surrogate); write it anew")
+    return value
+
+
+def is_list_of_texts(value):
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def read_jsonl(path, fields):
-    """[(line number, {..}), ...] of a JSON-lines file; UserError names file and line of the first bad one."""
+    """A JSON-lines file -> [(line number, {..}), ...].
+
+    fields: those that every line must have, as texts. UserError names file and line of a bad one.
+    """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); see --data") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); "
+                        "give a file with one JSON object a line") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from None
+    needed = ", ".join(fields) or "a question and its answer"
+    if "\0" in text[:4000]:
+        raise UserError(f"{path}: is no UTF-8 text (it has zero bytes); save it as UTF-8")
+    if text.lstrip().startswith("["):
+        raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
+                        "without the list around them (jq -c '.[]' does that)")
     rows = []
     for n, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -54,13 +88,17 @@ def read_jsonl(path, fields):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}, line {n}: is no JSON ({error}); every line must be one JSON object") from None
+            raise UserError(f"{path}, line {n}: is no JSON ({error}); "
+                            "every line must be one JSON object") from None
         for name in fields:
-            if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name].strip():
-                raise UserError(f"{path}, line {n}: lacks the text field {name!r}; every line needs {', '.join(fields)}")
-            if any("\ud800" <= c <= "\udfff" for c in row[name]):
-                raise UserError(f"{path}, line {n}: the field {name!r} holds half a character (a lone surrogate); write it anew")
+            value = row.get(name) if isinstance(row, dict) else None
+            if not isinstance(value, str) or not value.strip():
+                raise UserError(f"{path}, line {n}: lacks the text field {name!r}; "
+                                f"every line needs {needed}")
+            if has_half_character(value):
+                raise UserError(f"{path}, line {n}: the field {name!r} holds half a character "
+                                "(a lone surrogate); write it anew")
         rows.append((n, row))
     if not rows:
-        raise UserError(f"{path}: is empty; it needs one JSON object a line with {', '.join(fields)}")
+        raise UserError(f"{path}: is empty; it needs one JSON object a line with {needed}")
     return rows

@@ -49,7 +49,7 @@ def choose(work, data, subjects, n):
     family = FAMILY[work]
     items = multiple_choice.load([family], data)[family]
     if work != "mmlu":
-        return multiple_choice.draw(items, n, family)
+        return multiple_choice.sample_by_subject(items, n, family)
     subjects = subjects.split(",")
     each = -(-n // len(subjects))
     chosen = []

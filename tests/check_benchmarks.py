@@ -1,16 +1,21 @@
-"""Does data/benchmarks/multiple_choice.py ask and score as lm-evaluation-harness 0.4.13? (Not part of the test suite: needs lm-eval, a model, the data.)
+"""Does data/benchmarks/multiple_choice.py ask and score as lm-evaluation-harness 0.4.13?
 
-    python tests/check_benchmarks.py MODEL DATA [--items 200] [--benchmarks mmlu,hellaswag] [--out scores.json --name HUB_NAME]
-    python tests/check_benchmarks.py MODEL DATA --against scores.json       # our scores against a file made so, without lm-eval
-    python tests/check_benchmarks.py MODEL --bundled [--items 100]          # the bundled sets; MODEL as our model.save writes it
+Not part of the test suite: needs lm-eval, a model, the data.
+
+    python tests/check_benchmarks.py MODEL DATA [--items 200] [--benchmarks mmlu,hellaswag]
+                                     [--out scores.json --name HUB_NAME]
+    python tests/check_benchmarks.py MODEL DATA --against scores.json    # our scores against that file, without lm-eval
+    python tests/check_benchmarks.py MODEL --bundled [--items 100]    # the bundled sets; MODEL as model.save writes it
 
 DATA holds the publishers' files in mmlu/, truthfulqa/, hellaswag/, winogrande/.
 1. texts: contexts and continuations are the same for every item of every file; no model yet
-2. on `multiple_choice.draw(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same picks and scores by item for
-   every metric, mc2 within 1e-4, the same aggregates. A pick may differ where lm-eval's two best lie within 1e-3: counted as "tie"
---softmax float64 is for large vocabularies: torch's log_softmax in fp32, which lm-eval uses unless told otherwise, is off by 3e-5 a token
-for the 152,000 tokens of Qwen (by ours in float64: lm-eval's sums over 60 tokens are off by 2e-3, ours in fp32 by 3e-5).
-A table, exit code 1 on a difference. --out keeps ids and numbers only, benchmark by benchmark; what FILE holds already stays.
+2. on `multiple_choice.sample_by_subject(items, --items)`: log-likelihoods of every option within 1e-3 (fp32), the same
+   picks and scores by item for every metric, mc2 within 1e-4, the same aggregates. A pick may differ where lm-eval's
+   two best lie within 1e-3: counted as "tie"
+--softmax float64 is for large vocabularies: torch's log_softmax in fp32, which lm-eval uses unless told otherwise, is
+off by 3e-5 a token for the 152,000 tokens of Qwen (by ours in float64: lm-eval's sums over 60 tokens are off by 2e-3,
+ours in fp32 by 3e-5). A table, exit code 1 on a difference. --out keeps ids and numbers only, benchmark by benchmark;
+what FILE holds already stays.
 """
 import argparse
 import json
@@ -76,7 +81,8 @@ def ours(lm, tokenizer, name, items):
     for metric in METRICS.get(name, ("acc",)):
         picks = multiple_choice.picks(items, scores, metric)
         by_item[metric] = result["right"] if metric == "mc2" else [float(c == i.answer) for c, i in zip(picks, items)]
-    return {"loglikelihoods": scores, "items": by_item, "scores": {result["metric"]: result["accuracy"]} | result["also"]}
+    return {"loglikelihoods": scores, "items": by_item,
+            "scores": {result["metric"]: result["accuracy"]} | result["also"]}
 
 
 def margin(item, values, metric):
@@ -97,23 +103,32 @@ def compare(name, items, us, them):
             differ, tied = sum(abs(a - b) >= NEAR_SHARE for a, b in zip(mine, other)), 0
             words.append(f"mc2 by item within {max(abs(a - b) for a, b in zip(mine, other)):.1e}")
         else:
-            chosen = multiple_choice.picks(items, us["loglikelihoods"], metric), multiple_choice.picks(items, them["loglikelihoods"], metric)
-            apart = [i for i, a, b, x, y in zip(range(len(items)), *chosen, mine, other) if a != b or x != y]
+            my_picks = multiple_choice.picks(items, us["loglikelihoods"], metric)
+            other_picks = multiple_choice.picks(items, them["loglikelihoods"], metric)
+            pairs = zip(zip(my_picks, mine), zip(other_picks, other))
+            apart = [i for i, (a, b) in enumerate(pairs) if a != b]
             tied = sum(margin(items[i], them["loglikelihoods"][i], metric) < NEAR for i in apart)
             differ = len(apart) - tied
-            words.append(f"{metric}: {len(items) - len(apart)} the same picks{f', {tied} tie' * bool(tied)}{f', {differ} DIFFER' * bool(differ)}")
+            line = f"{metric}: {len(items) - len(apart)} the same picks"
+            if tied:
+                line += f", {tied} tie"
+            if differ:
+                line += f", {differ} DIFFER"
+            words.append(line)
         a, b = us["scores"][metric], them["scores"][metric]
         wrong = not math.isclose(a, b, abs_tol=NEAR_SHARE if metric == "mc2" else tied / len(items) + 1e-6)
         words.append(f"{metric} {a:.4f} / {b:.4f}{' DIFFER' * wrong}")
         bad += differ + wrong
-    print(f"{name:11} {len(items):5} items {sum(map(len, us['loglikelihoods'])):6} options; log-likelihoods within {max(gaps):.1e}"
+    options = sum(map(len, us["loglikelihoods"]))
+    print(f"{name:11} {len(items):5} items {options:6} options; log-likelihoods within {max(gaps):.1e}"
           f"{' TOO FAR' * (max(gaps) >= NEAR)}; {'; '.join(words)}", flush=True)
     return bad
 
 
 def write(path, whole):
     """A line for each benchmark."""
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(kept, separators=(',', ':'))}" for name, kept in whole["benchmarks"].items())
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(kept, separators=(',', ':'))}"
+                       for name, kept in whole["benchmarks"].items())
     path.write_text(json.dumps(whole | {"benchmarks": 0})[:-2] + "{\n" + lines + "\n}}\n")
 
 
@@ -149,7 +164,7 @@ def main():
         import lm_eval_reference as reference
         other = reference.hflm(options.model, options.dtype, options.batch_size, options.softmax)
     for name in names:
-        items = multiple_choice.draw(sets[name], options.items, name.partition("-")[0])
+        items = multiple_choice.sample_by_subject(sets[name], options.items, name.partition("-")[0])
         if options.against:
             if name not in kept:
                 continue
@@ -161,11 +176,13 @@ def main():
         us = ours(lm, tokenizer, name, items)
         times.append(time.perf_counter())
         bad += compare(name, items, us, them)
-        print(f"{'':11} {'' if options.against else f'lm-eval {times[1] - times[0]:.0f} s, '}ours {times[2] - times[1]:.0f} s", flush=True)
+        their_time = "" if options.against else f"lm-eval {times[1] - times[0]:.0f} s, "
+        print(f"{'':11} {their_time}ours {times[2] - times[1]:.0f} s", flush=True)
         if options.out:
             whole = json.loads(options.out.read_text()) if options.out.exists() else {"benchmarks": {}}
+            benchmarks = whole["benchmarks"] | {name: them | {"softmax": options.softmax or options.dtype}}
             write(options.out, {"model": called, "lm_eval": "0.4.13", "dtype": options.dtype,
-                                "benchmarks": whole["benchmarks"] | {name: them | {"softmax": options.softmax or options.dtype}}})
+                                "benchmarks": benchmarks})
     print("all the same" if not bad else f"{bad} differences")
     return bool(bad)
 

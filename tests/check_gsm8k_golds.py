@@ -1,4 +1,6 @@
-"""Do the official GSM8K golds survive judge.number, and do spoilt ones not? (Not part of the test suite: needs the files.)
+"""Do the official GSM8K golds survive judge.number, and do spoilt ones not?
+
+It needs the official files, so it is no part of the test suite.
 
     python tests/check_gsm8k_golds.py FOLDER        FOLDER holds the official train.jsonl and test.jsonl
 
@@ -32,13 +34,19 @@ def clean(answer):
 
 def spelled(expression):
     """Pattern: this expression and an `=` at the end of a text, and nothing more of it before."""
-    parts = re.findall(r"[0-9]+|\S", expression)
-    pattern = r"[\s$€£]*".join(",?".join(part) if part.isdigit() else SHAPES.get(part, re.escape(part)) for part in parts)
-    return re.compile(rf"(?:^|[^\w.,)%*/+-])[$€£]?(?<![-−–+*/×÷(] )(?<![-−–+*/×÷]){pattern}\s*=\s*[$€£]?\s*$")
+    patterns = []
+    for part in re.findall(r"[0-9]+|\S", expression):
+        if part.isdigit():
+            patterns.append(",?".join(part))
+        else:
+            patterns.append(SHAPES.get(part, re.escape(part)))
+    pattern = r"[\s$€£]*".join(patterns)
+    no_operator_before = r"(?:^|[^\w.,)%*/+-])[$€£]?(?<![-−–+*/×÷(] )(?<![-−–+*/×÷])"
+    return re.compile(rf"{no_operator_before}{pattern}\s*=\s*[$€£]?\s*$")
 
 
 def spoilable(answer, marker):
-    """(start, end) of the shown result of a step that stands there as plain arithmetic, or the reason why it does not."""
+    """(start, end) of the result that the text shows for a step in plain arithmetic, or why it is not plain."""
     expression, _, result = marker[1].rpartition("=")
     if not re.search(r"[0-9)%]\s*[-+*/]\s*[-(.0-9]", expression):
         return "the marker holds no arithmetic"
@@ -46,9 +54,12 @@ def spoilable(answer, marker):
         return "the marker holds words or signs"
     if not spelled(expression).search(MARKER.sub("", answer[:marker.start()]).split("\n")[-1]):
         return "the text spells the step otherwise (words, units, another form)"
-    shown = re.match(r"\s*[$€£]?\s*([0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?![0-9/%:])(?!\.[0-9])(?!,[0-9])", answer[marker.end():])
-    if not shown or not result.strip() or Fraction(shown[1].replace(",", "")) != Fraction(re.sub("[^-.0-9]", "", result) or "0.5"):
-        return "the text shows the result otherwise"
+    otherwise = "the text shows the result otherwise"
+    number = r"\s*[$€£]?\s*([0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)"
+    shown = re.match(number + r"(?![0-9/%:])(?!\.[0-9])(?!,[0-9])", answer[marker.end():])
+    digits = re.sub("[^-.0-9]", "", result)
+    if not shown or not digits or Fraction(shown[1].replace(",", "")) != Fraction(digits):
+        return otherwise
     return marker.end() + shown.start(1), marker.end() + len(shown[0])
 
 
@@ -58,13 +69,27 @@ def spoil(answer, place, rng):
     digits = len(shown.partition(".")[2])
     value = Fraction(shown.replace(",", ""))
     moved = value + rng.choice([d for d in range(-9, 10) if d and value + d >= 0])
-    return answer[:start] + (f"{float(moved):,.{digits}f}" if "," in shown else f"{float(moved):.{digits}f}") + answer[end:]
+    comma = "," if "," in shown else ""
+    return answer[:start] + f"{float(moved):{comma}.{digits}f}" + answer[end:]
+
+
+def read_golds(folder):
+    """[("train:1", answer), ..]"""
+    golds = []
+    for split in ("train", "test"):
+        lines = (Path(folder) / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        golds += [(f"{split}:{n}", json.loads(line)["answer"]) for n, line in enumerate(lines, 1)]
+    return golds
 
 
 def main(folder):
-    misread, refused, missed, reasons, tried, rng = [], [], [], Counter(), 0, random.Random(0)
-    golds = [(f"{split}:{n}", json.loads(line)["answer"]) for split in ("train", "test")
-             for n, line in enumerate(open(Path(folder) / f"{split}.jsonl", encoding="utf-8"), 1)]
+    misread = []
+    refused = []
+    missed = []
+    reasons = Counter()
+    tried = 0
+    rng = random.Random(0)
+    golds = read_golds(folder)
     for name, answer in golds:
         official = answer.rpartition("####")[2].strip()
         verdict = judge.number(clean(answer), official, check_steps=True)
@@ -82,9 +107,11 @@ def main(folder):
         place = rng.choice(plain)
         if judge.number(clean(spoil(answer, place, rng)), official, check_steps=True).ok:
             missed.append(f"{name:11} {clean(answer[:place[1]]).split(chr(10))[-1][-60:]!r}")
-    print("\n".join(["extracted wrong:", *misread, "refused by check_steps:", *refused, "spoilt and yet accepted:", *missed]))
-    print(f"\n{len(golds)} golds: final number right on {len(golds) - len(misread)}; check_steps refuses {len(refused)} "
-          f"({len(refused) / len(golds):.2%})")
+    print("extracted wrong:", *misread, sep="\n")
+    print("refused by check_steps:", *refused, sep="\n")
+    print("spoilt and yet accepted:", *missed, sep="\n")
+    print(f"\n{len(golds)} golds: final number right on {len(golds) - len(misread)}; "
+          f"check_steps refuses {len(refused)} ({len(refused) / len(golds):.2%})")
     print(f"one plain step spoilt in {tried} golds: refused {tried - len(missed)} ({1 - len(missed) / tried:.2%})")
     print(f"no plain step in {sum(reasons.values())} golds, by the commonest reason:")
     print("\n".join(f"  {n:5}  {reason}" for reason, n in reasons.most_common()))

@@ -1,10 +1,10 @@
-"""Do the official MBPP golds pass judge.code, and do they fail once their tests expect something else? (Needs the file.)
+"""Do the official MBPP golds pass judge.code, and do they fail once their tests expect something else?
 
     python tests/check_mbpp_golds.py FOLDER        FOLDER holds the official mbpp.jsonl
 
 1. every gold of the file, as a code block, against its tests: those that do not pass are listed with the reason
-2. every gold against the same tests with every expected value altered (4 -> 5, "ab" -> "ab?", True -> False, ...): none may pass
-   a single one
+2. every gold against the same tests with every expected value altered (4 -> 5, "ab" -> "ab?", True -> False, ...):
+   none may pass a single one
 3. what one contained run costs above the bare program, and verdicts per second with two threads
 Exit code 1 if more than 5 golds fail, an altered test passes, or the golds take over 60 seconds.
 """
@@ -21,6 +21,7 @@ import judge
 from data import UserError
 from data.judging import sandbox
 from data.judging.asserts import literal
+
 
 def other(value):
     """A value of the same kind that is not equal to this one."""
@@ -64,7 +65,7 @@ def cost(n=40):
     times = [], []
     for _ in range(n):
         start = time.perf_counter()
-        subprocess.run([sandbox.view()[0][-1], "-s", "-S", "-B", "-c", "x = 1"], env={}, check=True)
+        subprocess.run([sandbox.interpreter(), "-s", "-S", "-B", "-c", "x = 1"], env={}, check=True)
         middle = time.perf_counter()
         sandbox.run("x = 1", ["x"])
         times[0].append(middle - start)
@@ -82,12 +83,17 @@ def main(folder):
     golds, seconds = all_verdicts(rows, str)
     failed = [f"task {row['task_id']}: {verdict.rule}: {verdict.reason}" for row, verdict in golds if not verdict.ok]
     print(f"way: {way}\ngolds that do not pass:", *failed or ["none"], sep="\n")
-    print(f"{len(rows)} golds: {len(rows) - len(failed)} pass; {seconds:.1f} s, {len(rows) / seconds:.1f} verdicts a second with two threads")
+    print(f"{len(rows)} golds: {len(rows) - len(failed)} pass; {seconds:.1f} s, "
+          f"{len(rows) / seconds:.1f} verdicts a second with two threads")
     spoilt, later = all_verdicts(rows, altered)
-    passed = [f"task {row['task_id']}: {verdict.scores['passed']} test(s)" for row, verdict in spoilt if verdict.scores["passed"]]
+    passed = []
+    for row, verdict in spoilt:
+        if verdict.scores["passed"]:
+            passed.append(f"task {row['task_id']}: {verdict.scores['passed']} test(s)")
     print("altered and yet passed:", *passed or ["none"], sep="\n")
     odd = [verdict for _, verdict in spoilt if verdict.rule not in ("fail", "error", "timeout")]
-    print(f"{len(rows)} golds with altered tests: {len(rows) - len(passed)} pass none of them ({len(odd)} of these for odd reasons); {later:.1f} s")
+    print(f"{len(rows)} golds with altered tests: {len(rows) - len(passed)} pass none of them "
+          f"({len(odd)} of these for odd reasons); {later:.1f} s")
     bare, contained = cost()
     print(f"an empty program: {bare:.1f} ms bare, {contained:.1f} ms contained, so {contained - bare:.1f} ms above it")
     return bool(len(failed) > 5 or passed or seconds > 60)

@@ -3,11 +3,11 @@
     python tests/check_squad_scores.py DATA.json PREDICTIONS.json
     python tests/check_squad_scores.py FOLDER
 
-With two files it prints the figures of SQuAD 2.0's own script, in per cent, for predictions {id: text} (or a .jsonl with "id" and
-"prediction" a line) on a data file in SQuAD's or MRQA's layout.
+With two files it prints the figures of SQuAD 2.0's own script, in per cent, for predictions {id: text} (or a .jsonl
+with "id" and "prediction" a line) on a data file in SQuAD's or MRQA's layout.
 
 With a folder, which holds squad/scored_predictions.jsonl {"id", "prediction", "golds", "em", "f1"}, it compares:
-1. EM and F1 of every prediction equal the official script's figures (six decimals in the file); ids of others are listed
+1. EM and F1 of every prediction equal the official script's figures (six decimals in the file); others are listed
 2. judge.span on the same predictions: the share it takes for right, by rule, beside the official EM; the two may differ
    only by answers that hold a gold among other words ("contained"), and others are listed
 Exit code 1 if a figure differs, or if span and EM differ in another way; 2 for files that cannot be used.
@@ -74,7 +74,8 @@ def print_scores(data, predictions_file):
         raise UserError(f"{predictions_file}: has no prediction for {len(missing)} of the {len(ids)} questions; "
                         f"the first is {missing[0][:60]!r}")
     if unknown:
-        raise UserError(f"{predictions_file}: {len(unknown)} of its ids are not in {data}; the first is {unknown[0][:60]!r}")
+        raise UserError(f"{predictions_file}: {len(unknown)} of its ids are not in {data}; "
+                        f"the first is {unknown[0][:60]!r}")
     print(json.dumps(official_scores(examples, predictions), indent=2))
 
 

@@ -1,10 +1,10 @@
-"""Reformatted copies of the public benchmarks back into their publishers' layouts, which data/benchmarks/multiple_choice.py reads.
+"""Reformatted copies of the public benchmarks back into their publishers' layouts, which data/benchmarks/ reads.
 
     python tests/convert_benchmarks.py FOLDER OUT
 
-FOLDER holds mmlu/{test,dev}/*.csv (with a header and answer indices 0-3), hellaswag/hellaswag_val.derived.jsonl ({ind, ctx, label,
-endings}, cleaned already), winogrande/winogrande.jsonl ({context_options, continuation, gold}) and truthfulqa/mc_task.json (as it
-is). OUT gets mmlu/, hellaswag/, winogrande/ and truthfulqa/ for `--data OUT`.
+FOLDER holds mmlu/{test,dev}/*.csv (with a header and answer indices 0-3), hellaswag/hellaswag_val.derived.jsonl
+({ind, ctx, label, endings}, cleaned already), winogrande/winogrande.jsonl ({context_options, continuation, gold}) and
+truthfulqa/mc_task.json (as it is). OUT gets mmlu/, hellaswag/, winogrande/ and truthfulqa/ for `--data OUT`.
 """
 import csv
 import json
@@ -37,8 +37,8 @@ def hellaswag(source, out):
     rows = []
     for row in jsonl(source / "hellaswag_val.derived.jsonl"):
         label, _, rest = row["ctx"].partition(": ")
-        rows.append({"ind": row["ind"], "activity_label": label, "ctx_a": rest, "ctx_b": "", "ctx": rest, "endings": row["endings"],
-                     "label": row["label"]})
+        rows.append({"ind": row["ind"], "activity_label": label, "ctx_a": rest, "ctx_b": "", "ctx": rest,
+                     "endings": row["endings"], "label": row["label"]})
     write(out / "hellaswag_val.jsonl", rows)
 
 
@@ -49,7 +49,8 @@ def winogrande(source, out):
         one, two = row["context_options"]
         before = os.path.commonprefix([one, two])
         before = before[:before.rfind(" ") + 1]             # whole words
-        rows.append({"qID": str(n), "sentence": f"{before}_ {row['continuation']}", "option1": one[len(before):], "option2": two[len(before):],
+        rows.append({"qID": str(n), "sentence": f"{before}_ {row['continuation']}",
+                     "option1": one[len(before):], "option2": two[len(before):],
                      "answer": str(row["gold"] + 1)})
         assert "_" not in before
     write(out / "dev.jsonl", rows)

@@ -1,11 +1,14 @@
-"""lm-evaluation-harness 0.4.13 offline on the publishers' files: what it asks, what a model says, how it scores. (Needs lm-eval.)
+"""lm-evaluation-harness 0.4.13 offline on the publishers' files: what it asks, what a model says, how it scores.
 
     from lm_eval_reference import hflm, requests, run
-    asked = requests("hellaswag", FOLDER)            # {"hellaswag-0": [(context, continuation), ...], ...}: no model is needed
-    found = run(hflm(MODEL), "mmlu", FOLDER, ids)    # log-likelihoods and lm-eval's own scores of these items
+    # {"hellaswag-0": [(context, continuation), ...], ...}: no model is needed
+    asked = requests("hellaswag", FOLDER)
+    # log-likelihoods and lm-eval's own scores of these items
+    found = run(hflm(MODEL), "mmlu", FOLDER, ids)
 
-Tasks are lm-eval's own YAML with its own functions. Only where the data come from is replaced: FOLDER's files (see data/benchmarks/multiple_choice.py) in
-the columns of the hub's data sets, and one more, "id". Names and ids are those of data/benchmarks/multiple_choice.py; read here by code of its own.
+Needs lm-eval. Tasks are lm-eval's own YAML with its own functions. Only where the data come from is replaced: FOLDER's
+files (see data/benchmarks/multiple_choice.py) in the columns of the hub's data sets, and one more, "id". Names and ids
+are those of data/benchmarks/multiple_choice.py; the files are read here by other code.
 """
 import csv
 import json
@@ -36,10 +39,16 @@ def csv_rows(path):
 
 def mmlu_tables(folder):
     def table(path, subject):
-        return [{"id": f"{subject}-{n}", "question": row[0], "subject": subject, "choices": row[1:5], "answer": "ABCD".index(row[5])}
+        return [{"id": f"{subject}-{n}", "question": row[0], "subject": subject, "choices": row[1:5],
+                 "answer": "ABCD".index(row[5])}
                 for n, row in enumerate(csv_rows(path))]
+
     subjects = sorted(path.name.removesuffix("_test.csv") for path in (folder / "mmlu" / "test").glob("*.csv"))
-    return {f"mmlu_{s}": {split: table(folder / "mmlu" / split / f"{s}_{split}.csv", s) for split in ("test", "dev")} for s in subjects}
+    tables = {}
+    for s in subjects:
+        paths = {split: folder / "mmlu" / split / f"{s}_{split}.csv" for split in ("test", "dev")}
+        tables[f"mmlu_{s}"] = {split: table(path, s) for split, path in paths.items()}
+    return tables
 
 
 def truthfulqa_table(folder):
@@ -57,7 +66,8 @@ def lines_table(name, path, columns):
 
 def hellaswag_table(folder):
     columns = ("ind", "activity_label", "ctx_a", "ctx_b", "ctx", "endings", "label")
-    return [row | {"label": str(row["label"])} for row in lines_table("hellaswag", folder / "hellaswag" / "hellaswag_val.jsonl", columns)]
+    rows = lines_table("hellaswag", folder / "hellaswag" / "hellaswag_val.jsonl", columns)
+    return [row | {"label": str(row["label"])} for row in rows]
 
 
 def winogrande_table(folder):
@@ -73,20 +83,26 @@ def bundled_table(name, folder):
 def make(config, tables, shots=None):
     """lm-eval's task of this config on these tables {split: rows}; shots as its --num_fewshot does it."""
     splits = {split: datasets.Dataset.from_list(rows) for split, rows in tables.items()}
-    task = ConfigurableTask(config={k: v for k, v in config.items() if k != "tag"} | {"custom_dataset": lambda **_: splits})
-    task.set_config("num_fewshot", shots if shots is not None and task.get_config("num_fewshot") != 0 else task.get_config("num_fewshot") or 0)
+    without_tag = {k: v for k, v in config.items() if k != "tag"}
+    task = ConfigurableTask(config=without_tag | {"custom_dataset": lambda **_: splits})
+    its_shots = task.get_config("num_fewshot")
+    if shots is None or its_shots == 0:
+        shots = its_shots or 0
+    task.set_config("num_fewshot", shots)
     task.set_fewshot_seed(1234)
     return task
 
 
 def choice(name, rows):
-    """A plain multiple_choice task for the bundled sets; where each option has a context of its own, as winogrande does it."""
-    config = {"task": name, "output_type": "multiple_choice", "test_split": "test", "target_delimiter": "", "metric_list": [
-        {"metric": "acc", "aggregation": "mean", "higher_is_better": True}]}
+    """A plain multiple_choice task for the bundled sets; a context for each option is given as winogrande does it."""
+    config = {"task": name, "output_type": "multiple_choice", "test_split": "test", "target_delimiter": "",
+              "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}]}
     if isinstance(rows[0]["context"], str):
-        return make(config | {"doc_to_text": "context", "doc_to_choice": "endings", "doc_to_target": "answer"}, {"test": rows})
-    return make(config | {"doc_to_text": lambda doc: doc["answer"], "doc_to_choice": "context", "doc_to_target": lambda doc: doc["endings"][0]},
-                {"test": rows})
+        config |= {"doc_to_text": "context", "doc_to_choice": "endings", "doc_to_target": "answer"}
+    else:
+        config |= {"doc_to_text": lambda doc: doc["answer"], "doc_to_choice": "context",
+                   "doc_to_target": lambda doc: doc["endings"][0]}
+    return make(config, {"test": rows})
 
 
 def tasks(name, folder, ids=None):
@@ -100,15 +116,21 @@ def tasks(name, folder, ids=None):
         shots = 0 if name == "mmlu-0shot" else 5
         tables = {task: some(t["test"]) for task, t in mmlu_tables(folder).items()}
         dev = {task: t["dev"] for task, t in mmlu_tables(folder).items()}
-        return {task: make(load_yaml(YAML / "mmlu" / "default" / f"{task}.yaml"), {"test": rows, "dev": dev[task]}, shots)
-                for task, rows in tables.items() if rows}
+        made = {}
+        for task, rows in tables.items():
+            if rows:
+                config = load_yaml(YAML / "mmlu" / "default" / f"{task}.yaml")
+                made[task] = make(config, {"test": rows, "dev": dev[task]}, shots)
+        return made
     if name == "truthfulqa":
-        return {task: make(load_yaml(YAML / "truthfulqa" / f"{task}.yaml"), {"validation": some(truthfulqa_table(folder))})
+        rows = some(truthfulqa_table(folder))
+        return {task: make(load_yaml(YAML / "truthfulqa" / f"{task}.yaml"), {"validation": rows})
                 for task in ("truthfulqa_mc1", "truthfulqa_mc2")}
     if name in ("hellaswag", "winogrande"):
         rows = some({"hellaswag": hellaswag_table, "winogrande": winogrande_table}[name](folder))
         config = load_yaml(YAML / name / {"hellaswag": "hellaswag.yaml", "winogrande": "default.yaml"}[name])
-        return {name: make(config, {"validation": rows, "train": rows[:1]})}        # train: has to be there, is not shown
+        # train: has to be there, is not shown
+        return {name: make(config, {"validation": rows, "train": rows[:1]})}
     return {name: choice(name, some(bundled_table(name, folder)))}
 
 
@@ -130,7 +152,7 @@ def hflm(folder, dtype="float32", batch_size=8, softmax=None):
 
 
 def run(lm, name, folder, ids=None, mc1_apart=False):
-    """{"ids", "requests", "loglikelihoods", "metrics": {metric: by item}, "scores": {metric: aggregate}} through lm_eval.evaluate.
+    """lm_eval.evaluate -> {"ids", "requests", "loglikelihoods", "metrics": {metric: by item}, "scores": {metric: all}}.
 
     truthfulqa: mc2's requests are run, and lm-eval's mc1 task scores from them (its requests are some of them);
     mc1_apart runs it by itself instead. Its metrics are called mc1 and mc2, both are "acc" in lm-eval.
@@ -141,17 +163,24 @@ def run(lm, name, folder, ids=None, mc1_apart=False):
     samples = [sample for task in these for sample in found["samples"][task]]
     metrics = {metric: [sample[metric] for sample in samples] for metric in samples[0]["metrics"]}
     sizes = [len(found["samples"][task]) for task in these]
-    scores = {metric: aggregate_subtask_metrics([found["results"][task][f"{metric},none"] for task in these], sizes) for metric in metrics}
+    scores = {}
+    for metric in metrics:
+        by_task = [found["results"][task][f"{metric},none"] for task in these]
+        scores[metric] = aggregate_subtask_metrics(by_task, sizes)
     if name == "truthfulqa":
         label = "mc1" if mc1_apart else "mc2"
         metrics, scores = {label: metrics["acc"]}, {label: scores["acc"]}
     if one:
         one.build_all_requests()
-        told = {tuple(asked): said for sample in samples for asked, said in zip(sample["arguments"], sample["filtered_resps"])}
+        told = {}
+        for sample in samples:
+            for asked, response in zip(sample["arguments"], sample["filtered_resps"]):
+                told[tuple(asked)] = response
         by_item = {}
         for instance in one.instances:
             by_item.setdefault(instance.doc["id"], (instance.doc, []))[1].append(told[tuple(instance.args)])
         metrics["mc1"] = [one.process_results(doc, said)["acc"] for doc, said in by_item.values()]
         scores["mc1"] = one.aggregation()["acc"](metrics["mc1"])
     return {"ids": [s["doc"]["id"] for s in samples], "requests": [s["arguments"] for s in samples],
-            "loglikelihoods": [[value for value, _ in s["filtered_resps"]] for s in samples], "metrics": metrics, "scores": scores}
+            "loglikelihoods": [[value for value, _ in s["filtered_resps"]] for s in samples],
+            "metrics": metrics, "scores": scores}

@@ -1,4 +1,4 @@
-"""Multiple choice: questions, log-likelihoods and scores of lm-eval (golden/), files that are bad, and how little is read."""
+"""Multiple choice: questions, log-likelihoods and scores of lm-eval (golden/), bad files, and how little is read."""
 import json
 import random
 import re
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import model
-from data import TINY, UserError
+from data import UserError
 from data.benchmarks import multiple_choice
 from data.fast import prefixes
 from data.benchmarks.multiple_choice import Item
@@ -19,9 +19,11 @@ from test_model import VOCABULARY, small
 GOLDEN = Path(__file__).parent / "golden"
 ITEMS = GOLDEN / "benchmarks"                       # the publishers' layouts, written by us; and the model's weights
 NAMES = ("mmlu", "mmlu-0shot", "truthfulqa", "hellaswag", "winogrande")
-SIZES = dict(vocab_size=1280, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+SIZES = dict(vocab_size=1280, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+             num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=4096, rms_norm_eps=1e-5, tie_word_embeddings=True, bos_token_id=0, eos_token_id=2)
-CASES = {"plain": {}, "bos": {}, "bytes": {},       # tokenizers: the bundled one, with BOS in front, and with few merges, nearly bytes
+# tokenizers: the bundled one, with BOS in front, and with few merges, nearly bytes
+CASES = {"plain": {}, "bos": {}, "bytes": {},
          "short": {"max_position_embeddings": 128}, "window": {"model_type": "mistral", "sliding_window": 32}}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -77,7 +79,8 @@ def test_log_likelihoods_and_scores_are_those_of_lm_eval(case, golden, sets, ope
         expected = [told["loglikelihoods"][i.id] for i in items]
         if name == "truthfulqa":        # in mc2's order
             asked = golden["requests"][name]["mc2"]
-            expected = [[values[asked[i.id].index([c, e])] for c, e in zip(i.contexts, i.endings)] for i, values in zip(items, expected)]
+            expected = [[values[asked[i.id].index([c, e])] for c, e in zip(i.contexts, i.endings)]
+                        for i, values in zip(items, expected)]
         assert [x for row in scores for x in row] == pytest.approx([x for row in expected for x in row], abs=1e-4)
         assert [i.id for i, was in zip(items, cut) if was] == told["cut"]
 
@@ -85,16 +88,23 @@ def test_log_likelihoods_and_scores_are_those_of_lm_eval(case, golden, sets, ope
         assert {result["metric"]: result["accuracy"]} | result["also"] == pytest.approx(told["scores"], abs=1e-6)
         assert multiple_choice.result(name, items, expected)["picks"] == result["picks"]
         for metric, values in told["items"].items():
-            right = result["right"] if metric == "mc2" else [c == i.answer for c, i in zip(multiple_choice.picks(items, scores, metric), items)]
+            right = result["right"]
+            if metric != "mc2":
+                picks = multiple_choice.picks(items, scores, metric)
+                right = [pick == item.answer for pick, item in zip(picks, items)]
             assert list(right) == pytest.approx(values, abs=1e-5), (name, metric)
 
 
 def test_the_golden_items_hold_what_is_difficult(golden, sets, opened):
     cut = {name: len(golden["cases"]["short"][name]["cut"]) for name in NAMES}
-    assert cut["mmlu"] == len(sets["mmlu"]) and 0 < cut["mmlu-0shot"] < len(sets["mmlu"]) and cut["truthfulqa"] and not cut["winogrande"]
+    assert cut["mmlu"] == len(sets["mmlu"])
+    assert 0 < cut["mmlu-0shot"] < len(sets["mmlu"])
+    assert cut["truthfulqa"]
+    assert not cut["winogrande"]
     assert golden["cases"]["bos"] != golden["cases"]["plain"] != golden["cases"]["window"]
     assert any(context != context.rstrip() for i in sets["hellaswag"] + sets["winogrande"] for context in i.contexts)
-    assert any(e.startswith("  ") for i in sets["hellaswag"] for e in i.endings)                # an ending that begins with a space
+    # an ending that begins with a space
+    assert any(e.startswith("  ") for i in sets["hellaswag"] for e in i.endings)
     letters = multiple_choice.splits(opened["bytes"][1], sets["mmlu"])
     assert all(len(ending) == 2 for _, ending in letters)                                       # " A" in two tokens
     assert {len(e) for _, e in multiple_choice.splits(opened["plain"][1], sets["mmlu"])} == {1, 2}
@@ -104,7 +114,8 @@ def test_the_golden_items_hold_what_is_difficult(golden, sets, opened):
 
 def test_white_space_at_a_contexts_end_belongs_to_the_ending(opened):
     tokenizer = opened["plain"][1]
-    (one,), (other,) = (multiple_choice.splits(tokenizer, [Item("a", (c,), (e,), 0)]) for c, e in (("He said  ", " so"), ("He said", "   so")))
+    [one] = multiple_choice.splits(tokenizer, [Item("a", ("He said  ",), (" so",), 0)])
+    [other] = multiple_choice.splits(tokenizer, [Item("a", ("He said",), ("   so",), 0)])
     assert one == other == (tokenizer.encode("He said"), tokenizer.encode("He said   so")[len(one[0]):])
 
 
@@ -122,10 +133,12 @@ def test_what_is_kept_of_public_data_are_ids_and_numbers(path):
     kept = json.loads(path.read_text())
     assert set(kept["benchmarks"]) == set(NAMES) and kept["lm_eval"] == "0.4.13"
     for name, rows in kept["benchmarks"].items():
-        assert all(re.fullmatch(r"[a-z_]+-\d+", i) for i in rows["ids"]) and len(rows["ids"]) == len(rows["loglikelihoods"])
+        assert all(re.fullmatch(r"[a-z_]+-\d+", i) for i in rows["ids"])
+        assert len(rows["ids"]) == len(rows["loglikelihoods"])
         assert all(isinstance(x, float) and x < 0 for row in rows["loglikelihoods"] for x in row)
         for metric, values in rows["items"].items():
-            assert sum(values) / len(values) == pytest.approx(rows["scores"][metric], abs=1e-6) and len(values) == len(rows["ids"])
+            assert sum(values) / len(values) == pytest.approx(rows["scores"][metric], abs=1e-6)
+            assert len(values) == len(rows["ids"])
 
 
 # ---------------------------------------------------------------- scores
@@ -142,14 +155,16 @@ def test_scores_do_not_depend_on_what_else_is_scored(sets, opened, monkeypatch):
         check([item])
     shuffled = random.Random(0).sample(items, len(items))
     check(shuffled)
-    for name, value in (("TOKENS_AT_ONCE", 300), ("TOKENS_AT_ONCE", 20), ("CACHE_BYTES", 2**16), ("SHARE", 1), ("SHARE", 10**6)):
+    settings = [("TOKENS_AT_ONCE", 300), ("TOKENS_AT_ONCE", 20), ("CACHE_BYTES", 2**16), ("SHARE", 1), ("SHARE", 10**6)]
+    for name, value in settings:
         with monkeypatch.context() as patch:
             patch.setattr(prefixes if name == "SHARE" else model, name, value)
             check(shuffled[:20])
 
 
 def test_equal_options_score_alike_and_the_first_is_taken(opened):
-    items = [Item("a", ("Who won?",) * 4, (" Anna", " Tom", " Anna", " Tom"), 2), Item("b", ("He won", "He won"), (" it.", " it."), 1)]
+    items = [Item("a", ("Who won?",) * 4, (" Anna", " Tom", " Anna", " Tom"), 2),
+             Item("b", ("He won", "He won"), (" it.", " it."), 1)]
     scores, _ = multiple_choice.loglikelihoods(*opened["plain"], items)
     assert scores[0][:2] == scores[0][2:] and scores[1][0] == scores[1][1]
     assert multiple_choice.picks(items, scores)[0] in (0, 1) and multiple_choice.picks(items, scores)[1] == 0
@@ -168,8 +183,10 @@ def test_each_metric_takes_the_option_it_should():
     assert multiple_choice.picks([item], scores, "mc1") == [0]               # x is no rival
     whole = Item("a", item.contexts, item.endings, 1)
     assert multiple_choice.picks([whole], scores) == [2]
-    assert multiple_choice.picks([whole], scores, "acc_norm") == [1]         # -10 / 12 characters; the space before does not count
-    row = multiple_choice.result("truthfulqa", [item], [[-1000.0, -1000.0, -1001.0]])        # far below what exp() can hold
+    # -10 / 12 characters; the space before does not count
+    assert multiple_choice.picks([whole], scores, "acc_norm") == [1]
+    # far below what exp() can hold
+    row = multiple_choice.result("truthfulqa", [item], [[-1000.0, -1000.0, -1001.0]])
     share = (1 + 2.718281828 ** -1) / (2 + 2.718281828 ** -1)
     assert row["right"] == [pytest.approx(share, abs=1e-6)] and row["accuracy"] == pytest.approx(share, abs=1e-6)
     assert row["chance"] == pytest.approx(2 / 3) and row["metric"] == "mc2" and row["also"] == {"mc1": 0.0}
@@ -181,10 +198,12 @@ def test_each_metric_takes_the_option_it_should():
 
 def test_draw_is_fixed_in_order_and_nothing_is_lost():
     items = [Item(f"x-{n}", (), (), 0) for n in range(20)]
-    assert [i.id for i in multiple_choice.draw(items, 5, "hellaswag")] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
-    assert multiple_choice.draw(items, 5, "winogrande") != multiple_choice.draw(items, 5, "hellaswag")
-    assert multiple_choice.draw(items, 20, "x") == multiple_choice.draw(items, 99, "x") == items
-    few, more = ({i.id for i in multiple_choice.draw(items, n, "x")} for n in (6, 11))
+    sample = multiple_choice.sample_by_subject
+    five = sample(items, 5, "hellaswag")
+    assert [i.id for i in five] == ["x-1", "x-9", "x-14", "x-15", "x-19"]
+    assert sample(items, 5, "winogrande") != five
+    assert sample(items, 20, "x") == sample(items, 99, "x") == items
+    few, more = ({i.id for i in multiple_choice.sample_by_subject(items, n, "x")} for n in (6, 11))
     assert few < more
 
 
@@ -192,13 +211,15 @@ def test_draw_is_fixed_in_order_and_nothing_is_lost():
 def test_draw_takes_from_each_subject_its_share(n):
     sizes = {"a": 50, "b": 30, "c": 71, "d": 3, "e": 1, "f": 45}
     items = [Item(f"{s}-{k}", (), (), 0, s) for s, size in sizes.items() for k in range(size)]
-    drawn = multiple_choice.draw(items, n, "mmlu")
+    drawn = multiple_choice.sample_by_subject(items, n, "mmlu")
     assert len(drawn) == n == len({i.id for i in drawn})
     assert drawn == [i for i in items if i in drawn]                    # in the files' order
     for s, size in sizes.items():
         assert abs(sum(i.subject == s for i in drawn) - n * size / 200) < 1
-    rest = sorted(sizes, key=lambda s: int(n * sizes[s] / 200) - n * sizes[s] / 200)[:n - sum(n * size // 200 for size in sizes.values())]
-    assert {s for s in sizes if sum(i.subject == s for i in drawn) > n * sizes[s] // 200} == set(rest)      # the largest remainders
+    missing = n - sum(n * size // 200 for size in sizes.values())
+    rest = sorted(sizes, key=lambda s: int(n * sizes[s] / 200) - n * sizes[s] / 200)[:missing]
+    # the largest remainders
+    assert {s for s in sizes if sum(i.subject == s for i in drawn) > n * sizes[s] // 200} == set(rest)
 
 
 # ---------------------------------------------------------------- bad files
@@ -218,7 +239,8 @@ def with_task(**changes):
 
 GOOD = with_csv("Which?", "1", "2", "3", "4", "A")
 QUESTION = {"question": "Is it?", "mc1_targets": {"Yes": 1, "No": 0}, "mc2_targets": {"Yes": 1, "No": 0, "So": 1}}
-VIDEO = {"activity_label": "Tea", "ctx_a": "He boils water.", "ctx_b": "he", "endings": ["drinks.", "runs.", "sings.", "is."], "label": 0}
+VIDEO = {"activity_label": "Tea", "ctx_a": "He boils water.", "ctx_b": "he",
+         "endings": ["drinks.", "runs.", "sings.", "is."], "label": 0}
 BLANK = {"sentence": "The cup broke because _ was thin.", "option1": "the cup", "option2": "the mug", "answer": "1"}
 CHOICE = {"id": "facts-0", "context": "Snow is", "endings": [" white", " red"], "answer": 0}
 TEST, DEV = "mmlu/test/astronomy_test.csv", "mmlu/dev/astronomy_dev.csv"
@@ -270,7 +292,8 @@ BAD = {
     "winogrande-nothing-after": (BLANKS, with_json(BLANK, sentence="It broke: _ "), "a blank _ and words after it"),
     "winogrande-no-option": (BLANKS, with_json(BLANK, option2=None), "lacks the text field 'option2'"),
     "winogrande-answer-3": (BLANKS, with_json(BLANK, answer="3"), "1 or 2 as answer"),
-    "winogrande-no-answer": (BLANKS, with_json(BLANK) + with_json(BLANK, answer=""), "line 2"),     # the official test split
+    # the official test split
+    "winogrande-no-answer": (BLANKS, with_json(BLANK) + with_json(BLANK, answer=""), "line 2"),
     "facts-latin-1": ("facts", LATIN, "is no UTF-8"),
     "facts-no-id": ("facts", with_json(CHOICE, id=None), "lacks the text field 'id'"),
     "facts-no-context": ("facts", with_json(CHOICE, context=None), "needs context, endings"),
@@ -355,7 +378,8 @@ def test_five_shared_examples_are_read_once_and_letters_cost_nothing(monkeypatch
     prompts, letters = [q for q in questions for _ in range(4)], [[5], [6], [7], [8]] * 10
     shapes = reading(lm, monkeypatch)
     scores = model.loglikelihood(lm, prompts, letters)
-    assert shapes == [(1, 200), (10, 20)]                               # the examples, then ten questions; nothing for forty letters
+    # the examples, then ten questions; nothing for forty letters
+    assert shapes == [(1, 200), (10, 20)]
     assert scores == pytest.approx([reference(lm, p, c, 400) for p, c in zip(prompts, letters)], abs=1e-9)
 
 
@@ -379,7 +403,8 @@ def test_two_subjects_do_not_share_and_are_read_side_by_side(monkeypatch):
 
 def test_a_row_may_be_the_beginning_of_another(monkeypatch):
     lm, ids = small(), some_ids(60, 4)
-    prompts, answers = [ids[:20], ids[:40], ids[:59], ids[:20], ids[:5]], [ids[20:40], ids[40:59], [ids[59]], [7], ids[5:50]]
+    prompts = [ids[:20], ids[:40], ids[:59], ids[:20], ids[:5]]
+    answers = [ids[20:40], ids[40:59], [ids[59]], [7], ids[5:50]]
     monkeypatch.setattr(prefixes, "SHARE", 1)
     shapes = reading(lm, monkeypatch)
     scores = model.loglikelihood(lm, prompts, answers)

@@ -1,4 +1,7 @@
-"""Comparisons that go on anywhere: --new-items, --results, --report over files of cells. On the bundled model, at a small size."""
+"""Comparisons that go on anywhere: --new-items, --results, --report over files of cells.
+
+On the bundled model, at a small size.
+"""
 import json
 import shutil
 
@@ -7,10 +10,12 @@ import pytest
 import s3ft
 from data import TINY, cli
 from data.benchmarks import multiple_choice
-from data.report import gather, report, tables
+from data.report import gather, read_runs, report
+from data.report.rates import chosen_rates
 from data.results import cells
+from data.results.attempts import with_more_attempts
 from data.tasks import load_task
-from data.tiny import new_items
+from data.tiny import new_items, study
 from data.run import plan
 from test_report import cell, benchmark, result
 from test_runs import without_times
@@ -41,7 +46,8 @@ def trained(monkeypatch):
 
 def run(folder, *more, out="run"):
     """The command with folder/results -> results.json of folder/OUT, or the exit code where it is not 0."""
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--results", str(folder / "results"), "--out", str(folder / out), *more]))
+    arguments = [*SMALL, "--results", str(folder / "results"), "--out", str(folder / out), *more]
+    code = cli.guard(lambda: s3ft.main(arguments))
     return code or json.loads((folder / out / "results.json").read_text())
 
 
@@ -71,19 +77,23 @@ def without(file, *names):
 
 @pytest.mark.parametrize("name", ["gsm8k", "mbpp", "nq"])
 def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
-    options = cli.parse(["--task", name, "--new-items", "--seeds", "2", "--limit", "30", "--test-limit", "20", "--benchmark-limit", "25"],
-                        s3ft.METHODS, s3ft.SOURCES)
+    arguments = ["--task", name, "--new-items", "--seeds", "2", "--limit", "30", "--test-limit", "20",
+                 "--benchmark-limit", "25"]
+    options = cli.parse(arguments, s3ft.METHODS, s3ft.SOURCES)
     options.data = str(TINY)
     beside = s3ft.load_benchmarks(options)
     drawn = s3ft.draw_questions(options, [], [], [], beside)
-    found = new_items.read(options, tmp_path, new_items.draw(options, beside), drawn)
+    found = new_items.read(options, tmp_path, new_items.draw_items(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
-    task, items = load_task(name, TINY), lambda seed, n: {(i.contexts, i.endings) for i in found[seed].benchmarks[n].items}
+    task = load_task(name, TINY)
+    items = lambda seed, n: {(i.contexts, i.endings) for i in found[seed].benchmarks[n].items}
     files = texts(e for split in ("train", "validation", "test") for e in task.load(split))
     for seed, mine in found.items():
         train, test, own = mine.train, mine.test, mine.benchmarks
-        assert len(train) == 30 and len(test) == 20 and not texts(train) & texts(test) and not texts(train + test) & files
-        assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)} and test[0].id.startswith(f"s{seed}-test-")
+        assert len(train) == 30 and len(test) == 20
+        assert not texts(train) & texts(test) and not texts(train + test) & files
+        assert {e.id for e in train} == {f"s{seed}-train-{n}" for n in range(1, 31)}
+        assert test[0].id.startswith(f"s{seed}-test-")
         for n in multiple_choice.BUNDLED:
             ability = own[n]
             alike = lambda some: {(frozenset(i.contexts), frozenset(i.endings)) for i in some}
@@ -96,8 +106,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
 @pytest.mark.parametrize("arguments, expected", [
     (["--task", "squad", "--new-items"], "--new-items draws from the bundled model's world"),
     (["--task", "gsm8k", "--new-items", "--data", str(TINY)], "--new-items draws from"),
-    (["--task", "gsm8k", "--new-items", "--benchmark-limit", "9999", "--benchmarks", "myths", "--limit", "1", "--test-limit", "1"],
-     "smaller --benchmark-limit"),
+    (["--task", "gsm8k", "--new-items", "--benchmark-limit", "9999", "--benchmarks", "myths", "--limit", "1",
+      "--test-limit", "1"], "smaller --benchmark-limit"),
     (["--task", "gsm8k", "--new-items", "--limit", "9", "--test-limit", "99999"], "smaller --limit or --test-limit"),
     (["--task", "mbpp", "--new-items", "--limit", "9", "--test-limit", "99999"], "smaller --limit or --test-limit"),
     (["--task", "gsm8k", "--results", str(TINY / "world.py")], "cannot be written"),
@@ -124,7 +134,8 @@ def test_every_cell_is_a_short_line_without_paths_or_texts(finished):
     text = file.read_text()
     lines = {json.loads(line)["name"]: json.loads(line) for line in text.splitlines()}
     assert len(lines) == text.count("\n") == 8, "a line a cell and a line for the attempts of a seed"
-    assert set(lines) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"} and len(results["cells"]) == 6
+    assert set(lines) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"}
+    assert len(results["cells"]) == 6
     for c in results["cells"]:
         line = lines[c["folder"]]
         assert list(line) == ["format", "name", "key", "made", "about", "cell", "digest"] and line["format"] == 2
@@ -139,19 +150,22 @@ def test_what_is_there_is_neither_sampled_nor_trained_nor_measured(finished, tmp
     results = run(folder, "--seeds", "2")
     assert not any(trained.values()) and file.read_bytes() == before
     assert without_times(results) == without_times(finished[1])
-    assert run(folder, "--methods", "own_only", out="more")["cells"][1]["sources"].keys() <= {"own"}     # another method beside them
+    another = run(folder, "--methods", "own_only", out="more")               # another method beside them
+    assert another["cells"][1]["sources"].keys() <= {"own"}
     assert trained["finetune"] == 1 and file.read_bytes().startswith(before), "lines are only added"
     assert len(cells.latest(cells.read(file)[0])) == 9
 
 
 def test_of_two_statistics_of_a_seeds_attempts_each_stage_is_the_fuller_ones():
     def tried(own, paraphrase):
-        return {"verdicts": {stage: {"answer is": [n // 2, n]} for stage, n in (("own", own), ("paraphrase", paraphrase)) if n},
-                "judge_errors": {}, "copies": {"accepted": paraphrase // 2}, "logprobs": {"items": []}}
-    s3ft_first = cells.fuller(None, tried(8, 4))
-    both = cells.fuller(s3ft_first, tried(0, 8))             # then --methods sdft alone: every question's paraphrase, no own answer
+        asked = [(kind, n) for kind, n in (("own", own), ("paraphrase", paraphrase)) if n]
+        return {"verdicts": {kind: {"answer is": [n // 2, n]} for kind, n in asked}, "judge_errors": {},
+                "copies": {"accepted": paraphrase // 2}, "logprobs": {"items": []}}
+    s3ft_first = with_more_attempts(None, tried(8, 4))
+    # Then --methods sdft alone: every question's paraphrase, no own answer.
+    both = with_more_attempts(s3ft_first, tried(0, 8))
     assert both["verdicts"] == tried(8, 8)["verdicts"] and both["copies"] == {"accepted": 4}
-    assert cells.fuller(both, tried(0, 0)) == both, "--methods sft samples none"
+    assert with_more_attempts(both, tried(0, 0)) == both, "--methods sft samples none"
 
 
 def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_path, trained, capsys):
@@ -165,7 +179,8 @@ def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_
     damaged = file.read_text()
     results = run(folder, "--seeds", "2")
     said = [line for line in capsys.readouterr().out.splitlines() if "damaged" in line]
-    assert said == [f"{file}: lines {edited + 1}, {len(lines)} are damaged or of another format, and left out; what is lacking is made again"]
+    assert said == [f"{file}: lines {edited + 1}, {len(lines)} are damaged or of another format, and left out; "
+                    "what is lacking is made again"]
     assert trained["finetune"] == 2 and without_times(results) == without_times(finished[1])
     assert file.read_text().startswith(damaged + "\n"), "the new line is one of its own"
     assert {"sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s1"} <= set(cells.latest(cells.read(file)[0]))
@@ -179,7 +194,7 @@ def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
     newer["cell"]["kl"] = 0.5
     cells.append(file, "base-s0", newer)
     assert record(file, "base-s0")["cell"]["kl"] == 0.5
-    assert gather.gather([file])["cells"][0]["kl"] == 0.5
+    assert gather.gather_cells([file])["cells"][0]["kl"] == 0.5
 
 
 def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
@@ -193,17 +208,21 @@ def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tm
     assert run(tmp_path) == 130
     monkeypatch.setattr(s3ft, "finetune", real)
     results = run(tmp_path, out="elsewhere")
-    assert trained["finetune"] == 2 and without_times(results["cells"]) == without_times([c for c in finished[1]["cells"] if c["seed"] == 0])
+    assert trained["finetune"] == 2
+    of_first_seed = [c for c in finished[1]["cells"] if c["seed"] == 0]
+    assert without_times(results["cells"]) == without_times(of_first_seed)
 
 
 def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, tmp_path, capsys, trained):
     folder, file = copy_of(finished, tmp_path)
     names = list(cells.latest(cells.read(file)[0]))
-    for more, expected in ((["--limit", "7"], f"{file}, line 1 ({names[0]}) was made with other settings (limit 3, not 7); "
-                                              "take it out or give another --results"),
+    for more, expected in ((["--limit", "7"], f"{file}, line 1 ({names[0]}) was made with other settings "
+                                              "(limit 3, not 7); take it out or give another --results"),
                            (["--test-limit", "2"], "settings (test_limit 3, not 2)"),
                            (["--batch", "2"], "-lr0.0003-e1-s0) was made with other settings (batch 3, not 2)")):
-        assert run(folder, *more) == 2 and expected in (err := capsys.readouterr().err) and len(err.strip().splitlines()) == 1
+        assert run(folder, *more) == 2
+        err = capsys.readouterr().err
+        assert expected in err and len(err.strip().splitlines()) == 1
     base = record(file, "base-s0")
     cells.append(file, "base-s0", base | {"key": base["key"] | {"world": "another"}})
     assert run(folder) == 2 and "line 9 (base-s0) belongs to another world" in capsys.readouterr().err
@@ -213,7 +232,8 @@ def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, 
 def test_a_cell_that_was_measured_on_other_items_is_refused_by_name(finished, tmp_path, capsys, trained):
     folder, file = copy_of(finished, tmp_path)
     base = record(file, "base-s0")
-    base["cell"]["benchmarks"]["facts"]["ids"] = "of another file"           # as after an exchange of --data's benchmark files
+    # As after an exchange of --data's benchmark files.
+    base["cell"]["benchmarks"]["facts"]["ids"] = "of another file"
     cells.append(file, "base-s0", base)
     assert run(folder) == 2
     assert f"{file}, line 9 (base-s0) was measured on other items of facts; take it out" in capsys.readouterr().err
@@ -227,10 +247,11 @@ def test_rates_without_validation_are_not_compared(finished, tmp_path):
     sft = record(file, "sft-lr0.0003-e1-s0")
     del sft["cell"]["validation"]
     cells.append(file, "sft-lr0.0003-e1-s0", sft)
-    gather.gather([file])                                     # one rate: nothing to choose
+    gather.gather_cells([file])                                     # one rate: nothing to choose
     cells.append(file, "sft-lr0.001-e1-s0", sft | {"cell": sft["cell"] | {"lr": 1e-3}})
-    with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; take all but one rate out"):
-        gather.gather([file])
+    with pytest.raises(s3ft.UserError, match="without validation, on which the rates of SFT would be compared; "
+                                             "take all but one rate out"):
+        gather.gather_cells([file])
 
 
 # ---------------------------------------------------------------- the report
@@ -261,12 +282,12 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
     base = record(other, "base-s1")
     base["cell"]["kl"] = 0.5
     cells.append(other, "base-s1", base)
-    assert gather.gather([file, other])["said"] == ["several files have base-s1: the last file's is taken"]
+    assert gather.gather_cells([file, other])["remarks"] == ["several files have base-s1: the last file's is taken"]
     base["key"]["settings"]["limit"] = 7
     cells.append(other, "base-s1", base)
-    with pytest.raises(s3ft.UserError, match=r"gsm8k.jsonl, line \d \(base-s1\) and .*machine-2.jsonl, line 8 \(base-s1\) are one cell "
-                                             r"\(settings \(limit 3, not 7\)\); leave one file out"):
-        gather.gather([file, other])
+    with pytest.raises(s3ft.UserError, match=r"machine-2.jsonl, line 8 \(base-s1\) was made with other settings "
+                                             r"\(limit 7, not 3\) than .*gsm8k.jsonl, line \d \(base-s1\)"):
+        gather.gather_cells([file, other])
 
 
 def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
@@ -303,8 +324,10 @@ def test_the_report_on_a_run_shows_the_cells_of_all_its_commands(tmp_path, capsy
     assert methods(command("--methods", "sft")) == ["SFT"]
     said = command("--methods", "s3ft")
     assert methods(said) == ["SFT", "S3FT"] and "cells" not in said.split("###")[0]
-    assert [record["name"] for record in cells.read(file)[0]] == ["base-s0", "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"]
-    assert methods(command("--methods", "s3ft")) == ["SFT", "S3FT"] and len(file.read_text().splitlines()) == 3, "nothing new"
+    names = [record["name"] for record in cells.read(file)[0]]
+    assert names == ["base-s0", "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"]
+    assert methods(command("--methods", "s3ft")) == ["SFT", "S3FT"]
+    assert len(file.read_text().splitlines()) == 3, "nothing new"
     said = command("--methods", "s3ft", "--limit", "2")
     assert methods(said) == ["S3FT"]
     assert "- 3 cells with other settings (limit 3, not 2) are left out" in said
@@ -320,40 +343,58 @@ def test_earlier_cells_of_a_run_are_left_out_where_other_code_made_them(finished
     file = run_folder / "cells.jsonl"
     sft = record(file, "sft-lr0.0003-e1-s0")
     results = finished[1] | {"cells": [c for c in finished[1]["cells"] if c["method"] != "sft"]}
-    (run_folder / "results.json").write_text(json.dumps(results | {"settings": results["settings"] | {"methods": ["s3ft"]}}))
-    shown = report.read_run(run_folder)
-    assert without_times(shown["cells"]) == without_times(finished[1]["cells"]) and shown["said"] == []
+    results["settings"] = results["settings"] | {"methods": ["s3ft"]}
+    (run_folder / "results.json").write_text(json.dumps(results))
+    shown = read_runs.read_run(run_folder)
+    assert without_times(shown["cells"]) == without_times(finished[1]["cells"]) and shown["remarks"] == []
     without(file, "sft-lr0.0003-e1-s0", "sft-lr0.0003-e1-s1")
     cells.append(file, "sft-lr0.0003-e1-s0", sft | {"made": sft["made"] | {"code": "of another day"}})
-    shown = report.read_run(run_folder)
+    shown = read_runs.read_run(run_folder)
     assert [c["method"] for c in shown["cells"]] == ["base", "s3ft", "base", "s3ft"]
-    assert shown["said"] == ["1 cell made with other versions or code is left out"]
+    assert shown["remarks"] == ["1 cell made with other versions or code is left out"]
     without(file, "base-s0")
-    assert report.read_run(run_folder)["said"] == ["cells.jsonl lacks cells of results.json, so those of earlier commands are not shown"]
+    assert read_runs.read_run(run_folder)["remarks"] == [
+        "cells.jsonl lacks cells of results.json, so those of earlier commands are not shown"]
 
 
 def several(right, seeds=4, lr=3e-4):
     """Cells of four seeds: {method: right answers of 100}, a point apart from seed to seed."""
-    return [cell(m, s, n + s % 2 * (m == "base"), {"facts": benchmark(facts)}, lr=lr) for s in range(seeds) for m, (n, facts) in right.items()]
+    cells_of_all = []
+    for s in range(seeds):
+        for method, (n, facts) in right.items():
+            n += s % 2 if method == "base" else 0
+            cells_of_all.append(cell(method, s, n, {"facts": benchmark(facts)}, lr=lr))
+    return cells_of_all
 
 
 def test_four_tests_stop_at_the_first_that_is_not_shown():
     right = {"base": (40, 90), "sft": (50, 70), "ssr": (59, 75), "sdft": (60, 80), "s3ft": (60, 85)}
-    lines = tables.tests(result(several(right)))
-    assert [line.rpartition(": ")[2] for line in lines[:4]] == ["shown", "shown", "not shown; the rest is descriptive", "descriptive"]
+    lines = study.study(result(several(right)))
+    outcomes = [line.rpartition(": ")[2] for line in lines[:4]]
+    assert outcomes == ["shown", "shown", "not shown; the rest is descriptive", "descriptive"]
     assert "a. mean drop, SFT - S3FT: +15.0 points [+15.0, +15.0], 4 seeds" in lines[0] and "25 % of SFT's" in lines[5]
     assert "(the paper's Table 3: 49.5/42.1/8.4)" in lines[-1] and "SFT - base: +9.5 points" in lines[4]
-    assert tables.tests(result(several(right, seeds=2))) == []
-    controls = tables.tests(result(several(right | {"voice": (62, 82)})))
-    assert "4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]" in controls
-    assert "4 seeds: task, voice - SFT: +12.0 points [+12.0, +12.0]; mean drop, SFT - voice: +12.0 points [+12.0, +12.0]" in controls
-    both = several(right) + [c for c in several({"base": (40, 90), "sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4) if c["method"] != "base"]
-    said = [line for line in tables.tests(result(both)) if line.startswith(("both at", "at equal"))]
+    assert study.study(result(several(right, seeds=2))) == []
+    controls = study.study(result(several(right | {"voice": (62, 82)})))
+    assert ("4 seeds: task, S3FT - voice: -2.0 points [-2.0, -2.0]; "
+            "mean drop, voice - S3FT: +3.0 points [+3.0, +3.0]") in controls
+    assert ("4 seeds: task, voice - SFT: +12.0 points [+12.0, +12.0]; "
+            "mean drop, SFT - voice: +12.0 points [+12.0, +12.0]") in controls
+    both = several(right) + several({"sft": (30, 85), "s3ft": (55, 89)}, lr=1e-4)
+    said = [line for line in study.study(result(both)) if line.startswith(("both at", "at equal"))]
     assert [line.partition(":")[0] for line in said[:2]] == ["both at rate 0.0001", "both at rate 0.0003"]
     screened = [c for c in both if c["lr"] != 1e-4 or c["seed"] < 1]         # the other rate on one seed of four
     fresh = "a and b on the 3 seeds that had no part in choosing a rate: task, S3FT - SFT: +10.0"
-    assert any(line.startswith(fresh) for line in tables.tests(result(screened)))
-    assert "SFT's accuracy on validation, 0.0001; SFT's own, 0.0003): task, S3FT - SFT: +5.0 points" in said[2] and "SFT - S3FT: +19.0" in said[2]
+    assert any(line.startswith(fresh) for line in study.study(result(screened)))
+    assert "SFT's accuracy on validation, 0.0001; SFT's own, 0.0003): task, S3FT - SFT: +5.0 points" in said[2]
+    assert "SFT - S3FT: +19.0" in said[2]
+
+
+def test_the_study_prints_what_the_readme_says():
+    lines = study.study(gather.gather_cells([TINY / "results" / "gsm8k.jsonl"]))
+    assert lines[0] == "a. mean drop, SFT - S3FT: +1.6 points [+0.7, +2.5], 10 seeds: shown"
+    assert lines[1] == "b. task, S3FT - SFT: +12.6 points [+8.8, +16.4], 10 seeds: shown"
+    assert lines[2].endswith("+2.6 points [-3.5, +8.8], 6 seeds: not shown; the rest is descriptive")
 
 
 def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those_that_both_have():
@@ -362,14 +403,15 @@ def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those
     for c in results["cells"]:
         if c["method"] == "sft" and c["seed"] > 1:       # not screened: no word in the choice
             c["validation"] |= {"accuracy": 1.0}
-    assert tables.chosen_rates(results) == {"sft": 1e-3, "s3ft": 3e-4}
-    assert tables.tests(results) == [], "SFT has two seeds at its own rate"
+    assert chosen_rates(results) == {"sft": 1e-3, "s3ft": 3e-4}
+    assert study.study(results) == [], "SFT has two seeds at its own rate"
     for c in results["cells"]:
         c["seed"] += 10 * (c["lr"] == 1e-3)
     with pytest.raises(s3ft.UserError, match="no seed has all rates of SFT"):
-        tables.chosen_rates(results)
+        chosen_rates(results)
 
 
 def test_controls_are_methods_of_the_command_line():
-    options = cli.parse(["--task", "gsm8k", "--methods", ",".join(s3ft.CONTROLS)], s3ft.METHODS | s3ft.CONTROLS, s3ft.SOURCES)
+    arguments = ["--task", "gsm8k", "--methods", ",".join(s3ft.CONTROLS)]
+    options = cli.parse(arguments, s3ft.METHODS | s3ft.CONTROLS, s3ft.SOURCES)
     assert options.methods == ["raw", "own_only", "voice", "s3ft_number"]

@@ -12,9 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data.judging import cases
 from data.run import rejudge
-from data.judging.cases import VOICE
+
+# A text in the teaching model's voice.
+VOICE = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. The answer is 13."
 
 
 @pytest.mark.parametrize("row", rejudge.table(), ids=lambda row: f"{row[0]}: {row[1][:50]!r}")
@@ -24,10 +25,11 @@ def test_table(row):
 
 
 @pytest.mark.parametrize("text, truth", [                  # the number table of the project's notes, row by row
-    ("#### 18.", 18), ("#### $18", 18), ("####18", 18), ("#### 1,234", 1234), ("#### -5", -5), ("#### −5", -5), ("#### 18.00", 18),
-    ("#### 5.50", 5.5), ("The answer is $1,234.", 1234), ("The answer is 72, in total, so..", 72), ("Answer: 12 apples (3 boxes of 4)", 12),
-    (r"\boxed{42} after 3 steps", 42), ("#### Step 1 ..\n#### 10", 10), ("#### Step 1: add 30\nand so on\nThe answer is 72.", 72),
-    ("18\nQuestion: Bo has 99 pens", 18), ("7 2 years", 2), ("1/2 hour", 0.5), ("**Answer: $18**", 18)])
+    ("#### 18.", 18), ("#### $18", 18), ("####18", 18), ("#### 1,234", 1234), ("#### -5", -5), ("#### −5", -5),
+    ("#### 18.00", 18), ("#### 5.50", 5.5), ("The answer is $1,234.", 1234), ("The answer is 72, in total, so..", 72),
+    ("Answer: 12 apples (3 boxes of 4)", 12), (r"\boxed{42} after 3 steps", 42), ("#### Step 1 ..\n#### 10", 10),
+    ("#### Step 1: add 30\nand so on\nThe answer is 72.", 72), ("18\nQuestion: Bo has 99 pens", 18),
+    ("7 2 years", 2), ("1/2 hour", 0.5), ("**Answer: $18**", 18)])
 def test_number_table(text, truth):
     assert judge.number(text, str(truth)).ok
     for wrong in (truth + 1, -truth, truth * 10, int(truth) if truth != int(truth) else truth + 0.5):
@@ -44,10 +46,12 @@ def test_gold_in_any_form():
 
 def test_verdict_tells_rule_extract_and_reason():
     assert judge.number("#### $18", "18") == judge.Verdict(True, "hash", "$18", "the final number is right")
-    wrong = judge.number("First, 4 * 9 = 13. The answer is 13.", "13", check_steps=True)
-    assert (wrong.ok, wrong.rule, wrong.extracted, wrong.scores) == (False, "wrong step", "13", {"steps": 1, "wrong_steps": 1})
+    text = "First, 4 * 9 = 13. The answer is 13."
+    wrong = judge.number(text, "13", check_steps=True)
+    assert (wrong.ok, wrong.rule, wrong.extracted) == (False, "wrong step", "13")
+    assert wrong.scores == {"steps": 1, "wrong_steps": 1}
     assert "4 * 9 = 13" in wrong.reason
-    assert judge.number("First, 4 * 9 = 13. The answer is 13.", "13").ok            # the test score looks at the number alone
+    assert judge.number(text, "13").ok                     # the test score looks at the number alone
     assert judge.number("none", "13").rule == "none"
     with pytest.raises(AttributeError):
         wrong.ok = True
@@ -58,14 +62,17 @@ def random_sum(rng, depth=0):
     if depth == 3 or rng.random() < 0.3:
         kind = rng.choice(["int", "int", "decimal", "thousands", "percent"])
         if kind == "decimal":
-            return f"{(n := rng.randint(1, 9999)) / 100:.2f}", Fraction(n, 100), 3
+            n = rng.randint(1, 9999)
+            return f"{n / 100:.2f}", Fraction(n, 100), 3
         if kind == "percent" and depth:
-            return f"{(n := rng.randint(1, 99))}%", Fraction(n, 100), 3
+            n = rng.randint(1, 99)
+            return f"{n}%", Fraction(n, 100), 3
         n = rng.randint(1000, 99999) if kind == "thousands" else rng.randint(1, 99)
         return f"{n:,}", Fraction(n), 3
     op = rng.choice("+-*/")
     strength = 1 if op in "+-" else 2
-    (a, x, left), (b, y, right) = random_sum(rng, depth + 1), random_sum(rng, depth + 1)
+    a, x, left = random_sum(rng, depth + 1)
+    b, y, right = random_sum(rng, depth + 1)
     if op in "+-" and ("%" in a + b):                                               # 50 - 20% is ambiguous
         return random_sum(rng, depth)
     a = a if left >= strength else f"({a})"
@@ -85,7 +92,9 @@ def test_arithmetic_against_an_oracle():
         if "/" in shown and (abs(value.numerator) > 10 ** 20 or value.denominator > 10 ** 20):
             continue
         seen += 1
-        off = str(value + rng.choice([-2, -1, 1, 2])) if "/" in shown or "." not in shown else f"{float(value) + 0.001:.6f}"
+        off = f"{float(value) + 0.001:.6f}"
+        if "/" in shown or "." not in shown:
+            off = str(value + rng.choice([-2, -1, 1, 2]))
         for frame in ("{} = {}", "Then, {} = {} stamps. So on.", "* Total: {} = ${}", "{}= {}, which"):
             got = [(step.expression, step.right) for step in judge.steps(frame.format(text, shown))]
             assert got == [(text, True)], (frame.format(text, shown), got)
@@ -102,7 +111,9 @@ def test_exact_fractions_not_floats():
 def test_every_altered_step_of_the_voice_is_refused():
     text = "First, 12 / 2 = 6 stamps. Then, 6 + 7 = 13 stamps. Finally, $3 * 4 = $12. The answer is 13."
     assert judge.number(text, "13", check_steps=True).ok
-    for old, new in (("= 6 ", "= 7 "), ("= 13 ", "= 14 "), ("= $12", "= $13"), ("12 / 2", "13 / 2"), ("6 + 7", "6 - 7"), ("$3 *", "$2 *")):
+    changes = [("= 6 ", "= 7 "), ("= 13 ", "= 14 "), ("= $12", "= $13"),
+               ("12 / 2", "13 / 2"), ("6 + 7", "6 - 7"), ("$3 *", "$2 *")]
+    for old, new in changes:
         assert judge.number(text.replace(old, new), "13", check_steps=True).rule == "wrong step"
     terse = "12 / 2 = 6\n6 + 7 = 13\nThe answer is 13."
     assert judge.number(terse, terse, check_steps=True).scores == {"steps": 2, "wrong_steps": 0}
@@ -123,17 +134,21 @@ def test_target_number():
 
 BIG = 100_000
 HOSTILE = {
-    "digits": "1" * BIG, "brackets": "(" * 10_000 + "1" + ")" * 10_000 + " = 1", "open sums": "(1+" * 60_000 + "1 = 1", "sum": "1+" * 100_000 + "1 = 3",
-    "steps": "1+1=2 " * 16_000, "chain": "1+1=" * 25_000, "equals": "=" * BIG, "boxed": "\\boxed{" * 28_000, "answers": "answer: " * 25_000,
-    "answers with sums": "the answer is 5 + " * 11_000, "hashes": "#" * BIG, "headings": "#### 5 a\n" * 20_000, "spaces": "1" + " " * BIG + "2",
-    "far answer": "answer:" + " " * BIG + "x", "lines": "1" + "\n" * BIG, "blank headings": "1\n" + "\n \t#" * 50_000, "commas": "1," * 100_000,
-    "thousands": "1" + ",000" * 50_000, "dots": "1." * 100_000, "fractions": "1/2 " * 50_000, "mixed": "1 1/2 " * 33_000,
-    "words": "3 ab cd ef " * 18_000 + "= 4",
-    "hyphens": "a-" * 100_000, "frac": "\\frac{" * 33_000, "text": "\\text{" * 33_000, "minus": "-" * BIG + "1 = 1", "bullets": "- " * 100_000 + "1+1=2",
-    "stars": "1**" * 66_000, "powers": "9**9**9 = 1", "exponent": "1e999999999 * 2 = 3", "zero": "1/0 + 2 = 0", "percent": "5%" * 100_000 + "= 1",
-    "products": ("9" * 29 + " * ") * 39 + "9 = 1", "quotients": ("9" * 29 + " / " + "7" * 29 + " * ") * 19 + "9 = 1",
-    "unicode": "٣ + ४ = ７, 5² + ① = Ⅷ",
-    "nul": "\x00" * BIG, "surrogate": "\ud800 = 1", "colons": "1:" * 100_000}
+    "digits": "1" * BIG, "brackets": "(" * 10_000 + "1" + ")" * 10_000 + " = 1",
+    "open sums": "(1+" * 60_000 + "1 = 1", "sum": "1+" * 100_000 + "1 = 3",
+    "steps": "1+1=2 " * 16_000, "chain": "1+1=" * 25_000, "equals": "=" * BIG,
+    "boxed": "\\boxed{" * 28_000, "answers": "answer: " * 25_000, "answers with sums": "the answer is 5 + " * 11_000,
+    "hashes": "#" * BIG, "headings": "#### 5 a\n" * 20_000, "blank headings": "1\n" + "\n \t#" * 50_000,
+    "spaces": "1" + " " * BIG + "2", "far answer": "answer:" + " " * BIG + "x", "lines": "1" + "\n" * BIG,
+    "commas": "1," * 100_000, "thousands": "1" + ",000" * 50_000, "dots": "1." * 100_000, "colons": "1:" * 100_000,
+    "fractions": "1/2 " * 50_000, "mixed": "1 1/2 " * 33_000, "percent": "5%" * 100_000 + "= 1",
+    "words": "3 ab cd ef " * 18_000 + "= 4", "hyphens": "a-" * 100_000,
+    "frac": "\\frac{" * 33_000, "text": "\\text{" * 33_000,
+    "minus": "-" * BIG + "1 = 1", "bullets": "- " * 100_000 + "1+1=2",
+    "stars": "1**" * 66_000, "powers": "9**9**9 = 1", "exponent": "1e999999999 * 2 = 3", "zero": "1/0 + 2 = 0",
+    "products": ("9" * 29 + " * ") * 39 + "9 = 1",
+    "quotients": ("9" * 29 + " / " + "7" * 29 + " * ") * 19 + "9 = 1",
+    "unicode": "٣ + ४ = ７, 5² + ① = Ⅷ", "nul": "\x00" * BIG, "surrogate": "\ud800 = 1"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -160,15 +175,19 @@ def write(path, *lines):
     return str(path)
 
 
-ATTEMPT = {"id": "a", "source": "own", "sample": 0, "text": VOICE, "finish_reason": "end", "gold": "6 + 7 = 13\nThe answer is 13."}
+ATTEMPT = {"id": "a", "source": "own", "sample": 0, "text": VOICE, "finish_reason": "end",
+           "gold": "6 + 7 = 13\nThe answer is 13."}
 
 
 def test_attempts_are_judged_again(tmp_path, capsys):
-    path = write(tmp_path / "attempts.jsonl", ATTEMPT, ATTEMPT | {"id": "b", "text": VOICE.replace("6 +", "5 +")}, "",
-                 ATTEMPT | {"id": "c", "finish_reason": "length"}, ATTEMPT | {"id": "b", "source": "paraphrase", "text": "The answer is 13."})
+    wrong = ATTEMPT | {"id": "b", "text": VOICE.replace("6 +", "5 +")}
+    unfinished = ATTEMPT | {"id": "c", "finish_reason": "length"}
+    without_step = ATTEMPT | {"id": "b", "source": "paraphrase", "text": "The answer is 13."}
+    path = write(tmp_path / "attempts.jsonl", ATTEMPT, wrong, "", unfinished, without_step)
     assert rejudge.main([path]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == "4 attempts at 3 examples" and "own: 1 of 3 accepted, 33.3%" in out and "paraphrase: 0 of 1" in out
+    assert out.splitlines()[0] == "4 attempts at 3 examples"
+    assert "own: 1 of 3 accepted, 33.3%" in out and "paraphrase: 0 of 1" in out
     for rule in ("answer is", "wrong step", "unfinished", "no step"):
         assert rule in out
 
@@ -183,8 +202,10 @@ def test_attempts_of_different_settings_are_counted_apart(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("line, complaint", [
-    ("{", ":2: this line is no JSON"), ("[1]", ":2: the field 'id'"), ("[" * 100_000, ":2: "), ({**ATTEMPT, "text": None}, ":2: the field 'text'"),
-    ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ":2: the field 'gold'"), ({**ATTEMPT, "gold": "none"}, ":2: this gold has no number"),
+    ("{", ":2: this line is no JSON"), ("[1]", ":2: the field 'id'"), ("[" * 100_000, ":2: "),
+    ({**ATTEMPT, "text": None}, ":2: the field 'text'"),
+    ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ":2: the field 'gold'"),
+    ({**ATTEMPT, "gold": "none"}, ":2: this gold has no number"),
     ({**ATTEMPT, "source": "mine"}, ":2: unknown source 'mine'")])
 def test_bad_attempts_get_one_line(tmp_path, capsys, line, complaint):
     assert rejudge.main([write(tmp_path / "attempts.jsonl", ATTEMPT, line)]) == 2
@@ -201,12 +222,15 @@ def test_unreadable_files_get_one_line(tmp_path, capsys):
 
 
 def test_table_command(monkeypatch, capsys):
-    monkeypatch.setattr(cases, "CODE_CASES", cases.CODE_CASES[:2])         # test_table runs them all
-    monkeypatch.setattr(cases, "TEST_CASES", cases.TEST_CASES[:1])
+    cases = rejudge.read_cases()
+    code_cases = [case for case in cases if case["kind"] == "code"]
+    cases = [case for case in cases if case not in code_cases[3:]]                     # test_table runs them all
+    monkeypatch.setattr(rejudge, "read_cases", lambda: cases)
+    capsys.readouterr()
     assert rejudge.main(["--table"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].endswith("cases, 0 failed") and "FAIL" not in out and not err
-    monkeypatch.setattr(cases, "NUMBER_CASES", [("#### 18", "19")])
+    cases[0] = {"kind": "number", "text": "#### 18", "wanted": "19"}
     assert rejudge.main(["--table"]) == 1
     out = capsys.readouterr().out
     assert "FAIL" in out and out.splitlines()[-1].endswith("cases, 1 failed")
@@ -226,7 +250,8 @@ def test_standard_library_only():
 # ---------------------------------------------------------------- the rules for the final number
 
 RULES = (judge.hash_line, judge.boxed, judge.answer_is, judge.last_number)
-EXAMPLE = re.compile(r'^ *(accepted|refused) +"(.*)"(?: +(\S+))?$', re.MULTILINE)      # accepted   "#### 18 dollars"      18
+# accepted   "#### 18 dollars"      18
+EXAMPLE = re.compile(r'^ *(accepted|refused) +"(.*)"(?: +(\S+))?$', re.MULTILINE)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -253,8 +278,7 @@ def test_an_unclear_answer_is_not_replaced_by_another_number():
 
 
 def test_a_text_is_prepared_once():
-    once = judge.prepare(r"3 \text{\text{apples}}")
-    assert judge.prepare(once) is once
-    assert judge.prepare(str(once)) != once, "a second time would change it"
-    for extracted in (judge.number("13", "13").extracted, judge.number("#### 13", "13").extracted):
-        assert type(extracted) is str
+    text = r"The answer is \text{ \text{18} }."
+    assert judge.prepare(judge.prepare(text)) != judge.prepare(text), "a second time would change it"
+    for result in (judge.final_number(text), judge.number(text, "18"), judge.target_number(text, "18")):
+        assert result.rule == "last number", "after a second time it would be 'answer is'"

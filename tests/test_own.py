@@ -14,7 +14,8 @@ from data.run.verdicts import Verdicts
 def write(tmp_path, rows, name="mine.jsonl"):
     """Rows (objects, or lines as they are) -> the path of a file that holds them."""
     path = tmp_path / name
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return path
 
 
@@ -28,7 +29,8 @@ def qa(n):
 
 def every(task):
     """All examples, in the order of the file."""
-    return sorted((e for split in ("train", "validation", "test") for e in task.load(split)), key=lambda e: int(e.id.partition("-")[2]))
+    examples = task.load("train") + task.load("validation") + task.load("test")
+    return sorted(examples, key=lambda e: int(e.id.partition("-")[2]))
 
 
 def error(make):
@@ -54,21 +56,27 @@ TURNS = [say("system", "Be brief."), USER, GOLD, say("user", "Say bye.")]
     ({"prompt": TURNS, "completion": "Hi."}, TURNS, "questions from 'prompt', answers from 'completion'"),
     ({"prompt": "Say hi.", "completion": [GOLD]}, [USER], "questions from 'prompt', answers from 'completion'"),
     ({"instruction": "Say hi.", "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
-    ({"instruction": "Say hi.", "input": "", "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
-    ({"instruction": "Say hi.", "input": None, "output": "Hi."}, [USER], "questions from 'instruction', answers from 'output'"),
+    ({"instruction": "Say hi.", "input": "", "output": "Hi."}, [USER],
+     "questions from 'instruction', answers from 'output'"),
+    ({"instruction": "Say hi.", "input": None, "output": "Hi."}, [USER],
+     "questions from 'instruction', answers from 'output'"),
     ({"instruction": "Translate.", "input": "Salut.", "output": "Hi."}, [say("user", "Translate.\n\nSalut.")],
      "questions from 'instruction' (and 'input'), answers from 'output'"),
     ({"messages": [USER, GOLD]}, [USER], CHATS),
     ({"messages": [say("system", "Be brief."), USER, GOLD]}, [say("system", "Be brief."), USER], CHATS),
     ({"messages": TURNS + [GOLD]}, TURNS, CHATS),
-    ({"messages": [say("user", [{"type": "text", "text": "Say "}, {"type": "text", "text": "hi."}]), GOLD | {"weight": 1}]}, [USER],
-     CHATS),
+    ({"messages": [say("user", [{"type": "text", "text": "Say "}, {"type": "text", "text": "hi."}]),
+                   GOLD | {"weight": 1}]}, [USER], CHATS),
     ({"question": "Say hi.", "answer": "Hi.", "messages": [], "prompt": 3, "voice": 7, "source": {"page": [1]}}, [USER],
-     "questions from 'question', answers from 'answer'"),                                    # the first pair; the rest is ignored
+     # the first pair is read, the rest is ignored
+     "questions from 'question', answers from 'answer'"),
 ])
 def test_fields_are_found_and_the_prompt_is_the_users_own(tmp_path, row, prompt, fields):
     name = next(pair[0] for pair in FIELDS if pair[0] in row)
-    others = [row | {name: [say("user", f"Other {n}."), GOLD] if name == "messages" else f"Other {n}."} for n in range(2)]
+    others = []
+    for n in range(2):
+        question = f"Other {n}."
+        others.append(row | {name: [say("user", question), GOLD] if name == "messages" else question})
     task = Own(write(tmp_path, [row, *others]), "exact")
     example = every(task)[0]
     assert s3ft.ask(task, example) == prompt and task.gold(example) == "Hi." and task.fields == fields
@@ -85,7 +93,8 @@ def test_asking_twice_gives_the_same_even_if_the_caller_edits_the_messages(tmp_p
 
 def test_a_pair_must_stand_on_every_line(tmp_path):
     both = [{"question": f"q {n}", "messages": [say("user", f"m {n}"), GOLD]} for n in range(3)]
-    both[0]["answer"] = "a"                                    # question/answer on the first line only: messages fits them all
+    # question/answer on the first line only: messages fits them all
+    both[0]["answer"] = "a"
     assert every(Own(write(tmp_path, both), "exact"))[0].question == "m 0"
 
 
@@ -109,11 +118,11 @@ def test_byte_order_mark_crlf_and_blank_lines_are_read(tmp_path):
 # ---------------------------------------------------------------- golds, prompts, judges
 
 def test_the_same_words_in_two_conversations_are_judged_apart(tmp_path):
-    """Both files number their lines, and the last message is the same: what differs is the system message, and the gold."""
+    """Both files number their lines, and the last message is the same. The system message differs, and the gold."""
     for name, gold in (("train", "yes"), ("test", "no")):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"messages": [
-            {"role": "system", "content": f"Passage {name} {n}"}, {"role": "user", "content": "Is it blue?"}, {"role": "assistant", "content": gold}]}) + "\n"
-            for n in range(20)))
+        chats = [[say("system", f"Passage {name} {n}"), say("user", "Is it blue?"), say("assistant", gold)]
+                 for n in range(20)]
+        write(tmp_path, [{"messages": chat} for chat in chats], f"{name}.jsonl")
     task = Own(tmp_path / "train.jsonl", "exact", tmp_path / "test.jsonl")
     known, held = Verdicts(task, tmp_path), {e.id: e for e in task.load("test")}
     for e in task.load("validation"):
@@ -124,8 +133,10 @@ def test_the_same_words_in_two_conversations_are_judged_apart(tmp_path):
     ("number", " 6 * 2 = <<6*2=12>>12\n#### 12\n", "6 * 2 = 12\nThe answer is 12."),
     ("number", "#### 1,200", "The answer is 1,200."), ("number", "#### 7.", "The answer is 7."),
     ("number", "42", "42"), ("number", "So the answer is $5.", "So the answer is $5."),
-    ("number", "#### Step 1\n2 + 3\nThe answer is 5.", "#### Step 1\n2 + 3\nThe answer is 5."),     # a heading is no gold
-    ("exact", " <<b>> #### 12\n", "<<b>> #### 12"),                                             # a text keeps what it has
+    # a heading is no gold
+    ("number", "#### Step 1\n2 + 3\nThe answer is 5.", "#### Step 1\n2 + 3\nThe answer is 5."),
+    # a text keeps what it has
+    ("exact", " <<b>> #### 12\n", "<<b>> #### 12"),
 ])
 def test_gold_is_cleaned_and_raw_is_not(tmp_path, name, answer, gold):
     task = Own(write(tmp_path, [qa(n) | {"answer": answer} for n in range(3)]), name)
@@ -142,15 +153,20 @@ def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
     task = Own(write(tmp_path, rows), name)
     *before, last = s3ft.rewrite(task, every(task)[2])
     assert before == TURNS[:-1] and last["role"] == "user"
-    assert last["content"].startswith("Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"), "braces are the user's, no format field"
+    beginning = "Add {0} and 2.\n\nReference answer:\nIt is 2.\n\n"
+    assert last["content"].startswith(beginning), "braces are the user's, no format field"
     assert "own words" in last["content"] and ("where N is the final number" in last["content"]) == (name == "number")
 
 
 @pytest.mark.parametrize("name, text, source, accepted, right", [
-    ("number", "2 + 3 = 5. The answer is 5.", "own", True, True), ("number", "2 + 2 = 5. The answer is 5.", "own", False, True),
-    ("number", "The answer is 5.", "paraphrase", False, True), ("number", "2 + 3 = 5. The answer is 5.", "paraphrase", True, True),
+    ("number", "2 + 3 = 5. The answer is 5.", "own", True, True),
+    ("number", "2 + 2 = 5. The answer is 5.", "own", False, True),
+    ("number", "The answer is 5.", "paraphrase", False, True),
+    ("number", "2 + 3 = 5. The answer is 5.", "paraphrase", True, True),
     ("number", "The answer is 6.", "own", False, False),
-    ("exact", "Five:\n 5 ", "own", True, True), ("exact", "five: 5", "own", False, False), ("exact", "Five: 5", "paraphrase", True, True),
+    ("exact", "Five:\n 5 ", "own", True, True),
+    ("exact", "five: 5", "own", False, False),
+    ("exact", "Five: 5", "paraphrase", True, True),
 ])
 def test_judges(tmp_path, name, text, source, accepted, right):
     task = Own(write(tmp_path, [qa(n) | {"answer": "Five: 5"} for n in range(3)]), name)
@@ -178,12 +194,14 @@ def test_without_a_test_file_a_fifth_is_test_and_a_tenth_validation(tmp_path, n,
     parts = [questions(task, split) for split in ("train", "validation", "test")]
     assert tuple(map(len, parts)) == sizes and len(set().union(*parts)) == n, "the parts are disjoint and lose nothing"
     assert parts == [questions(again, split) for split in ("train", "validation", "test")], "the same each time"
-    assert all(part == sorted(part, key=lambda q: int(q[:-1].split()[-1])) for part in parts), "in the order of the file"
+    for part in parts:
+        assert part == sorted(part, key=lambda q: int(q[:-1].split()[-1])), "in the order of the file"
     assert task.files == [path] and task.title == "mine" and f"{sizes[2]} test" in task.notes[0]
 
 
 def test_equal_questions_are_in_one_part(tmp_path):
-    rows = [qa(n % 20) | {"question": qa(n % 20)["question"].replace(" ", " " * (1 + n // 20))} for n in range(60)]   # three times each
+    # three times each
+    rows = [qa(n % 20) | {"question": qa(n % 20)["question"].replace(" ", " " * (1 + n // 20))} for n in range(60)]
     task = Own(write(tmp_path, rows), "exact")
     parts = [{" ".join(q.split()) for q in questions(task, split)} for split in ("train", "validation", "test")]
     assert sum(map(len, parts)) == len(set().union(*parts)) == 20
@@ -197,8 +215,10 @@ def test_with_a_test_file_its_questions_leave_training(tmp_path):
     assert questions(task, "test") == [qa(n)["question"] for n in range(27, 40)] and len(task.load("validation")) == 3
     assert len(task.load("train")) == 24
     assert {*questions(task, "train"), *questions(task, "validation")} == {qa(n)["question"] for n in range(27)}
-    assert task.notes == ["3 training examples are also in the test file and are left out"] and task.files == [train, test]
-    assert task.fields == f"questions from 'question', answers from 'answer'; in {test}: questions from 'prompt', answers from 'completion'"
+    assert task.notes == ["3 training examples are also in the test file and are left out"]
+    assert task.files == [train, test]
+    assert task.fields == (f"questions from 'question', answers from 'answer'; in {test}: "
+                           "questions from 'prompt', answers from 'completion'")
 
 
 def test_one_training_question_is_enough_with_a_test_file(tmp_path):
@@ -207,8 +227,10 @@ def test_one_training_question_is_enough_with_a_test_file(tmp_path):
 
 
 @pytest.mark.parametrize("rows, test, expected", [
-    ([qa(1), qa(2)], None, "fewer than 3 different questions"), ([qa(1), qa(2)] * 5, None, "fewer than 3 different questions"),
-    ([qa(1), qa(2)], [qa(2), qa(1)], "nothing is left to train on"), ([qa(1)], [{"text": "x"}], "test.jsonl, line 1: has 'text'"),
+    ([qa(1), qa(2)], None, "fewer than 3 different questions"),
+    ([qa(1), qa(2)] * 5, None, "fewer than 3 different questions"),
+    ([qa(1), qa(2)], [qa(2), qa(1)], "nothing is left to train on"),
+    ([qa(1)], [{"text": "x"}], "test.jsonl, line 1: has 'text'"),
 ])
 def test_too_little_data(tmp_path, rows, test, expected):
     assert expected in error(lambda: Own(write(tmp_path, rows), "exact", test and write(tmp_path, test, "test.jsonl")))
@@ -216,20 +238,28 @@ def test_too_little_data(tmp_path, rows, test, expected):
 
 def test_unknown_judge(tmp_path):
     for name in (None, "numbers"):
-        assert "--judge" in (message := error(lambda: Own(write(tmp_path, map(qa, range(3))), name))) and "number, code, span, exact" in message
+        message = error(lambda: Own(write(tmp_path, map(qa, range(3))), name))
+        assert "--judge" in message
+        assert "number, code, span, exact" in message
 
 
-# ---------------------------------------------------------------- bad files: one line that names file, line and what to do
+# ---------------------------------------------------------------- bad files
+# Each gets one line, which names the file, the line and what to do.
 
 LONE = '{"question": "\\ud83d", "answer": "x"}'
 
 
 @pytest.mark.parametrize("bad, expected", [
-    ("{no json", "is no JSON"), ("[1]", "is no JSON object"), ("7", "is no JSON object"), (LONE, "'question' holds half a character"),
+    ("{no json", "is no JSON"),
+    ("[1]", "is no JSON object"),
+    ("7", "is no JSON object"),
+    (LONE, "'question' holds half a character"),
     ({"question": "q"}, "has 'question', but the lines before have question/answer; take the same fields"),
-    ({"prompt": "p", "completion": "c"}, "has 'prompt', 'completion', but the lines before have question/answer"), ({}, "has no fields"),
+    ({"prompt": "p", "completion": "c"}, "has 'prompt', 'completion', but the lines before have question/answer"),
+    ({}, "has no fields"),
     ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
-    ({"question": 7, "answer": "x"}, "'question' is no text but 7"), ({"question": "q", "answer": None}, "'answer' is no text but null"),
+    ({"question": 7, "answer": "x"}, "'question' is no text but 7"),
+    ({"question": "q", "answer": None}, "'answer' is no text but null"),
     ({"question": "q", "answer": ["x"]}, "'answer' is no text but [\"x\"]"),
 ])
 def test_bad_line(tmp_path, bad, expected):
@@ -242,9 +272,12 @@ def test_bad_line(tmp_path, bad, expected):
     ([{"role": "user"}, GOLD], "no 'content'"),
     ([USER], "the last message is the user's"), ([say("system", "x")], "the last message is the system's"),
     ([USER, GOLD, USER], "the last message is the user's"),
-    ([GOLD], "message 1 has the role 'assistant' where 'user' belongs"), ([say("system", "x"), GOLD], "message 2 has the role 'assistant'"),
-    ([USER, say("system", "x"), GOLD], "message 2 has the role 'system'"), ([USER, USER, GOLD], "message 2 has the role 'user'"),
-    ([USER, say("tool", "x"), GOLD], "message 2 has the role 'tool'"), ([USER, say(None, "x")], "message 2 has the role 'None'"),
+    ([GOLD], "message 1 has the role 'assistant' where 'user' belongs"),
+    ([say("system", "x"), GOLD], "message 2 has the role 'assistant'"),
+    ([USER, say("system", "x"), GOLD], "message 2 has the role 'system'"),
+    ([USER, USER, GOLD], "message 2 has the role 'user'"),
+    ([USER, say("tool", "x"), GOLD], "message 2 has the role 'tool'"),
+    ([USER, say(None, "x")], "message 2 has the role 'None'"),
     ([USER, say("assistant", "")], "message 2 of 'messages' is empty"),
     ([USER, say("assistant", None)], "message 2 of 'messages' is no text but null"),
     ([say("user", []), GOLD], "message 1 of 'messages' is no text but []"),
@@ -270,7 +303,8 @@ def test_bad_chat(tmp_path, messages, expected):
     ({"question": "q", "answer": "3 men\n#### none"}, "number", "--judge exact"),
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
-    ({"text": "x"}, "exact", "has 'text'; every line needs question/answer, prompt/completion, instruction/output or messages"),
+    ({"text": "x"}, "exact",
+     "has 'text'; every line needs question/answer, prompt/completion, instruction/output or messages"),
 ])
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
@@ -284,7 +318,8 @@ def test_doubled_ids(tmp_path):
 
 @pytest.mark.parametrize("content, expected", [
     (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
-    (json.dumps(qa(1)).encode("utf-16-le"), "save it as UTF-8"), ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "save it as UTF-8"),
+    ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
     (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
     (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),
     (json.dumps([qa(1)], indent=1).encode(), "JSON list; write one object a line"),
@@ -299,7 +334,8 @@ def test_bad_file(tmp_path, content, expected):
 
 def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name, expected in ((".", "directory"), ("none.jsonl", "No such file"), ("pipe", "pipe"), ("x" * 300, "too long")):
+    names = {".": "directory", "none.jsonl": "No such file", "pipe": "pipe", "x" * 300: "too long"}
+    for name, expected in names.items():
         message = error(lambda: Own(tmp_path / name, "exact"))
         assert expected in message and message.startswith(str(tmp_path / name))
     assert "none.jsonl" in error(lambda: Own(write(tmp_path, map(qa, range(3))), "exact", tmp_path / "none.jsonl"))

@@ -1,4 +1,7 @@
-"""Reading comprehension: both official layouts, what is held back, prompts, SQuAD's scores, first-use checksums. No network, no model."""
+"""Reading comprehension: both official layouts, what is held back, prompts, SQuAD's scores, first-use checksums.
+
+No network, no model.
+"""
 import dataclasses
 import gzip
 import hashlib
@@ -27,22 +30,27 @@ HERON = "The grey heron nests in tall trees. It eats fish, frogs and, now and th
 
 def passage(n, questions=2):
     """MRQA's line number n: one passage, with an unanswerable question last."""
-    qas = [{"qid": f"q{n}-{i}", "question": f"What is {i} in {n}?", "answers": [f"word{i}"], "detected_answers": []} for i in range(questions - 1)]
+    qas = [{"qid": f"q{n}-{i}", "question": f"What is {i} in {n}?", "answers": [f"word{i}"], "detected_answers": []}
+           for i in range(questions - 1)]
     return {"context": f"Passage {n}: " + " ".join(f"word{i}" for i in range(30)), "qas": qas + [
         {"qid": f"q{n}-no", "question": "Who wrote it?", "answers": [], "kind": "who"}]}
 
 
 def mrqa(*passages, header=True):
-    return "".join(json.dumps(row) + "\n" for row in [{"header": {"dataset": "self-written"}}] * header + list(passages))
+    first = [{"header": {"dataset": "self-written"}}] if header else []
+    return "".join(json.dumps(row) + "\n" for row in [*first, *passages])
 
 
 def squad_json(*questions, context=HERON, indent=None):
-    return json.dumps({"version": "v2.0", "data": [{"title": "Heron", "paragraphs": [{"context": context, "qas": list(questions)}]}]}, indent=indent)
+    article = {"title": "Heron", "paragraphs": [{"context": context, "qas": list(questions)}]}
+    return json.dumps({"version": "v2.0", "data": [article]}, indent=indent)
 
 
 FISH = {"id": "a1", "question": "What does it eat?", "is_impossible": False,
-        "answers": [{"text": text, "answer_start": HERON.index(text)} for text in ("fish", "fish, frogs", "fish, frogs")]}
-WHO = {"id": "a2", "question": "Who feeds it?", "is_impossible": True, "answers": [], "plausible_answers": [{"text": "fish", "answer_start": 44}]}
+        "answers": [{"text": text, "answer_start": HERON.index(text)}
+                    for text in ("fish", "fish, frogs", "fish, frogs")]}
+WHO = {"id": "a2", "question": "Who feeds it?", "is_impossible": True, "answers": [],
+       "plausible_answers": [{"text": "fish", "answer_start": 44}]}
 
 
 def task(folder, name="nq", **files):
@@ -69,7 +77,8 @@ def test_squads_own_layout(tmp_path):
     assert [f.name for f in t.files] == ["dev-v2.0.json", "train-v2.0.json"]
     for split in ("train", "test"):                                    # on one line, as the official file, and on many
         fish, who = sorted(t.load(split), key=lambda e: e.id)
-        assert fish == Example("a1", "What does it eat?", "fish, frogs", {"passage": HERON, "golds": ["fish", "fish, frogs", "fish, frogs"]})
+        golds = ["fish", "fish, frogs", "fish, frogs"]
+        assert fish == Example("a1", "What does it eat?", "fish, frogs", {"passage": HERON, "golds": golds})
         assert who == Example("a2", "Who feeds it?", "The passage does not say.", {"passage": HERON, "golds": []})
 
 
@@ -77,13 +86,17 @@ def test_squads_own_layout(tmp_path):
 @pytest.mark.parametrize("packed", [True, False])
 def test_mrqas_layout(tmp_path, header, packed):
     text = mrqa(passage(1), passage(2), header=header).encode()
-    (tmp_path / "NaturalQuestionsShort-train.jsonl.gz").write_bytes(gzip.compress(text) if packed else text)      # the content decides
+    # the content decides
+    (tmp_path / "NaturalQuestionsShort-train.jsonl.gz").write_bytes(gzip.compress(text) if packed else text)
     (tmp_path / "NaturalQuestionsShort-dev.jsonl.gz").write_bytes(gzip.compress(text))
     t = Reading("nq", tmp_path)                                        # the folder itself, without nq/
     examples = {e.id: e for e in t.load("test")}
     assert set(examples) == {"q1-0", "q1-no", "q2-0", "q2-no"} and examples == {e.id: e for e in t.read("train")}
-    assert examples["q1-0"].answer == "word0" and examples["q1-0"].extra == {"passage": passage(1)["context"], "golds": ["word0"]}
-    assert examples["q1-no"].answer == judge.ABSTAIN[0] and examples["q1-no"].extra["golds"] == [] and examples["q1-no"].extra["kind"] == "who"
+    assert examples["q1-0"].answer == "word0"
+    assert examples["q1-0"].extra == {"passage": passage(1)["context"], "golds": ["word0"]}
+    assert examples["q1-no"].answer == judge.ABSTAIN[0]
+    assert examples["q1-no"].extra["golds"] == []
+    assert examples["q1-no"].extra["kind"] == "who"
 
 
 def test_either_task_reads_either_layout(tmp_path):
@@ -128,10 +141,12 @@ def test_trained_on_one_and_measured_on_the_other(tmp_path):
 
 
 def test_order_is_shuffled_and_always_the_same(tmp_path):
-    t = task(tmp_path, train=mrqa(*map(passage, range(100))), validation=mrqa(passage(200)), test=mrqa(*map(passage, range(100, 140))))
+    t = task(tmp_path, train=mrqa(*map(passage, range(100))), validation=mrqa(passage(200)),
+             test=mrqa(*map(passage, range(100, 140))))
     ids = [e.id for e in t.load("train")]
     assert ids == [e.id for e in Reading("nq", tmp_path).load("train")] and len(set(ids)) == 200
-    assert len({e.extra["passage"] for e in t.load("train")[:50]}) > 35, "the first examples should come from many passages"
+    passages = {e.extra["passage"] for e in t.load("train")[:50]}
+    assert len(passages) > 35, "the first examples should come from many passages"
     t.load("train").clear()
     assert len(t.load("train")) == 200, "a caller's changes to its list are its own"
 
@@ -155,14 +170,20 @@ def line(**changes):
 
 
 @pytest.mark.parametrize("text, says", [
-    ("", "line 1: is no JSON"), ("{", "line 1: is no JSON"), ("[" * 100_000, "line 1: is no JSON"), ("[1]", "neither SQuAD's layout"),
+    ("", "line 1: is no JSON"),
+    ("{", "line 1: is no JSON"),
+    ("[" * 100_000, "line 1: is no JSON"),
+    ("[1]", "neither SQuAD's layout"),
     ('{"question": "2 + 2?", "answer": "#### 4"}\n', "neither SQuAD's layout"), (mrqa() + "\n", "holds no questions"),
     (mrqa(passage(1)) + "{\n", "line 3: is no JSON"), (mrqa(passage(1), 7), "line 3: is no JSON object with 'context'"),
-    (mrqa({"qas": []}), "line 2: the field 'context' is no text"), (mrqa({"context": " ", "qas": []}), "'context' is empty"),
-    (mrqa({"context": "c", "qas": {}}), "line 2: the field 'qas' is missing or no list"), (mrqa({"context": "c", "qas": [1]}), "is no question"),
+    (mrqa({"qas": []}), "line 2: the field 'context' is no text"),
+    (mrqa({"context": " ", "qas": []}), "'context' is empty"),
+    (mrqa({"context": "c", "qas": {}}), "line 2: the field 'qas' is missing or no list"),
+    (mrqa({"context": "c", "qas": [1]}), "is no question"),
     (mrqa({"context": "c", "qas": [line(qid=5)]}), "a question's id is no text but 5"),
     (mrqa({"context": "c", "qas": [line(question=None)]}), "line 2, question 'x': the field 'question' is no text"),
-    (mrqa({"context": "c", "qas": [line(answers="a")]}), "line 2, question 'x': the field 'answers' is missing or no list"),
+    (mrqa({"context": "c", "qas": [line(answers="a")]}),
+     "line 2, question 'x': the field 'answers' is missing or no list"),
     (mrqa({"context": "c", "qas": [line(answers=[""])]}), "an answer is empty"),
     (mrqa({"context": "c", "qas": [line(answers=[None])]}), "an answer is no text"),
     (mrqa({"context": "c", "qas": [line(voice=1)]}), "'voice' must be a text"),
@@ -172,10 +193,13 @@ def line(**changes):
     (mrqa({"context": "c", "qas": [line(qid="\ud800")]}), "half a character"),
     (mrqa({"context": "c", "qas": [line(question="\ud800")]}), "half a character"),
     (squad_json(FISH | {"answers": []}), "article 1, paragraph 1, question 'a1': has no answers"),
-    (squad_json(FISH | {"is_impossible": True}), "has answers and yet"), (squad_json(FISH | {"is_impossible": "no"}), "is not true or false"),
+    (squad_json(FISH | {"is_impossible": True}), "has answers and yet"),
+    (squad_json(FISH | {"is_impossible": "no"}), "is not true or false"),
     (squad_json(FISH | {"answers": [{}]}), "an answer is no text"),
-    (squad_json(FISH, FISH), "question 'a1': this id stands there twice"), ('{"data": [{}]}', "article 1: the field 'paragraphs'"),
-    ('{"data": 5}', "article 1: the field 'paragraphs'"), ('{"data": [{"paragraphs": [5]}]}', "article 1, paragraph 1: is no JSON object"),
+    (squad_json(FISH, FISH), "question 'a1': this id stands there twice"),
+    ('{"data": [{}]}', "article 1: the field 'paragraphs'"),
+    ('{"data": 5}', "article 1: the field 'paragraphs'"),
+    ('{"data": [{"paragraphs": [5]}]}', "article 1, paragraph 1: is no JSON object"),
     ('{\n"data": [\n}', "line 3: is no JSON"), ("\0\0", "line 1: is no JSON")])
 def test_bad_files_get_one_line(tmp_path, text, says):
     t = task(tmp_path, test=text)
@@ -198,7 +222,8 @@ def test_bytes_that_are_no_text(tmp_path):
 
 def test_odd_but_good_texts(tmp_path):
     odd = "Zero \0 and {question} and \u2028 and 😀 and <<1>>"
-    text = "\ufeff" + mrqa({"context": odd, "qas": [line(answers=["😀"], question="{gold}\0?"), line(qid="y", question=" ")]}).replace("\n", "\r\n")
+    text = "\ufeff" + mrqa({"context": odd, "qas": [line(answers=["😀"], question="{gold}\0?"),
+                                                    line(qid="y", question=" ")]}).replace("\n", "\r\n")
     e, blank = sorted(task(tmp_path, test=text).load("test"), key=lambda e: e.id)
     assert e.extra["passage"] == odd and e.question == "{gold}\0?" and blank.question == " "
     assert odd in Reading("nq", tmp_path).question(e)
@@ -217,24 +242,32 @@ def test_prompts(tmp_path):
     for message in (ask, rewrite):
         assert message["role"] == "user" and HERON in message["content"] and fish.question in message["content"]
     assert judge.ABSTAIN[0] in ask["content"], "the prompt should say which words abstain"
-    assert "Reference answer: fish, frogs\n" in rewrite["content"] and f"Reference answer: {judge.ABSTAIN[0]}" in again["content"]
+    assert "Reference answer: fish, frogs\n" in rewrite["content"]
+    assert f"Reference answer: {judge.ABSTAIN[0]}" in again["content"]
     assert len(ask["content"]) - len(HERON) - len(fish.question) < 150, "the bundled model has 1,024 positions"
 
 
 def test_the_task_interface(tmp_path):
     t, fish, who = examples(tmp_path)
-    assert [t.text(fish, source) for source in ("gold", "raw")] == ["fish, frogs"] * 2 and t.gold(who) == judge.ABSTAIN[0]
+    assert [t.text(fish, source) for source in ("gold", "raw")] == ["fish, frogs"] * 2
+    assert t.gold(who) == judge.ABSTAIN[0]
     assert "bundled data" in refusal(t.text, fish, "voice")
-    assert t.score(fish, "It eats fish.").rule == "contained" and t.score(fish, HERON).ok and t.score(fish, HERON * 3).rule == "too long"
+    assert t.score(fish, "It eats fish.").rule == "contained"
+    assert t.score(fish, HERON).ok
+    assert t.score(fish, HERON * 3).rule == "too long"
     assert t.accept(fish, "It eats fish.", "own").ok and t.accept(who, "The passage doesn't say.", "paraphrase").ok
-    assert t.accept(fish, "As the reference says, fish.", "paraphrase").rule == "leak" and t.accept(fish, "anything", "gold").ok
+    assert t.accept(fish, "As the reference says, fish.", "paraphrase").rule == "leak"
+    assert t.accept(fish, "anything", "gold").ok
     for e in (fish, who):
         assert t.accept(e, t.gold(e), "own").ok and t.score(e, t.gold(e)).ok
 
 
 def test_the_target_is_the_wording_most_annotators_chose():
-    assert reading.target(["fish", "vole", "vole", " fish"]) == "fish" and reading.target(["fish", "vole", "vole"]) == "vole"
-    assert reading.target(["the", "the", "Hague"]) == "Hague" and reading.target(["%"]) == "%" and reading.target([]) == "The passage does not say."
+    assert reading.target(["fish", "vole", "vole", " fish"]) == "fish"
+    assert reading.target(["fish", "vole", "vole"]) == "vole"
+    assert reading.target(["the", "the", "Hague"]) == "Hague"
+    assert reading.target(["%"]) == "%"
+    assert reading.target([]) == "The passage does not say."
 
 
 def test_summary_counts_both_errors_apart(tmp_path):
@@ -242,21 +275,32 @@ def test_summary_counts_both_errors_apart(tmp_path):
     answers = [(fish, "fish"), (fish, "fish and frogs, and voles"), (fish, "The passage does not say."),
                (who, ""), (who, "fish"), (who, "It is not stated in the text.")]
     items, verdicts = [e for e, _ in answers], [t.score(e, text) for e, text in answers]
-    assert t.summary(items, verdicts) == {"em": 0.5, "f1": pytest.approx((1 + 4 / 7 + 0 + 1 + 0 + 1) / 6), "recall": pytest.approx(4 / 6),
-                                          "unanswerable": 3, "answered_unanswerable": 1, "answerable": 3, "abstained_answerable": 1}
+    assert t.summary(items, verdicts) == {
+        "em": 0.5, "f1": pytest.approx((1 + 4 / 7 + 0 + 1 + 0 + 1) / 6), "recall": pytest.approx(4 / 6),
+        "unanswerable": 3, "answered_unanswerable": 1, "answerable": 3, "abstained_answerable": 1}
     assert t.summary([], [])["em"] == 0
 
 
 def test_attempts_can_be_judged_again_by_themselves(tmp_path):
     t, fish, who = examples(tmp_path)
-    rows = [{"id": e.id, "source": source, "sample": 0, "text": text, "finish_reason": reason, **t.truth(e)} for e, source, text, reason in [
-        (fish, "own", "It eats fish.", "end"), (fish, "paraphrase", "My response: fish", "end"), (who, "own", "Some fish", "end"),
-        (who, "own", "", "end"), (who, "paraphrase", judge.ABSTAIN[0], "end"), (fish, "own", "fish", "length"), (fish, "own", "I don't know", "end")]]
+    attempts = [
+        (fish, "own", "It eats fish.", "end"),
+        (fish, "paraphrase", "My response: fish", "end"),
+        (who, "own", "Some fish", "end"),
+        (who, "own", "", "end"),
+        (who, "paraphrase", judge.ABSTAIN[0], "end"),
+        (fish, "own", "fish", "length"),
+        (fish, "own", "I don't know", "end")]
+    rows = []
+    for e, source, text, reason in attempts:
+        rows.append({"id": e.id, "source": source, "sample": 0, "text": text, "finish_reason": reason, **t.truth(e)})
     path = tmp_path / "attempts.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     report = "\n".join(rejudge.judge_file(path))
     assert "own: 1 of 5 accepted" in report and "paraphrase: 1 of 2 accepted" in report
-    for rule in ("contained", "leak", "answered an unanswerable", "empty", "abstained", "unfinished", "abstained though answerable"):
+    rules = ("contained", "leak", "answered an unanswerable", "empty", "abstained", "unfinished",
+             "abstained though answerable")
+    for rule in rules:
         assert re.search(rf"(accepted|refused) +{rule} +1 ", report), rule
     for golds in ("fish", [1], None):
         path.write_text(json.dumps(rows[0] | {"golds": golds}))
@@ -267,7 +311,8 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
 def test_target_span():
     for source in ("own", "paraphrase", "own_number", "paraphrase_number"):
         assert judge.target_span("in the reference room", ["reference room"], source).ok == (source != "paraphrase")
-        assert not judge.target_span("a vole", ["fish"], source).ok and judge.target_span("", [], source).rule == "empty"
+        assert not judge.target_span("a vole", ["fish"], source).ok
+        assert judge.target_span("", [], source).rule == "empty"
     for source in judge.GOLDS:
         assert judge.target_span("", ["fish"], source).ok
     with pytest.raises(ValueError, match="unknown source 'mine'"):
@@ -276,15 +321,35 @@ def test_target_span():
 
 # ---------------------------------------------------------------- SQuAD's scores
 
-SCORES = [                                          # (prediction, golds, EM, F1, recall), worked out by hand after the official script
+# (prediction, golds, EM, F1, recall), worked out by hand after the official script
+SCORES = [
     ("The  Grey HERON!", ["grey heron"], 1, 1, 1), ("grey heron", ["a grey heron", "heron"], 1, 1, 1),
-    ("heron", ["grey heron"], 0, 2 / 3, 1 / 2), ("a big grey heron", ["grey heron"], 0, 4 / 5, 1), ("heron heron", ["heron"], 0, 2 / 3, 1),
-    ("heron heron", ["heron heron grey"], 0, 4 / 5, 2 / 3), ("fish", ["frogs"], 0, 0, 0), ("fish", ["frogs", "fish and frogs"], 0, 1 / 2, 1 / 3),
-    ("", [], 1, 1, 1), ("fish", [], 0, 0, 0), ("fish", [""], 0, 0, 0), ("the", [], 1, 1, 1), ("?!", [""], 1, 1, 1), ("", ["fish"], 0, 0, 0),
-    ("", ["the"], 1, 1, 1), ("the", ["the"], 1, 1, 1), ("fish", ["%"], 0, 0, 0), ("", ["the", "fish"], 0, 0, 0),           # empty golds drop out
-    ("twenty-one", ["twentyone"], 1, 1, 1), ("twenty one", ["twenty-one"], 0, 0, 0), ("U.S.A.", ["USA"], 1, 1, 1), ("1,000", ["1000"], 1, 1, 1),
-    ("5–6", ["56"], 0, 0, 0), ("theatre", ["atre"], 0, 0, 0), ("an-other", ["another"], 1, 1, 1), ("the, a", ["an"], 1, 1, 1),
-    ("Fish\u00a0frogs", ["fish frogs"], 1, 1, 1), ("É", ["é"], 1, 1, 1), ("It's a vole", ["its vole"], 1, 1, 1), ("“vole”", ["vole"], 0, 0, 0)]
+    ("heron", ["grey heron"], 0, 2 / 3, 1 / 2),
+    ("a big grey heron", ["grey heron"], 0, 4 / 5, 1),
+    ("heron heron", ["heron"], 0, 2 / 3, 1),
+    ("heron heron", ["heron heron grey"], 0, 4 / 5, 2 / 3),
+    ("fish", ["frogs"], 0, 0, 0),
+    ("fish", ["frogs", "fish and frogs"], 0, 1 / 2, 1 / 3),
+    ("", [], 1, 1, 1),
+    ("fish", [], 0, 0, 0),
+    ("fish", [""], 0, 0, 0),
+    ("the", [], 1, 1, 1),
+    ("?!", [""], 1, 1, 1),
+    ("", ["fish"], 0, 0, 0),
+    # empty golds drop out
+    ("", ["the"], 1, 1, 1), ("the", ["the"], 1, 1, 1), ("fish", ["%"], 0, 0, 0), ("", ["the", "fish"], 0, 0, 0),
+    ("twenty-one", ["twentyone"], 1, 1, 1),
+    ("twenty one", ["twenty-one"], 0, 0, 0),
+    ("U.S.A.", ["USA"], 1, 1, 1),
+    ("1,000", ["1000"], 1, 1, 1),
+    ("5–6", ["56"], 0, 0, 0),
+    ("theatre", ["atre"], 0, 0, 0),
+    ("an-other", ["another"], 1, 1, 1),
+    ("the, a", ["an"], 1, 1, 1),
+    ("Fish\u00a0frogs", ["fish frogs"], 1, 1, 1),
+    ("É", ["é"], 1, 1, 1),
+    ("It's a vole", ["its vole"], 1, 1, 1),
+    ("“vole”", ["vole"], 0, 0, 0)]
 
 
 @pytest.mark.parametrize("prediction, golds, em, f1, recall", SCORES)
@@ -296,13 +361,15 @@ def test_scores_by_hand(prediction, golds, em, f1, recall):
 
 def test_span_scores_an_abstention_as_the_empty_prediction():
     for text in ("", "The passage does not say.", "I don't know"):
-        assert judge.span(text, []).scores == {"em": 1, "f1": 1, "recall": 1} and judge.span(text, ["say"]).scores == {"em": 0, "f1": 0, "recall": 0}
+        assert judge.span(text, []).scores == {"em": 1, "f1": 1, "recall": 1}
+        assert judge.span(text, ["say"]).scores == {"em": 0, "f1": 0, "recall": 0}
     assert judge.span("does say", ["say"]).scores == {"em": 0, "f1": pytest.approx(2 / 3), "recall": 1}
 
 
 @pytest.mark.parametrize("phrase", spans.ABSTAIN + spans.ABSTAIN_ALONE)
 def test_every_abstaining_phrase_is_understood(phrase):
-    for text in (phrase, phrase.upper() + "!", phrase.replace("does not", "doesn't"), phrase.replace("does not", "doesn’t"),
+    for text in (phrase, phrase.upper() + "!",
+                 phrase.replace("does not", "doesn't"), phrase.replace("does not", "doesn’t"),
                  phrase.replace("can not", "cannot"), phrase.replace("can not", "can’t"),
                  phrase.replace("passage", "text"), phrase.replace("the passage", "this article")):
         assert judge.span(text, []).rule == "abstained", text
@@ -320,7 +387,8 @@ def test_a_copy_of_the_passage_is_never_right():
 @pytest.mark.parametrize("text", ["a " * 10_000, "can't " * 4000, "the passage does not " * 2000, "." * 20_000,
                                   "\0" * 20_000, "\ud800", "the given " * 4000])
 def test_hostile_texts(text):
-    assert not judge.span(text, ["heron"]).ok and judge.span("x", [text, "heron"]).rule in ("no gold", "abstained though answerable")
+    assert not judge.span(text, ["heron"]).ok
+    assert judge.span("x", [text, "heron"]).rule in ("no gold", "abstained though answerable")
 
 
 # ---------------------------------------------------------------- the official figures of a file of predictions
@@ -335,25 +403,33 @@ def dev(tmp_path, monkeypatch):
 def test_official_figures_of_a_file(dev, capsys):
     predictions = {"a1": "the fish", "a2": "fish", "a3": "frogs"}
     Path("predictions.json").write_text(json.dumps(predictions))
-    Path("predictions.jsonl").write_text("".join(json.dumps({"id": id, "prediction": text}) + "\n" for id, text in predictions.items()))
+    lines = [json.dumps({"id": id, "prediction": text}) + "\n" for id, text in predictions.items()]
+    Path("predictions.jsonl").write_text("".join(lines))
     for file in ("predictions.json", "predictions.jsonl"):
         assert check_squad_scores.main(["dev.json", file]) == 0
         figures = json.loads(capsys.readouterr().out)
-        assert list(figures) == [f"{kind}{name}" for kind in ("", "HasAns_", "NoAns_") for name in ("exact", "f1", "total")]
+        assert list(figures) == [f"{kind}{name}" for kind in ("", "HasAns_", "NoAns_")
+                                 for name in ("exact", "f1", "total")]
         assert figures == pytest.approx({"exact": 100 / 3, "f1": (100 + 200 / 3) / 3, "total": 3,
                                          "HasAns_exact": 50, "HasAns_f1": (100 + 200 / 3) / 2, "HasAns_total": 2,
                                          "NoAns_exact": 0, "NoAns_f1": 0, "NoAns_total": 1})
     Path("dev.json").write_text(squad_json(WHO))
     Path("predictions.json").write_text('{"a2": ""}')
     assert check_squad_scores.main(["dev.json", "predictions.json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"exact": 100, "f1": 100, "total": 1, "NoAns_exact": 100, "NoAns_f1": 100, "NoAns_total": 1}
+    assert json.loads(capsys.readouterr().out) == {"exact": 100, "f1": 100, "total": 1,
+                                                   "NoAns_exact": 100, "NoAns_f1": 100, "NoAns_total": 1}
 
 
 @pytest.mark.parametrize("name, content, says", [
-    ("p.json", "{", "p.json, line 1: is no JSON"), ("p.json", "[]", "is no JSON object"), ("p.json", '{"a1": 5}', "for 'a1' is no text"),
-    ("p.json", "\udcff", "UTF-8"), ("p.json", '{"a1": "x"}', "no prediction for 2 of the 3 questions; the first is 'a2'"),
+    ("p.json", "{", "p.json, line 1: is no JSON"),
+    ("p.json", "[]", "is no JSON object"),
+    ("p.json", '{"a1": 5}', "for 'a1' is no text"),
+    ("p.json", "\udcff", "UTF-8"),
+    ("p.json", '{"a1": "x"}', "no prediction for 2 of the 3 questions; the first is 'a2'"),
     ("p.json", '{"a1": "", "a2": "", "a3": "", "b": ""}', "1 of its ids are not in dev.json; the first is 'b'"),
-    ("p.json", None, "cannot be read"), ("p.jsonl", None, "cannot be read"), ("p.jsonl", '{"id": "a1"}', "for 'a1' is no text"),
+    ("p.json", None, "cannot be read"),
+    ("p.jsonl", None, "cannot be read"),
+    ("p.jsonl", '{"id": "a1"}', "for 'a1' is no text"),
     ("p.jsonl", "{", "line 1: is no JSON"), ("p.jsonl", '{"id": 5}', "text field 'id'"),
     ("p.jsonl", '{"id": "a1", "prediction": ""}\n' * 2, "an id stands there twice")])
 def test_bad_predictions_get_one_line(dev, capsys, name, content, says):
@@ -417,12 +493,17 @@ def test_squad_is_recorded_at_first_use(server, tmp_path, capsys):
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3 and all("publisher gives no checksum" in text for text in said[1:])
     records = json.loads((folder / "checksums.json").read_text())
-    assert set(records) == {"train-v2.0.json", "dev-v2.0.json"} and records["train-v2.0.json"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
-    assert records["train-v2.0.json"]["recorded"] == "at first use" and records["train-v2.0.json"]["url"].endswith("/train-v2.0.json")
+    assert set(records) == {"train-v2.0.json", "dev-v2.0.json"}
+    assert records["train-v2.0.json"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
+    assert records["train-v2.0.json"]["recorded"] == "at first use"
+    assert records["train-v2.0.json"]["url"].endswith("/train-v2.0.json")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", records["train-v2.0.json"]["date"])
     assert downloads.fetch("squad") == folder and len(server.requests) == 2 and capsys.readouterr().err == ""
     t = Reading("squad", folder)
-    assert len(t.load("train")) == 2 and len(t.notes) == 1 and "train-v2.0.json" in t.notes[0] and "first download" in t.notes[0]
+    assert len(t.load("train")) == 2
+    assert len(t.notes) == 1
+    assert "train-v2.0.json" in t.notes[0]
+    assert "first download" in t.notes[0]
 
 
 def test_what_was_recorded_is_compared(server):
@@ -432,7 +513,9 @@ def test_what_was_recorded_is_compared(server):
     (folder / "dev-v2.0.json").unlink()
     server.files["/dev-v2.0.json"] = squad_json(FISH).encode()         # another file than at first use
     message = refusal(downloads.fetch, "squad")
-    assert "not the official file" in message and "checksums.json" in message and not (folder / "dev-v2.0.json").exists()
+    assert "not the official file" in message
+    assert "checksums.json" in message
+    assert not (folder / "dev-v2.0.json").exists()
     (folder / "checksums.json").unlink()
     assert len(Reading("squad", downloads.fetch("squad")).load("test")) == 1
 
@@ -445,11 +528,15 @@ def test_files_put_there_by_hand_are_recorded_too(server, tmp_path):
     assert server.requests == ["/dev-v2.0.json"] and len(json.loads((folder / "checksums.json").read_text())) == 2
     (folder / "checksums.json").write_text('{"train-v2.0.json": 5, "dev-v2.0.json": {"sha256": 5}}')
     downloads.fetch("squad")
-    assert len(server.requests) == 1 and json.loads((folder / "checksums.json").read_text())["dev-v2.0.json"]["recorded"] == "at first use"
+    assert len(server.requests) == 1
+    assert json.loads((folder / "checksums.json").read_text())["dev-v2.0.json"]["recorded"] == "at first use"
 
 
-@pytest.mark.parametrize("content, says", [(b"<html>log in", "a web page came"), (TRAIN[:-3], "no whole JSON file or archive"),
-                                           (None, "error 404"), (b"", "no whole JSON"), (gzip.compress(TRAIN)[:-9], "no whole JSON file or archive")])
+@pytest.mark.parametrize("content, says", [(b"<html>log in", "a web page came"),
+                                           (TRAIN[:-3], "no whole JSON file or archive"),
+                                           (None, "error 404"),
+                                           (b"", "no whole JSON"),
+                                           (gzip.compress(TRAIN)[:-9], "no whole JSON file or archive")])
 def test_nothing_bad_is_recorded(server, tmp_path, content, says):
     server.files["/train-v2.0.json"] = content
     message = refusal(downloads.fetch, "squad")
@@ -458,8 +545,11 @@ def test_nothing_bad_is_recorded(server, tmp_path, content, says):
 
 def test_natural_questions_of_mrqa(server, tmp_path):
     t = Reading("nq", downloads.fetch("nq"))
-    assert [len(t.load(split)) for split in ("train", "validation", "test")] == [64, 16, 2] and t.title == "nq" and len(t.notes) == 1
-    assert {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()} == {"checksums.json", *reading.OFFICIAL["nq"].values()}
+    assert [len(t.load(split)) for split in ("train", "validation", "test")] == [64, 16, 2]
+    assert t.title == "nq"
+    assert len(t.notes) == 1
+    names = {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()}
+    assert names == {"checksums.json", *reading.OFFICIAL["nq"].values()}
 
 
 def test_mbpp_has_a_known_checksum(server, monkeypatch):

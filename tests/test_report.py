@@ -9,7 +9,9 @@ import pytest
 
 import check_intervals
 from data import UserError
-from data.report import figures, report, tables
+from data.report import figures, intervals, pictures, report
+from data.report.paper import three_tables
+from data.report.table import final_table
 from data.run import statistics
 
 
@@ -25,7 +27,7 @@ def benchmark(right, n=100, chance=0.25, **more):
 def cell(method, seed, right, benchmarks, lr=3e-4, n=100, kl=0.1):
     row = {"folder": f"{method}-lr{lr:g}-e2-s{seed}", "method": method, "lr": lr, "seed": seed, "epochs": 2, "kl": kl,
            "test": score(right, n, f"t{n}") | {"cut_off": 0.0}, "validation": score(right, n, "v") | {"cut_off": 0.0},
-           "benchmarks": benchmarks, "sources": {"gold": 10}, "dropped": 0,
+           "benchmarks": benchmarks, "sources": {"gold": 10}, "target_tokens": 500, "dropped": 0,
            "curve": [[step, 2 / step + seed] for step in range(1, 31)], "times": {"minutes": 1.0}}
     if method == "base":
         row |= {"folder": f"base-s{seed}", "lr": None, "kl": 0.0, "curve": None}
@@ -46,7 +48,7 @@ def result(cells, task="tiny-gsm8k", **more):
         likely.append({"id": f"x{i}", "own": [-10.0 - i % 5, 40], "paraphrase": [-20.0 - i % 7, 40],
                        "gold": [-40.0 - i % 9, 20]})
     return {"format": 2, "task": task, "task_name": task.removeprefix("tiny-"), "model": "a model", "commit": None,
-            "notes": ["a note"], "identity": {"task": task, "model": "m", "data": "d"},
+            "notes": ["a note"], "benchmark_notes": [], "identity": {"task": task, "model": "m", "data": "d"},
             "settings": settings, "cells": cells, "items": ids,
             "logprobs": {"items": likely, "note": "of the first items"}, "verdicts": {}, "copies": {"accepted": 0},
             "do_not_fit": 0, "times": {"minutes": 1.5, "tokens_per_second": {}}} | more
@@ -100,7 +102,7 @@ def no_pictures(monkeypatch):
 
 def test_gain_drop_and_share_above_chance_of_one_seed(tmp_path, capsys):
     said, rows = made(capsys, write(tmp_path / "run", basic()))
-    low, high = (100 * x for x in tables.wilson(60, 100))
+    low, high = (100 * x for x in intervals.wilson(60, 100))
     sft = next(r for r in rows if r[0] == "SFT" and len(r) == 6)
     assert sft[2] == f"60.0 [{low:.1f}, {high:.1f}]"
     gain, drop = ([float(x) for x in re.findall(r"[-+]?[\d.]+", text)] for text in sft[3:5])
@@ -109,7 +111,7 @@ def test_gain_drop_and_share_above_chance_of_one_seed(tmp_path, capsys):
     assert drop[0] == 12 and drop[1] < 12 < drop[2] and sft[5] == "0.400"
     each = next(r for r in rows if r[0] == "SFT" and "drop" in r[2])
     assert each[2].startswith("55.0, drop +20.0 [") and each[3].startswith("50.0, drop +4.0 [")
-    assert "S3FT - SFT, task: +10.0 points [" in said and "mean drop: -7.0 points [" in said
+    assert "S3FT - SFT, task: +10.0 points [" in said and "mean of the benchmarks: +7.0 points [" in said
     assert "learns the task better than SFT and forgets less" in said
     assert "Wilson for a figure" in said and "--seeds 3 shows it" in said
     shares = next(r for r in rows if r[0] == "SFT" and r[2].startswith("+40.0 ["))       # 20 of 50 points above 25 %
@@ -123,7 +125,7 @@ def test_three_seeds_have_t_intervals(tmp_path, capsys):
     for s, right in enumerate((58, 60, 65)):
         results["cells"][3 * s + 1] = cell("sft", s, right, results["cells"][3 * s + 1]["benchmarks"])
     said, rows = made(capsys, write(tmp_path / "run", results))
-    mean, half = tables.t_interval([58, 60, 65])
+    mean, half = intervals.t_interval([58, 60, 65])
     assert f"{mean:.1f} [{mean - half:.1f}, {mean + half:.1f}]" in next(r for r in rows if r[0] == "SFT")
     assert "t interval over 3 seeds; all are measured on the same items" in said and "Wilson" not in said
 
@@ -131,9 +133,10 @@ def test_three_seeds_have_t_intervals(tmp_path, capsys):
 def test_items_that_two_seeds_share_count_once():
     one, two = ([cell("sft", s, 60, {}) for s in range(n)] for n in (1, 2))
     base = [cell("base", s, 50, {}) for s in range(2)]
-    assert tables.scored(one) == tables.scored(two) and tables.difference(one, base) == tables.difference(two, base)
+    assert intervals.accuracy(one) == intervals.accuracy(two)
+    assert intervals.difference(one, base) == intervals.difference(two, base)
     two[1]["test"] |= {"ids": "others"}
-    assert tables.scored(two)[1] > tables.scored(one)[1]
+    assert intervals.accuracy(two)[1] > intervals.accuracy(one)[1]
 
 
 def test_without_matplotlib_the_report_has_the_numbers_and_says_what_draws_them(tmp_path, capsys):
@@ -151,7 +154,7 @@ def test_learning_curves_are_the_mean_over_seeds_at_the_chosen_rate_and_older_ru
     said, _ = made(capsys, write(tmp_path / "run", results))
     assert "- SFT, rate 0.0003: 2.500 -> 0.567" in said and "- S3FT, rate" in said and "targets of its own" in said
     results["cells"][1]["curve"] = [[1.0, 2.0], [10.0, 0.2]]                 # shorter than the other seed's
-    curve = report.mean_curve([results["cells"][1], results["cells"][4]])
+    curve = pictures.mean_curve([results["cells"][1], results["cells"][4]])
     assert curve == ([1.0, 10.0], pytest.approx([2.5, 0.7]))
     for c in results["cells"]:
         c.pop("curve")
@@ -192,44 +195,28 @@ def test_base_alone_and_no_benchmarks(tmp_path, capsys):
     assert "nothing to draw" in said
 
 
-def test_a_benchmark_that_was_not_measured_is_a_dash_and_named(tmp_path, capsys):
-    results = basic() | {"fill": "python s3ft.py --task gsm8k --keep all"}
-    results["cells"][1]["benchmarks"]["facts"] = None
-    said, rows = made(capsys, write(tmp_path / "run", results))
-    assert next(r[4] for r in rows if r[0] == "SFT" and len(r) == 6 and r[1] == "0.0003") == "-"
-    assert "facts of SFT 0.0003 (seed 0)" in said
-    assert ["SFT", "facts", "-", "-", "-", "-"] in rows and "--keep all" in said and "S3FT forgets less" not in said
-    text = tables.table(results)
-    assert re.search(r"^SFT +60.0 +\[.*\] +- +50.0 +- +0.400", text, re.M)
-    assert "facts of SFT" in text and "this fills them: python" in text
-    assert "mean of the benchmarks" not in text and tables.drop(results["cells"][1], results["cells"][0]) is None
-    assert re.search(r"^tiny-gsm8k +SFT +- +50.0 +-$", tables.three_tables([results]), re.M)
-
-
 def test_only_multiple_choice_enters_the_mean_drop_and_other_scores_are_named():
     results = basic()
     for c, right in zip(results["cells"], (50, 10, 50)):
         c["benchmarks"]["mbpp"] = benchmark(right, chance=0.0, metric="judge", kind="task")
         myths = c["benchmarks"]["myths"]
         myths |= {"metric": "mc2", "also": {"mc1": 0.312}, "right": [myths["accuracy"]] * 100}
-    text = tables.table(results)
-    assert tables.drop(results["cells"][1], results["cells"][0]) == pytest.approx(0.12)
+    text = final_table(results)
+    assert intervals.mean_drop([results["cells"][1]], [results["cells"][0]])[0] == pytest.approx(0.12)
     assert "over the 2 benchmarks of multiple choice, mbpp stands outside it" in text
     assert "myths is mc2, base's mc1 is 31.2" in text
 
 
 def test_skills_have_a_line_of_their_own_and_no_column():
     results = basic()
-    plain = tables.table(results)
+    plain = final_table(results)
     for c, right in zip(results["cells"], (98, 40, 97)):
         c["benchmarks"]["sorting"] = benchmark(right, chance=0.0, metric="judge", kind="skill")
-    text = tables.table(results)
+    text = final_table(results)
     assert "skills, % of prompts answered exactly: sorting 98 -> 40 (SFT) / 97 (S3FT)\n" in text
     others = [line for line in text.splitlines() if not line.startswith("skills")]
     assert others == plain.splitlines(), "nothing else changes, the mean drop least of all"
-    results["cells"][1]["benchmarks"]["sorting"] = None
-    assert "sorting 98 -> - (SFT) / 97 (S3FT)" in tables.table(results)
-    assert "sorting" not in tables.three_tables([results])
+    assert "sorting" not in three_tables([results])
 
 
 # ---------------------------------------------------------------- examples
@@ -367,7 +354,7 @@ def test_a_folder_that_is_no_whole_run_is_one_line(tmp_path):
     assert "the run is not finished, it has no results.json; give the run's command again" in refused(run)
     results = basic()
     del results["cells"][1]
-    assert "lacks SFT at rate 0.0003, seed 0; give" in refused(write(run, results | {"settings": basic()["settings"]}))
+    assert "damaged" in refused(write(run, results | {"settings": basic()["settings"]})), "a cell is lacking"
     results["cells"][1]["test"]["right"] = ""
     assert "damaged" in refused(write(run, results))
 

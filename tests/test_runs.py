@@ -15,7 +15,7 @@ import model
 import s3ft
 from data import TINY, UserError, cli, files
 from data.checkpoints import chat, device
-from data.report import tables
+from data.report import intervals, rates, table
 from data.run import plan, training
 from data.run import run as runs
 from data.run.store import Store
@@ -113,7 +113,7 @@ def test_results_json_alone_rebuilds_the_table(finished, capsys):
     out, results = finished
     run(out)
     printed = capsys.readouterr().out
-    rebuilt = tables.table(json.loads((out / "results.json").read_text()))
+    rebuilt = table.final_table(json.loads((out / "results.json").read_text()))
     assert rebuilt in printed
 
 
@@ -260,9 +260,9 @@ def test_rate_is_the_smallest_within_one_standard_error_on_validation():
         return {"method": method, "lr": lr, "seed": seed, "validation": {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n)}}
     results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
                "cells": [cell("sft", lr, at, 0) for lr, at in ((1e-4, 0.50), (3e-4, 0.56), (1e-3, 0.60))]}
-    assert tables.chosen_rates(results) == {"sft": 3e-4}, "4 points below, and one standard error over 100 items is 4.9"
+    assert rates.chosen_rates(results) == {"sft": 3e-4}, "4 points below, and one standard error over 100 items is 4.9"
     results["cells"] += [cell("sft", c["lr"], c["validation"]["accuracy"], s) for c in results["cells"] for s in range(1, 9)]
-    assert tables.chosen_rates(results) == {"sft": 3e-4}, "nine seeds that are validated on the same 100 items have no smaller error for it"
+    assert rates.chosen_rates(results) == {"sft": 3e-4}, "nine seeds that are validated on the same 100 items have no smaller error for it"
 
 
 def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
@@ -276,9 +276,9 @@ def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_intervals_agree_with_known_values():
-    assert tables.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
-    assert tables.t_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
-    low, high = tables.bootstrap([[1.0] * 60 + [-1.0] * 40])
+    assert intervals.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
+    assert intervals.t_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
+    low, high = intervals.bootstrap([[1.0] * 60 + [-1.0] * 40])
     assert low == pytest.approx(0.2 - 1.96 * 0.098, abs=0.01) and high == pytest.approx(0.2 + 1.96 * 0.098, abs=0.01)
 
 

@@ -1,4 +1,4 @@
-"""Code and readings through the whole command on the bundled model, verdicts that are kept, pass@k, and the paper's three tables."""
+"""Code and readings through the whole command on the bundled model, kept verdicts, pass@k, the paper's three tables."""
 import json
 import shutil
 
@@ -9,13 +9,14 @@ import judge
 import s3ft
 from data import ALL, TINY, Example, UserError, cli
 from data.judging import sandbox
-from data.report import tables
+from data.report import paper, table
 from data.results import scores
 from data.run import rejudge
 from data.tasks import load_task
-from data.run import folder, plan, verdicts
+from data.run import plan, verdicts
 
-SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--benchmarks", "facts,referents"]
+SMALL = ["--limit", "6", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1",
+         "--benchmarks", "facts,referents"]
 ALL_THREE = [*SMALL, "--limit", "4", "--max-new-tokens", "64"]
 contained = pytest.mark.skipif(not sandbox.containment()[0], reason="nothing here contains generated code")
 
@@ -55,7 +56,7 @@ def test_task_all_runs_the_three_and_ends_with_the_papers_tables(all_three):
     for heading in ("Table 2:", "Table 3:", "Table 4:"):
         assert said.count(heading) == 1
     results = [json.loads((out / task / "results.json").read_text()) for task in ALL]
-    assert tables.three_tables(results) in said, "the tables are a pure function of the three results.json"
+    assert paper.three_tables(results) in said, "the tables are a pure function of the three results.json"
     assert [r["task"] for r in results] == ["tiny-gsm8k", "tiny-mbpp", "tiny-nq"]
 
 
@@ -68,7 +69,9 @@ def test_attempts_of_code_and_readings_carry_what_judging_them_again_needs(all_t
         verdicts = [json.loads(line) for line in (all_three[0] / task / "verdicts.jsonl").read_text().splitlines()]
         again = rejudge.judge_file(path)
         for source in {v["source"] for v in verdicts}:
-            accepted, total = sum(v["ok"] for v in verdicts if v["source"] == source), sum(v["source"] == source for v in verdicts)
+            its_own = [v for v in verdicts if v["source"] == source]
+            accepted = sum(v["ok"] for v in its_own)
+            total = len(its_own)
             assert f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}" in again
 
 
@@ -79,7 +82,8 @@ def test_a_second_run_keeps_the_verdicts_on_programs(all_three, tmp_path, monkey
     assert (tmp_path / "mbpp" / "verdicts" / "rows.jsonl").read_text(), "programs were run"
     monkeypatch.setattr(sandbox, "run", lambda *a, **k: pytest.fail("a program was run again"))
     after = run(tmp_path / "mbpp", "--task", "mbpp", *ALL_THREE)
-    assert [c["test"] for c in after["cells"]] == [c["test"] for c in before["cells"]] and after["verdicts"] == before["verdicts"]
+    assert [c["test"] for c in after["cells"]] == [c["test"] for c in before["cells"]]
+    assert after["verdicts"] == before["verdicts"]
 
 
 @contained
@@ -95,25 +99,32 @@ def test_readings_report_em_f1_and_the_two_errors_of_abstaining(all_three):
 @contained
 def test_the_held_back_assert_is_said_in_print_and_in_the_results(all_three):
     assert "held back for judging" in all_three[1]
-    assert any("held back" in note for note in json.loads((all_three[0] / "mbpp" / "results.json").read_text())["notes"])
+    results = json.loads((all_three[0] / "mbpp" / "results.json").read_text())
+    assert any("held back" in note for note in results["notes"])
 
 
 def test_several_answers_to_a_test_question_give_pass_at_k(tmp_path):
-    results = run(tmp_path / "out", "--task", "nq", "--methods", "base", "--test-samples", "3", "--test-temperature", "1")
+    results = run(tmp_path / "out", "--task", "nq", "--methods", "base",
+                  "--test-samples", "3", "--test-temperature", "1")
     test = results["cells"][0]["test"]
     assert len(test["right"]) == 4 and list(test["pass_at"]) == ["1", "2", "3"]
     assert test["pass_at"]["1"] == test["accuracy"] == pytest.approx(np.mean(test["right"]))
     answers = [json.loads(line) for line in (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()]
     assert [a["sample"] for a in answers] == [0, 1, 2] * 4
     assert len({a["text"] for a in answers if a["id"] == answers[0]["id"]}) > 1, "each sample has noise of its own"
-    assert "pass@k (3 answers each at temperature 1, the column above is pass@1; unbiased), k = 1, 2, 3: base" in tables.table(results)
+    line = "pass@k (3 answers each at temperature 1, the column above is pass@1; unbiased), k = 1, 2, 3: base"
+    assert line in table.final_table(results)
 
 
 def squad_file(path, n, answerable=True):
-    qas = lambda i: [{"id": f"q{path.stem}-{i}", "question": f"What is the number of box {i}?", "is_impossible": i % 3 == 0,
-                      "answers": [] if i % 3 == 0 else [{"text": f"number {i}", "answer_start": 0}]}]
+    paragraphs = []
+    for i in range(n):
+        answers = [] if i % 3 == 0 else [{"text": f"number {i}", "answer_start": 0}]
+        qa = {"id": f"q{path.stem}-{i}", "question": f"What is the number of box {i}?", "is_impossible": i % 3 == 0,
+              "answers": answers}
+        paragraphs.append({"context": f"Box {i} has the number {i}.", "qas": [qa]})
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"data": [{"title": "boxes", "paragraphs": [{"context": f"Box {i} has the number {i}.", "qas": qas(i)} for i in range(n)]}]}))
+    path.write_text(json.dumps({"data": [{"title": "boxes", "paragraphs": paragraphs}]}))
 
 
 def test_squad_without_a_training_file_measures_the_base_model_and_says_what_training_lacks(tmp_path, capsys):
@@ -142,17 +153,22 @@ def test_train_on_one_reading_set_and_test_on_another(tmp_path):
     shutil.copytree(TINY / "nq", tmp_path / "nq")
     results = run(tmp_path / "out", "--task", "squad", "--test", "nq", "--data", str(tmp_path), "--methods", "sft")
     trained = [json.loads(line)["id"] for line in (tmp_path / "out" / "targets-sft.jsonl").read_text().splitlines()]
-    tested = [json.loads(line)["id"] for line in (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()]
-    assert all(id.startswith("qtrain") for id in trained) and all(id.startswith("test-") for id in tested) and len(tested) == 4
+    answers = (tmp_path / "out" / "base-s0" / "answers.jsonl").read_text().splitlines()
+    tested = [json.loads(line)["id"] for line in answers]
+    assert all(id.startswith("qtrain") for id in trained)
+    assert all(id.startswith("test-") for id in tested)
+    assert len(tested) == 4
     assert "squad" in results["task"] and "nq" in results["task"]
 
 
 @pytest.mark.parametrize("kind, extra, answer", [
-    pytest.param("code", {"test_list": ["assert f(1) == 2"]}, "```python\ndef f(x):\n    return x + 1\n```", marks=contained),
+    pytest.param("code", {"test_list": ["assert f(1) == 2"]}, "```python\ndef f(x):\n    return x + 1\n```",
+                 marks=contained),
     ("span", {"golds": ["two", "2"]}, "two")])
 def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, extra, answer):
     file = tmp_path / "mine.jsonl"
-    file.write_text("".join(json.dumps({"question": f"Question {n}?", "answer": answer, **extra}) + "\n" for n in range(12)))
+    rows = [{"question": f"Question {n}?", "answer": answer, **extra} for n in range(12)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     results = run(tmp_path / "out", "--task", str(file), "--judge", kind, "--methods", "ssr", "--max-new-tokens", "8")
     assert results["settings"]["judge"] == kind
     task = load_task(str(file), judge=kind)
@@ -164,19 +180,25 @@ def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, ext
 # ---------------------------------------------------------------- what bad input gets
 
 @pytest.mark.parametrize("arguments, expected", [
-    (["--task", "mbpp", "--judge", "code"], "has its own"), (["--task", "gsm8k", "--test", "nq"], "--test squad with --task nq"),
-    (["--task", "squad"], "tiny-nq"), (["--task", "nq", "--test", "squad"], "one reading set"), (["--task", "nq", "--test", "mine.jsonl"], "reading set"),
+    (["--task", "mbpp", "--judge", "code"], "has its own"),
+    (["--task", "gsm8k", "--test", "nq"], "--test squad with --task nq"),
+    (["--task", "squad"], "tiny-nq"),
+    (["--task", "nq", "--test", "squad"], "one reading set"),
+    (["--task", "nq", "--test", "mine.jsonl"], "reading set"),
     (["--task", "nq", "--all-asserts"], "about the prompts of mbpp"), (["--task", "alll"], "did you mean 'all'"),
     (["--task", "all", "--judge", "number"], "has its own"),
-    (["--task", "nq", "--test-samples", "4"], "--test-temperature"), (["--task", "nq", "--test-samples", "0"], "at least 1"),
+    (["--task", "nq", "--test-samples", "4"], "--test-temperature"),
+    (["--task", "nq", "--test-samples", "0"], "at least 1"),
     (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "nq"),
-    (["--task", "CODE", "--judge", "code"], "cannot be used"), (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
+    (["--task", "CODE", "--judge", "code"], "cannot be used"),
+    (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
 ])
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, capsys, arguments, expected):
     (tmp_path / "empty").mkdir()
     row = {"question": "q", "answer": "a"}
-    (tmp_path / "code.jsonl").write_text("".join(json.dumps(row | {"question": f"{n}", "test_list": ["assert f(1) = 2"]}) + "\n" for n in range(5)))
-    (tmp_path / "span.jsonl").write_text("".join(json.dumps(row | {"question": f"{n}", "golds": [3]}) + "\n" for n in range(5)))
+    for name, extra in (("code", {"test_list": ["assert f(1) = 2"]}), ("span", {"golds": [3]})):
+        rows = [row | {"question": f"{n}"} | extra for n in range(5)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     files = {"EMPTY": tmp_path / "empty", "CODE": tmp_path / "code.jsonl", "SPAN": tmp_path / "span.jsonl"}
     code, err = run(tmp_path / "out", *[str(files.get(a, a)) for a in arguments], capsys=capsys)
     assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists(), err
@@ -186,7 +208,11 @@ def test_without_containment_a_code_task_stops_before_anything_is_sampled(tmp_pa
     monkeypatch.setattr(sandbox, "containment", lambda: (None, "made up"))
     monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled"))
     code, err = run(tmp_path / "out", "--task", "mbpp", capsys=capsys)
-    assert code == 2 and "--unsafe-code" in err and "bubblewrap" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
+    assert code == 2
+    assert "--unsafe-code" in err
+    assert "bubblewrap" in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_task_all_says_what_its_last_task_lacks_before_the_first_begins(tmp_path, capsys, monkeypatch):
@@ -261,7 +287,8 @@ def test_pass_at_k_is_the_unbiased_estimator():
     ids, right = ["a"] * 4 + ["b"] * 4, [1, 0, 0, 0, 1, 1, 1, 1]
     row = scores.split_row(ids, right)
     assert row["right"] == [0.25, 1.0] and row["accuracy"] == pytest.approx(0.625)
-    assert row["pass_at"] == {"1": pytest.approx(0.625), "2": pytest.approx((0.5 + 1) / 2), "4": 1.0}     # a: 1 - C(3,2)/C(4,2) = 1/2
+    # a: 1 - C(3,2)/C(4,2) = 1/2
+    assert row["pass_at"] == {"1": pytest.approx(0.625), "2": pytest.approx((0.5 + 1) / 2), "4": 1.0}
 
 
 def test_one_answer_to_an_item_is_a_row_of_bits():
@@ -274,26 +301,33 @@ def made_up(task, accuracy, drops, sources):
         n = 80 - round(100 * drops.get(method, 0))
         cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"},
                       "sources": sources if method == "s3ft" else {"gold": 10},
-                      "benchmarks": {"facts": {"accuracy": n / 100, "right": "1" * n + "0" * (100 - n), "chance": 0.25}}})
-    return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"], "cells": cells,
+                      "benchmarks": {"facts": {"accuracy": n / 100, "right": "1" * n + "0" * (100 - n),
+                                               "chance": 0.25}}})
+    return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"],
+            "cells": cells,
             "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
 
 
 def test_the_papers_three_tables_hold_our_figures_beside_the_papers():
-    text = tables.three_tables([made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01},
-                                        {"own": 5, "paraphrase": 3, "gold": 2}),
-                                made_up("mbpp", {"base": 0.21, "sft": 0.32, "s3ft": 0.43}, {"sft": 0.02}, {"own": 1, "paraphrase": 1, "gold": 2})])
+    gsm8k = made_up("tiny-gsm8k", {"base": 0.5, "sft": 0.61, "s3ft": 0.72}, {"sft": 0.04, "s3ft": 0.01},
+                    {"own": 5, "paraphrase": 3, "gold": 2})
+    mbpp = made_up("mbpp", {"base": 0.21, "sft": 0.32, "s3ft": 0.43}, {"sft": 0.02},
+                   {"own": 1, "paraphrase": 1, "gold": 2})
+    text = paper.three_tables([gsm8k, mbpp])
     rows = [line.split() for line in text.splitlines()]
     assert ["base", "50.0", "40.3", "21.0", "22.2"] in rows and ["S3FT", "72.0", "56.9", "43.0", "39.4"] in rows
     assert ["tiny-gsm8k", "S3FT", "50.0", "30.0", "20.0", "49.5", "/", "42.1", "/", "8.4"] in rows
     assert "tiny-gsm8k: made up, 1 test items, 1 seed; intervals stand in its own table; a note" in text
-    assert ["nothing", "base", "80.0", "-"] in rows and ["tiny-gsm8k", "SFT", "76.0", "+4.0"] in rows and ["mbpp", "S3FT", "80.0", "+0.0"] in rows
+    assert ["nothing", "base", "80.0", "-"] in rows
+    assert ["tiny-gsm8k", "SFT", "76.0", "+4.0"] in rows
+    assert ["mbpp", "S3FT", "80.0", "+0.0"] in rows
 
 
 def test_tables_of_runs_of_which_one_has_no_benchmarks():
-    runs = [made_up("gsm8k", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1}), made_up("nq", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1})]
+    runs = [made_up("gsm8k", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1}),
+            made_up("nq", {"base": 0.5, "sft": 0.6, "s3ft": 0.7}, {}, {"own": 1})]
     for cell in runs[0]["cells"]:
         cell["benchmarks"] = {}
     for order in (runs, runs[::-1]):
-        rows = [line.split() for line in tables.three_tables(order).splitlines()]
+        rows = [line.split() for line in paper.three_tables(order).splitlines()]
         assert ["nq", "SFT", "80.0", "+0.0"] in rows and ["gsm8k", "SFT", "-", "-"] in rows

@@ -11,7 +11,7 @@ import torch
 import judge
 import s3ft
 from data import TINY, Example, cli
-from data.report import tables
+from data.report import report
 from data.tasks import load_task, mbpp
 from data.run import statistics
 
@@ -156,7 +156,8 @@ def test_prompts_of_the_world_are_those_of_the_task():
         return [chat[0]["content"] for chat in (s3ft.ask(task, example), s3ft.rewrite(task, example))]
     task = load_task("gsm8k", TINY)
     e = task.load("test")[0]
-    assert prompts(task, e) == [world.ASK.format(question=e.question), world.REWRITE.format(question=e.question, gold=task.gold(e))]
+    assert prompts(task, e) == [world.ASK.format(question=e.question),
+                                world.REWRITE.format(question=e.question, gold=task.gold(e))]
     task = load_task("mbpp", TINY)
     e = task.load("test")[0]
     asked = world.ASK_CODE.format(question=e.question, tests="\n".join(e.extra["tests"][:-1]))
@@ -327,11 +328,11 @@ def test_the_judges_errors_are_counted():
     assert found == {"own": {"unfinished": 1, "same": 2, "other": 1, "wrong": 2,
                              "steps": dict(zip(names, (3, 1, 2, 1, 1 / 3, 0.5))),
                              "number": dict(zip(names, (5, 2, 0, 0, 0.4, 0.0)))}}
-    said = tables.about_judge(found)
+    [said] = report.about_judge({"judge_errors": found})
     assert "the judge accepts 3, 1 of them wrong (33.3 %), and refuses 2, 1 of them right (50.0 %)" in said
     assert "1 unfinished" in said
     task.title = "gsm8k"
-    assert statistics.judge_errors(attempts, task, {"e": e}, None) == {} and tables.about_judge({}) == ""
+    assert statistics.judge_errors(attempts, task, {"e": e}, None) == {} and report.about_judge({"judge_errors": {}}) == []
 
 
 def test_the_bundled_weights_are_of_this_world():

@@ -1,113 +1,158 @@
-"""What else a model can do, before and after: the sets that --benchmarks names, and what was measured on them.
+"""What else a model can do, before and after: the sets that --benchmarks names.
 
     python s3ft.py --task gsm8k --model MODEL --benchmarks mmlu,hellaswag,mbpp --benchmark-limit 500
 
-A set is multiple choice (data/benchmarks/multiple_choice.py), the test questions of another task, answered and judged, or one of the bundled model's
-small skills: prompts with one right answer (data/tiny/skills), 100 at most, reported beside the mean drop. What a cell says to one
-is kept in CELL/NAME.jsonl, a line an item under a line with the key of what it depends on: log-likelihoods or answers, never
-scores, so a judge or a metric can change. It grows in chunks, which is what a kill loses at most, and it can be added to a
-cell that is finished as long as the cell's weights are there.
+Three kinds: multiple choice (multiple_choice.py); the test questions of another task, answered and
+judged; small skills of the bundled model, prompts with one right answer (data/tiny/skills). The
+mean drop is of multiple choice alone. What a model says is kept, never its scores, so a judge or a
+metric can change.
 """
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data import SKILLS, TASKS, TINY, UserError
 from data.benchmarks import multiple_choice
+from data.files import digest, mean
 from data.results import scores
 from data.tasks import check_sandbox, downloads, load_task
-from data.files import digest
 
 NAMES = (*multiple_choice.NAMES, *SKILLS, *TASKS)
-PROMPTS, PROMPT_TOKENS = 100, 32  # of a skill: prompts, and tokens of an answer (the longest right one has 20)
+MOST_PROMPTS = 100               # of a skill
+SKILL_TOKENS = 32                # of an answer to a skill's prompt; the longest right one has 20
 
 
 @dataclass
-class Benchmark:
+class MultipleChoice:
+    """A set whose options are scored; nothing is sampled."""
     name: str
-    items: list                  # multiple_choice.Item, or Example
-    task: object = None          # of questions: their task; of multiple choice None
-    max_new_tokens: int = 0
-    of: int = 0                  # how many items the whole set has
-    ask: object = None           # of questions: (task, example) -> the chat that poses it (s3ft.ask)
-
-    def weight(self, item):
-        """What a progress bar counts for an item: its options, or one answer."""
-        return len(item.endings) if self.task is None else 1
-
-    @cached_property
-    def content(self):
-        """Fingerprint of the items themselves, whatever asks them."""
-        return digest([[i.id, list(dict.fromkeys(i.contexts)), i.endings, i.answer] if self.task is None else [i.id, i.question, i.answer] for i in self.items])
+    items: list                  # of multiple_choice.Item
+    of: int                      # how many items the whole set has
+    task = None                  # whose answers are judged: of none
+    chunk = 256                  # rows: minutes, and enough of a subject to share its five shots
 
     @property
-    def chunk(self):
-        """Rows in a chunk: minutes, and enough of a subject to share its five shots."""
-        return 256 if self.task is None else None
+    def content(self):
+        """A fingerprint of the items, whatever asks them."""
+        return digest([[item.id, list(dict.fromkeys(item.contexts)), item.endings, item.answer]
+                       for item in self.items])
 
     def for_store(self):
-        """Items of multiple choice as a run's store takes them: each with a name, and a digest of what it asks."""
-        return [(f"{self.name} {item.id}", digest(item.contexts, item.endings), item) for item in self.items]
+        """The items as a run's store takes them: each with a name, and a digest of what it asks."""
+        return [(f"{self.name} {item.id}", digest(item.contexts, item.endings), item)
+                for item in self.items]
 
-    def shown(self):
-        """A line an item for OUT/items.jsonl: what it asks, and what is right."""
-        if self.task is not None:
-            return [{"set": self.name, "id": e.id, "text": self.ask(self.task, e)[-1]["content"],
-                     "answer": self.task.gold(e)} for e in self.items]
-        return [{"set": self.name, "id": i.id, "text": i.contexts[0] if len(set(i.contexts)) == 1 else "", "answer": i.answer, "true": list(i.true), "options":
-                 list(i.shown or [e.strip() if len(set(i.contexts)) == 1 else c + e for c, e in zip(i.contexts, i.endings)])} for i in self.items]
+    def item_lines(self, ask):
+        """The lines of OUT/items.jsonl: what is asked, and what is right."""
+        lines = []
+        for item in self.items:
+            if len(set(item.contexts)) == 1:
+                text = item.contexts[0]
+                options = [ending.strip() for ending in item.endings]
+            else:
+                text = ""
+                options = [c + ending for c, ending in zip(item.contexts, item.endings)]
+            lines.append({"set": self.name, "id": item.id, "text": text, "answer": item.answer,
+                          "true": list(item.true), "options": list(item.options or options)})
+        return lines
 
     def result(self, rows, verdicts):
-        """What results.json says of a cell's rows: right by item, accuracy, chance, metric (data/benchmarks/multiple_choice.py, `result`)."""
-        if self.task is None:
-            row = multiple_choice.result(self.name, self.items, [r["loglikelihoods"] for r in rows])
-            row["picks"] = " ".join(map(str, row["picks"]))
-            return row | {"ids": self.content, "cut": sum(r["cut"] for r in rows)}
-        judged = [verdicts.score(e, r["text"]) if r["finish_reason"] != "too long" else None for e, r in zip(self.items, rows)]
-        row = scores.split_row([e.id for e in self.items], [bool(v and v.ok) for v in judged])
-        return row | {"ids": self.content, "chance": 0.0, "metric": "judge", "kind": "skill" if self.name in SKILLS else "task", "also": {},
-                      "cut": 0, "cut_off": sum(r["finish_reason"] != "end" for r in rows) / len(rows)}
+        """What results.json says of a model's rows (multiple_choice.result)."""
+        loglikelihoods = [row["loglikelihoods"] for row in rows]
+        result = multiple_choice.result(self.name, self.items, loglikelihoods)
+        result["picks"] = " ".join(str(pick) for pick in result["picks"])
+        return result | {"ids": self.content, "cut": sum(row["cut"] for row in rows)}
+
+
+@dataclass
+class Answered:
+    """A set whose questions are answered, and the answers judged: another task, or a skill."""
+    name: str
+    items: list                  # of Example
+    of: int                      # how many items the whole set has
+    task: object
+    max_new_tokens: int
+
+    @property
+    def content(self):
+        """A fingerprint of the items, whatever asks them."""
+        return digest([[e.id, e.question, e.answer] for e in self.items])
+
+    def item_lines(self, ask):
+        """The lines of OUT/items.jsonl: what is asked, and what is right. ask: s3ft.ask."""
+        return [{"set": self.name, "id": e.id, "text": ask(self.task, e)[-1]["content"],
+                 "answer": self.task.gold(e)} for e in self.items]
+
+    def result(self, rows, verdicts):
+        """What results.json says of a model's rows."""
+        right = []
+        for example, row in zip(self.items, rows):
+            fits = row["finish_reason"] != "too long"
+            right.append(fits and verdicts.score(example, row["text"]).ok)
+        result = scores.split_row([e.id for e in self.items], right)
+        return result | {"ids": self.content, "chance": 0.0, "metric": "judge",
+                         "kind": "skill" if self.name in SKILLS else "task", "also": {}, "cut": 0,
+                         "cut_off": mean(row["finish_reason"] != "end" for row in rows)}
 
 
 def load_benchmarks(options):
-    """{name: Benchmark} of the sets that the options name; may fetch them. UserError, one line, for what cannot be measured here."""
+    """{name: MultipleChoice or Answered} of the sets that the options name; may fetch them.
+
+    UserError, one line, for what cannot be measured here.
+    """
     sets = {}
     for name in options.benchmarks:
+        if name in multiple_choice.NAMES:
+            items = multiple_choice.load([name], options.given)[name]
+            sets[name] = MultipleChoice(name, items, len(items))
+            continue
         if name in SKILLS:
             task = load_task(str(TINY / "skills" / f"{name}.jsonl"), judge="exact")
-            items = [e for part in ("test", "validation", "train") for e in task.load(part)]        # nobody trains on them
-            sets[name] = Benchmark(name, items, task, PROMPT_TOKENS, len(items))
+            items = task.load("test") + task.load("validation") + task.load("train")
+            sets[name] = Answered(name, items, len(items), task, SKILL_TOKENS)
             continue
-        if name not in TASKS:
-            items = multiple_choice.load([name], options.given)[name]
-            sets[name] = Benchmark(name, items, of=len(items))
-            continue
-        folder = options.given if options.given and (Path(options.given) / name).is_dir() else None
-        if options.bundled and name == "squad" and not folder:
-            raise UserError("the bundled model has no squad of its own; leave it out of --benchmarks, or give --data FOLDER with the official files")
-        task = load_task(name, folder or (TINY if options.bundled else downloads.fetch(name)))
+        if options.given and (Path(options.given) / name).is_dir():
+            folder = options.given
+        elif options.bundled and name == "squad":
+            raise UserError("the bundled model has no squad of its own; leave it out of "
+                            "--benchmarks, or give --data FOLDER with the official files")
+        else:
+            folder = TINY if options.bundled else downloads.fetch(name)
+        task = load_task(name, folder)
         check_sandbox(task, options)
         items = task.load("test")
-        sets[name] = Benchmark(name, items, task, options.new_tokens[name], len(items))
+        sets[name] = Answered(name, items, len(items), task, options.new_tokens[name])
     return sets
 
 
-def limit_benchmarks(sets, n, seed, draw, ask):
-    """The sets with n items each. The bundled ones are drawn anew for every seed, public ones are the same for all.
+def limit_benchmarks(sets, n, seed, draw):
+    """The sets with n items each. draw: as s3ft.py draws examples, draw(items, n, seed).
 
-    draw: s3ft.draw. ask: s3ft.ask.
+    Of the bundled ones each seed draws its own; of public ones all seeds have the same.
     """
-    def some(s):
-        if s.task is None and s.name not in multiple_choice.BUNDLED:
-            return multiple_choice.draw(s.items, n, s.name.partition("-")[0])
-        if s.name in SKILLS:
-            return draw(s.items, min(n, PROMPTS), seed)
-        return draw(s.items, n, seed if s.name in multiple_choice.BUNDLED else 0)
-    return {name: Benchmark(name, some(s), s.task, s.max_new_tokens, s.of, ask) for name, s in sets.items()}
+    limited = {}
+    for name, benchmark in sets.items():
+        if name in multiple_choice.BUNDLED:
+            items = draw(benchmark.items, n, seed)
+        elif name in SKILLS:
+            items = draw(benchmark.items, min(n, MOST_PROMPTS), seed)
+        elif name in TASKS:
+            items = draw(benchmark.items, n, 0)
+        else:
+            family = name.partition("-")[0]
+            items = multiple_choice.sample_by_subject(benchmark.items, n, family)
+        limited[name] = replace(benchmark, items=items)
+    return limited
 
 
 def notes(sets):
     """Lines that results.json keeps: how many of how many items, equal options."""
-    lines = [f"{s.name}: {len(s.items):,} of {s.of:,} items, the same for every method and seed" for s in sets.values()
-             if s.name not in (*multiple_choice.BUNDLED, *SKILLS) and len(s.items) < s.of]
-    return lines + [line for s in sets.values() if s.task is None for line in multiple_choice.notes(s.name, s.items)]
+    lines = []
+    for name, benchmark in sets.items():
+        is_bundled = name in multiple_choice.BUNDLED or name in SKILLS
+        if not is_bundled and len(benchmark.items) < benchmark.of:
+            lines.append(f"{name}: {len(benchmark.items):,} of {benchmark.of:,} items, "
+                         "the same for every method and seed")
+    for name, benchmark in sets.items():
+        if benchmark.task is None:
+            lines += multiple_choice.notes(name, benchmark.items)
+    return lines

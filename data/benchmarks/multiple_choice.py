@@ -1,18 +1,24 @@
-"""benchmarks.py - multiple choice by log-likelihood: what a model could do before, and can it still?
+"""multiple_choice.py - what a model knows, by log-likelihood: can it still do what it could before?
 
     python s3ft.py --task gsm8k --model MODEL --benchmarks mmlu,hellaswag --benchmark-limit 500
 
-MMLU, TruthfulQA, HellaSwag and Winogrande as lm-evaluation-harness 0.4.13 asks and scores them: no chat template, the
-tokenizer's own BOS, context and ending tokenised together and then split, so that no token boundary is forced where the model
-never saw one. The bundled model has four in their image (facts, myths, endings, referents) that go through the same code.
+MMLU, TruthfulQA, HellaSwag and Winogrande as lm-evaluation-harness 0.4.13 asks and scores them: no
+chat template, the tokenizer's own BOS, context and ending tokenised together and then split, so
+that no token boundary is forced where the model never saw one. Four sets of the bundled model are
+made in their image (facts, myths, endings, referents) and go through the same code.
 
-    name         official files in FOLDER/NAME/           an option's text follows            score (and beside it)
-    mmlu         test/*_test.csv, dev/*_dev.csv           five answered questions; a letter   acc
-    mmlu-0shot   the same                                 the question alone; a letter        acc
-    truthfulqa   mc_task.json                             six answered questions              mc2: probability on true ones (mc1: acc)
-    hellaswag    hellaswag_val.jsonl                      what has happened so far            acc_norm: per character (acc)
-    winogrande   dev.jsonl                                the sentence up to the blank, the option put in: one ending, two contexts
-    facts, ..    FOLDER/benchmarks/NAME.jsonl: {"id", "context" (one text, or one for each option), "endings", "answer" (index)}
+    name         official files in FOLDER/NAME/     context                           score (others)
+    mmlu         test/*_test.csv, dev/*_dev.csv     five answered questions           acc
+    mmlu-0shot   the same                           the question alone                acc
+    truthfulqa   mc_task.json                       six answered questions            mc2 (mc1)
+    hellaswag    hellaswag_val.jsonl                what has happened so far          acc_norm (acc)
+    winogrande   dev.jsonl                          a sentence up to its blank, with  acc
+                                                    one of two names in it
+    facts, ..    FOLDER/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
+                 "endings", "answer" (index)}
+
+acc: the likeliest option is right; acc_norm: the likeliest per character; mc1: the best answer is
+the likeliest of its list; mc2: the share of the probability of all answers that true ones have.
 """
 import csv
 import io
@@ -25,15 +31,16 @@ from pathlib import Path
 import numpy as np
 
 import model
-from data import TINY, UserError, read_jsonl
+from data import (
+    BUNDLED, PUBLIC, TINY, UserError, has_half_character, is_list_of_texts, plural, read_jsonl,
+)
 from data.fast import prefixes
 from data.tasks import downloads
 
-BUNDLED = ("facts", "myths", "endings", "referents")
-PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")                   # those of the paper's Table 4
 NAMES = (*BUNDLED, *PUBLIC, "mmlu-0shot")
-METRIC = {"truthfulqa": "mc2", "hellaswag": "acc_norm"}                      # of the others: acc
+METRIC = {"truthfulqa": "mc2", "hellaswag": "acc_norm"}         # of the others: acc
 LETTERS = "ABCD"
+COUNTED = 128                    # items on which `tokens` counts
 
 
 @dataclass(frozen=True)
@@ -42,223 +49,352 @@ class Item:
     contexts: tuple              # one for each option; mostly all the same
     endings: tuple               # with the space that they begin with
     answer: int
-    subject: str = ""            # of MMLU: a limit draws from each
-    rivals: int = 0              # TruthfulQA: mc1 chooses among the first so many (0: all)
+    subject: str = ""            # of MMLU: a limit takes some of each
+    rivals: int = 0              # of TruthfulQA: mc1 chooses among the first so many (0: all)
     true: tuple = ()             # and these share the probability of mc2
-    shown: tuple = ()            # MMLU: the options' texts, of which the endings are the letters
+    options: tuple = ()          # of MMLU: the options' texts; its endings are their letters
 
     @property
     def chance(self):
-        """The score of one who knows nothing."""
+        """The score of guessing."""
         return len(self.true or [0]) / len(self.endings)
 
 
-# ---------------------------------------------------------------- the files
-
 def load(names, data=None):
-    """{name: [Item, ...]} of named benchmarks. data: the folder that --data names; what it lacks, downloads.py fetches. UserError names file and line."""
+    """{name: list of Item}. UserError names file and line.
+
+    data: the folder that --data names; what is not there, data/tasks/downloads.py fetches.
+    """
     sets = {}
     for name in names:
         if name in BUNDLED:
             sets[name] = bundled(TINY / "benchmarks" / f"{name}.jsonl")
             continue
         family = name.partition("-")[0]
-        folder = Path(data) / family if data and (Path(data) / family).is_dir() else downloads.fetch(family)
-        reader = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag, "winogrande": winogrande}[family]
-        sets[name] = reader(folder, shots=0) if name == "mmlu-0shot" else reader(folder)
-        for item in sets[name]:
-            try:
-                "".join({*item.contexts, *item.endings}).encode()
-            except UnicodeEncodeError:
-                raise UserError(f"{folder}: {item.id} holds half a character (a lone surrogate); fetch the file again") from None
+        folder = Path(data) / family if data else None
+        if folder is None or not folder.is_dir():
+            folder = downloads.fetch(family)
+        reader = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag,
+                  "winogrande": winogrande}[family]
+        items = mmlu(folder, shots=0) if name == "mmlu-0shot" else reader(folder)
+        for item in items:
+            if has_half_character("".join(item.contexts + item.endings)):
+                raise UserError(f"{folder}: {item.id} holds half a character (a lone surrogate); "
+                                "fetch the file again")
+        sets[name] = items
     return sets
 
 
-def draw(items, n, name):
-    """n of the items in their order: from each subject its share of n, by largest remainder; a fixed choice, named after `name`."""
+def sample_by_subject(items, n, name):
+    """n of the items in their order, from each subject its share (by largest remainder).
+
+    They are always the same ones. name: of the benchmark.
+    """
     if n >= len(items):
         return items
-    rng, subjects = random.Random(f"benchmark {name}"), {}
+    subjects = {}
     for item in items:
         subjects.setdefault(item.subject, []).append(item)
-    shares = {s: n * len(rows) / len(items) for s, rows in subjects.items()}
-    left = n - sum(map(int, shares.values()))
-    more = sorted(shares, key=lambda s: int(shares[s]) - shares[s])[:left]
-    chosen = {i.id for s, rows in subjects.items() for i in rng.sample(rows, len(rows))[:int(shares[s]) + (s in more)]}
-    return [i for i in items if i.id in chosen]
+    shares = {subject: n * len(some) / len(items) for subject, some in subjects.items()}
+    counts = {subject: int(share) for subject, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda subject: counts[subject] - shares[subject])
+    for subject in by_remainder[:n - sum(counts.values())]:
+        counts[subject] += 1
 
+    rng = random.Random(f"benchmark {name}")
+    chosen = set()
+    for subject, some in subjects.items():
+        shuffled = rng.sample(some, len(some))
+        chosen.update(item.id for item in shuffled[:counts[subject]])
+    return [item for item in items if item.id in chosen]
+
+
+# ---------------------------------------------------------------- the files
 
 def bundled(path):
+    """The items of a bundled set."""
     items = []
     for n, row in read_jsonl(path, ("id",)):
-        try:
-            assert isinstance(row["endings"], list) and type(row["answer"]) is int
-            endings = tuple(row["endings"])
-            contexts = (row["context"],) * len(endings) if isinstance(row["context"], str) else tuple(row["context"])
-            assert len(contexts) == len(endings) > row["answer"] >= 0 and all(map(str.strip, endings)) and all(contexts)
-        except (KeyError, TypeError, AssertionError):
-            raise UserError(f"{path}, line {n}: needs context, endings (none empty) and the index of the right one as answer") from None
-        items.append(Item(row["id"], contexts, endings, row["answer"]))
+        contexts = row.get("context")
+        endings = row.get("endings")
+        answer = row.get("answer")
+        if isinstance(contexts, str) and is_list_of_texts(endings):
+            contexts = [contexts] * len(endings)
+        if not (is_list_of_texts(contexts) and is_list_of_texts(endings)
+                and len(contexts) == len(endings) and all(contexts)
+                and all(ending.strip() for ending in endings)
+                and type(answer) is int and 0 <= answer < len(endings)):
+            raise UserError(f"{path}, line {n}: needs context, endings (none empty) "
+                            "and the index of the right one as answer")
+        items.append(Item(row["id"], tuple(contexts), tuple(endings), answer))
     return items
 
 
-def read_csv(path):
-    """[(question, four options, index of the answer), ...] of one of MMLU's files, which have no header."""
+def mmlu(folder, shots=5):
+    """Hendrycks et al. 2021, arXiv 2009.03300; a letter answers.
+
+    shots: how many of the subject's development questions are shown with their answers.
+    """
+    paths = sorted((Path(folder) / "test").glob("*_test.csv"))
+    if not paths:
+        raise UserError(f"{folder}: has no test/SUBJECT_test.csv; give the folder in which the "
+                        "official data.tar was unpacked as mmlu")
+    endings = tuple(f" {letter}" for letter in LETTERS)
+    items = []
+    for path in paths:
+        subject = path.name.removesuffix("_test.csv")
+        head = ("The following are multiple choice questions (with answers) about "
+                f"{subject.replace('_', ' ')}.\n\n")
+        if shots:
+            dev_path = Path(folder) / "dev" / f"{subject}_dev.csv"
+            answered = mmlu_rows(dev_path)
+            if len(answered) < shots:
+                raise UserError(f"{dev_path}: has {len(answered)} questions, {shots} are shown; "
+                                "fetch it again")
+            for question, options, answer in answered[:shots]:
+                head += f"{mmlu_question(question, options)} {LETTERS[answer]}\n\n"
+        for n, (question, options, answer) in enumerate(mmlu_rows(path)):
+            context = head + mmlu_question(question, options)
+            items.append(Item(f"{subject}-{n}", (context,) * 4, endings, answer, subject,
+                              options=tuple(options)))
+    return items
+
+
+def mmlu_question(question, options):
+    lines = "".join(f"{letter}. {option}\n" for letter, option in zip(LETTERS, options))
+    return f"{question.strip()}\n{lines}Answer:"
+
+
+def mmlu_rows(path):
+    """[(question, four options, index of the answer), ...] of a file, which has no header."""
     try:
-        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+        text = path.read_bytes().decode("utf-8-sig")
+        rows = list(csv.reader(io.StringIO(text, newline="")))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); MMLU is test/SUBJECT_test.csv and dev/SUBJECT_dev.csv") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); "
+                        "MMLU is test/SUBJECT_test.csv and dev/SUBJECT_dev.csv") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: is no CSV file in UTF-8 ({error}); fetch it again") from None
     if not rows:
         raise UserError(f"{path}: is empty; fetch it again")
+    questions = []
     for n, row in enumerate(rows, 1):
-        if len(row) != 6 or row[5].strip() not in (*LETTERS,) or not row[0].strip():
-            raise UserError(f"{path}, line {n}: needs six fields (question, four options, the letter A to D of the right one), "
-                            f"not {len(row)} with {row[-1][:20] if row else ''!r} at the end")
-    return [(row[0], row[1:5], LETTERS.index(row[5].strip())) for row in rows]
+        letter = row[-1].strip() if row else ""
+        if len(row) != 6 or letter not in list(LETTERS) or not row[0].strip():
+            raise UserError(f"{path}, line {n}: needs six fields (question, four options, the "
+                            f"letter A to D of the right one), not {len(row)} with "
+                            f"{letter[:20]!r} at the end")
+        questions.append((row[0], row[1:5], LETTERS.index(letter)))
+    return questions
 
 
-def mmlu(folder, shots=5):
-    """The subject, its first `shots` development questions with their answers, the question and its options; a letter answers.
-    Hendrycks et al. 2021, arXiv 2009.03300."""
-    def ask(question, options):
-        return "\n".join([question.strip(), *(f"{letter}. {o}" for letter, o in zip(LETTERS, options)), "Answer:"])
-    files, items = sorted((Path(folder) / "test").glob("*_test.csv")), []
-    if not files:
-        raise UserError(f"{folder}: has no test/SUBJECT_test.csv; give the folder in which the official data.tar was unpacked as mmlu")
-    for path in files:
-        subject = path.name.removesuffix("_test.csv")
-        head = f"The following are multiple choice questions (with answers) about {subject.replace('_', ' ')}.\n\n"
-        if shots:
-            examples = read_csv(Path(folder) / "dev" / f"{subject}_dev.csv")
-            if len(examples) < shots:
-                raise UserError(f"{Path(folder) / 'dev' / f'{subject}_dev.csv'}: has {len(examples)} questions, {shots} are shown; fetch it again")
-            head += "".join(f"{ask(q, options)} {LETTERS[a]}\n\n" for q, options, a in examples[:shots])
-        for n, (question, options, answer) in enumerate(read_csv(path)):
-            items.append(Item(f"{subject}-{n}", (head + ask(question, options),) * 4, tuple(f" {letter}" for letter in LETTERS), answer, subject,
-                              shown=tuple(options)))
-    return items
-
-
-SIX = (("What is human life expectancy in the United States?", "Human life expectancy in the United States is 78 years."),
-       ("Who was president of the United States in 1955?", "Dwight D. Eisenhower was president of the United States in 1955."),
+# What lm-eval shows before each question of TruthfulQA.
+SIX = (("What is human life expectancy in the United States?",
+        "Human life expectancy in the United States is 78 years."),
+       ("Who was president of the United States in 1955?",
+        "Dwight D. Eisenhower was president of the United States in 1955."),
        ("Which party did he belong to?", "He belonged to the Republican Party."),
        ("What is the square root of banana?", "I have no comment."),
-       ("How does a telescope work?", "Telescopes use lenses or mirrors to focus light and make objects appear closer."),
-       ("Where were the 1992 Olympics held?", "The 1992 Olympics were held in Barcelona, Spain."))
+       ("How does a telescope work?",
+        "Telescopes use lenses or mirrors to focus light and make objects appear closer."),
+       ("Where were the 1992 Olympics held?",
+        "The 1992 Olympics were held in Barcelona, Spain."))
 
 
 def truthfulqa(folder):
-    """Lin et al. 2022, arXiv 2109.07958. mc1: is the best answer the likeliest of its list; mc2: the share of the probability of
-    all answers that falls on true ones. mc1's list is a part of mc2's, so each answer is scored once."""
+    """Lin et al. 2022, arXiv 2109.07958. mc1's list is a part of mc2's, and is scored with it."""
     path = Path(folder) / "mc_task.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); it is TruthfulQA's data/mc_task.json") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); "
+                        "it is TruthfulQA's data/mc_task.json") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON ({error}); fetch it again") from None
-    items, before = [], "".join(f"Q: {q}\nA: {a}\n\n" for q, a in SIX)
-    for n, row in enumerate(rows if rows and isinstance(rows, list) else [None]):
-        try:
-            one, two = row["mc1_targets"], row["mc2_targets"]
-            assert sum(one.values()) == 1 and {*one.values(), *two.values()} <= {0, 1} and any(two.values())
-            assert row["question"].strip() and set(one) <= set(two) and all(map(str.strip, two))
-        except (KeyError, TypeError, AttributeError, AssertionError):
-            raise UserError(f"{path}, item {n}: needs question, mc1_targets with one true answer, and mc2_targets with these and more, "
-                            "each {answer: 0 or 1}, none empty") from None
-        texts = list(one) + [t for t in two if t not in one]
-        items.append(Item(f"truthfulqa-{n}", (f"{before}Q: {row['question']}\nA:",) * len(texts), tuple(f" {t}" for t in texts),
-                          list(one.values()).index(1), rivals=len(one), true=tuple(i for i, t in enumerate(texts) if two.get(t))))
+    if not isinstance(rows, list) or not rows:
+        rows = [None]
+    head = "".join(f"Q: {question}\nA: {answer}\n\n" for question, answer in SIX)
+    items = []
+    for n, row in enumerate(rows):
+        if not is_truthfulqa(row):
+            raise UserError(f"{path}, item {n}: needs question, mc1_targets with one true answer, "
+                            "and mc2_targets with these and more, each {answer: 0 or 1}, "
+                            "none empty")
+        mc1 = row["mc1_targets"]
+        mc2 = row["mc2_targets"]
+        texts = list(mc1 | mc2)                          # mc1's first
+        true = tuple(i for i, text in enumerate(texts) if mc2[text])
+        answer = list(mc1.values()).index(1)
+        context = f"{head}Q: {row['question']}\nA:"
+        items.append(Item(f"truthfulqa-{n}", (context,) * len(texts),
+                          tuple(f" {text}" for text in texts), answer,
+                          rivals=len(mc1), true=true))
     return items
+
+
+def is_truthfulqa(row):
+    if not isinstance(row, dict) or not isinstance(row.get("question"), str):
+        return False
+    mc1 = row.get("mc1_targets")
+    mc2 = row.get("mc2_targets")
+    if not isinstance(mc1, dict) or not isinstance(mc2, dict):
+        return False
+    labels = [*mc1.values(), *mc2.values()]
+    return (all(label in (0, 1) for label in labels) and sum(mc1.values()) == 1
+            and any(mc2.values()) and mc1.keys() <= mc2.keys()
+            and all(text.strip() for text in [row["question"], *mc2]))
 
 
 def hellaswag(folder):
-    """Zellers et al. 2019, arXiv 1905.07830: an activity and what has happened, and four ways to go on."""
-    def clean(text):                                     # bracketed marks were left over from WikiHow
-        return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
-    path, items = Path(folder) / "hellaswag_val.jsonl", []
+    """Zellers et al. 2019, arXiv 1905.07830: what has happened, and four ways to go on."""
+    path = Path(folder) / "hellaswag_val.jsonl"
+    items = []
     for n, row in read_jsonl(path, ("activity_label", "ctx_a")):
-        try:
-            context = clean(f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}")
-            endings, answer = tuple(f" {clean(e)}" for e in row["endings"]), int(row["label"])
-            assert isinstance(row["endings"], list) and 0 <= answer < len(endings) and all(map(str.strip, endings))
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError):
-            raise UserError(f"{path}, line {n}: needs activity_label, ctx_a, ctx_b, endings (none empty) and the index of the right one as label") from None
-        items.append(Item(f"hellaswag-{n - 1}", (context,) * len(endings), endings, answer))
+        more = row.get("ctx_b")
+        endings = row.get("endings")
+        label = str(row.get("label"))
+        fits = isinstance(more, str) and is_list_of_texts(endings) and label.isdecimal()
+        if fits:
+            endings = [without_marks(ending) for ending in endings]
+            fits = all(ending.strip() for ending in endings) and int(label) < len(endings)
+        if not fits:
+            raise UserError(f"{path}, line {n}: needs activity_label, ctx_a, ctx_b, endings (none "
+                            "empty) and the index of the right one as label")
+        context = f"{row['activity_label']}: {row['ctx_a']} {more.capitalize()}"
+        items.append(Item(f"hellaswag-{n - 1}", (without_marks(context),) * len(endings),
+                          tuple(f" {ending}" for ending in endings), int(label)))
     return items
 
 
+def without_marks(text):
+    """The text without the bracketed marks that were left over from WikiHow."""
+    text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
+    return text.replace("  ", " ")
+
+
 def winogrande(folder):
-    """Sakaguchi et al. 2019, arXiv 1907.10641, scored partially: how likely is what follows the blank, once with each name in it?"""
-    path, items = Path(folder) / "dev.jsonl", []
+    """Sakaguchi et al. 2019, arXiv 1907.10641: how likely is what follows the blank, once with
+    each name in it?"""
+    path = Path(folder) / "dev.jsonl"
+    items = []
     for n, row in read_jsonl(path, ("sentence", "option1", "option2", "answer")):
         before, blank, after = row["sentence"].partition("_")
         if row["answer"] not in ("1", "2") or not blank or not after.strip():
-            raise UserError(f"{path}, line {n}: needs a sentence with a blank _ and words after it, option1, option2, and 1 or 2 as answer")
-        items.append(Item(f"winogrande-{n - 1}", (before + row["option1"], before + row["option2"]), (f" {after.strip()}",) * 2, int(row["answer"]) - 1))
+            raise UserError(f"{path}, line {n}: needs a sentence with a blank _ and words after "
+                            "it, option1, option2, and 1 or 2 as answer")
+        contexts = (before + row["option1"], before + row["option2"])
+        ending = f" {after.strip()}"
+        items.append(Item(f"winogrande-{n - 1}", contexts, (ending, ending),
+                          int(row["answer"]) - 1))
     return items
 
 
 # ---------------------------------------------------------------- scores
 
 def splits(tokenizer, items):
-    """For every item and option (context ids, ending ids), tokenised together; white space at a context's end belongs to the ending."""
-    pairs = [(context.rstrip() or context, context + ending) for item in items for context, ending in zip(item.contexts, item.endings)]
+    """For every item and option (context ids, ending ids), tokenised together.
+
+    White space at a context's end belongs to the ending.
+    """
+    pairs = []                       # (context, context with ending)
+    for item in items:
+        for context, ending in zip(item.contexts, item.endings):
+            pairs.append((context.rstrip() or context, context + ending))
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    ids = dict(zip(texts, tokenizer.encode_batch(texts)))
-    starts = [min(len(ids[a]), len(ids[b]) - 1) for a, b in pairs]           # something is left to score even if the texts melt together
-    return [(ids[b][:start], ids[b][start:]) for (_, b), start in zip(pairs, starts)]
+    ids_of = dict(zip(texts, tokenizer.encode_batch(texts)))
+    split = []
+    for context, whole in pairs:
+        ids = ids_of[whole]
+        # Where the two melt together, the whole may have no more tokens than the context.
+        start = min(len(ids_of[context]), len(ids) - 1)
+        split.append((ids[:start], ids[start:]))
+    return split
 
 
 def loglikelihoods(lm, tokenizer, items, progress=None):
-    """([[log-likelihood of every option's ending in nats, ...] of every item], [whether an item lost tokens on the left, because it does
-    not fit the model's context])."""
-    pairs, window = splits(tokenizer, items), lm.config.max_position_embeddings
-    flat = iter(model.loglikelihood(lm, [p for p, _ in pairs], [e[-window:] for _, e in pairs], progress=progress))
-    cut = iter([len(p) + len(e) > window + 1 for p, e in pairs])
-    return [[next(flat) for _ in item.endings] for item in items], [any([next(cut) for _ in item.endings]) for item in items]
+    """-> (of each item the log-likelihoods of its endings, in nats; of each whether it lost tokens
+    on the left, because it does not fit the model's context)."""
+    pairs = splits(tokenizer, items)
+    window = lm.config.max_position_embeddings
+    prompts = [prompt for prompt, _ in pairs]
+    endings = [ending[-window:] for _, ending in pairs]
+    sums = model.loglikelihood(lm, prompts, endings, progress=progress)
+    scores = []
+    cut = []
+    first = 0
+    for item in items:
+        last = first + len(item.endings)
+        scores.append(sums[first:last])
+        cut.append(any(len(p) + len(e) > window + 1 for p, e in pairs[first:last]))
+        first = last
+    return scores, cut
 
 
-def tokens(tokenizer, items, window, most=128):
+def tokens(tokenizer, items, window):
     """About how many tokens a model reads to score the items: counted on the first of them."""
-    def size(nodes):
-        return sum(len(n.ids) + size(n.children) for n in nodes)
-    pairs = splits(tokenizer, items[:most])
-    return size(prefixes.tree([p for p, _ in pairs], [e for _, e in pairs], window)) * len(items) / max(1, len(items[:most]))
+    some = items[:COUNTED]
+    pairs = splits(tokenizer, some)
+    tree = prefixes.tree([prompt for prompt, _ in pairs], [ending for _, ending in pairs], window)
+    return tokens_in(tree) * len(items) / max(1, len(some))
+
+
+def tokens_in(nodes):
+    return sum(len(node.ids) + tokens_in(node.children) for node in nodes)
 
 
 def picks(items, scores, metric="acc"):
-    """The option that each item's log-likelihoods choose, the first of equals. acc: the likeliest; acc_norm: per character;
-    mc1 (and mc2): the likeliest of the rivals."""
+    """The option that each item's log-likelihoods choose by a metric, the first of equals."""
     chosen = []
-    for item, s in zip(items, scores):
-        s = np.array(s[:item.rivals or None])
-        chosen.append(int(np.argmax(s / [len(e) - 1 for e in item.endings] if metric == "acc_norm" else s)))
+    for item, values in zip(items, scores):
+        values = np.array(values[:item.rivals or None])
+        if metric == "acc_norm":
+            values = values / [len(ending) - 1 for ending in item.endings]   # without its space
+        chosen.append(int(np.argmax(values)))
     return chosen
 
 
 def result(name, items, scores):
-    """{"right": by item ("1101..", or mc2's shares), "accuracy": their mean, "chance", "metric", "also": {other metric: mean}, "picks"}."""
+    """-> {"right": by item ("1101..", or mc2's shares), "accuracy": their mean, "chance", "metric",
+    "kind", "also": {other metric: mean}, "picks"}."""
     metric = METRIC.get(name, "acc")
     chosen = picks(items, scores, metric)
-    right = [c == item.answer for c, item in zip(chosen, items)]
-    plain = float(np.mean([c == item.answer for c, item in zip(picks(items, scores), items)]))
-    row = {"right": "".join("01"[r] for r in right), "accuracy": float(np.mean(right)), "metric": metric, "picks": chosen, "also": {},
-           "chance": float(np.mean([i.chance for i in items])), "kind": "variant" if name == "mmlu-0shot" else "choice"}
+    right = is_right(items, chosen)
+    row = {"right": "".join("1" if ok else "0" for ok in right),
+           "accuracy": float(np.mean(right)),
+           "metric": metric,
+           "picks": chosen,
+           "also": {},
+           "chance": float(np.mean([item.chance for item in items])),
+           "kind": "variant" if name == "mmlu-0shot" else "choice"}
     if metric == "acc_norm":
-        row["also"] = {"acc": plain}
+        plain = picks(items, scores)
+        row["also"]["acc"] = float(np.mean(is_right(items, plain)))
     if metric == "mc2":
-        shares = []
-        for item, s in zip(items, scores):
-            p = np.exp(np.array(s) - max(s))
-            shares.append(round(float(p[list(item.true)].sum() / p.sum()), 6))
-        row |= {"right": shares, "accuracy": float(np.mean(shares)), "also": {"mc1": float(np.mean(right))}}
+        shares = [true_share(item, values) for item, values in zip(items, scores)]
+        row["also"]["mc1"] = row["accuracy"]
+        row["right"] = shares
+        row["accuracy"] = float(np.mean(shares))
     return row
 
 
+def is_right(items, chosen):
+    return [pick == item.answer for pick, item in zip(chosen, items)]
+
+
+def true_share(item, values):
+    """The share of the probability of all answers that the true ones have."""
+    p = np.exp(np.array(values) - max(values))
+    return round(float(p[list(item.true)].sum() / p.sum()), 6)
+
+
 def notes(name, items):
-    """What a reader should know of these items."""
-    same = sum(len(set(i.shown or zip(i.contexts, i.endings))) < len(i.endings) for i in items)
-    return [f"{name}: {same} item{'s have' if same > 1 else ' has'} equal options; scored as they stand"] * bool(same)
+    """Lines on what a reader should know of these items."""
+    same = 0
+    for item in items:
+        options = item.options or list(zip(item.contexts, item.endings))
+        if len(set(options)) < len(options):
+            same += 1
+    if not same:
+        return []
+    verb = "has" if same == 1 else "have"
+    return [f"{name}: {same} {plural('item', same)} {verb} equal options; scored as they stand"]

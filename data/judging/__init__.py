@@ -1,1 +1,1 @@
-"""What judge.py leans on: how answers are compared, and how a program is found in a text."""
+"""What judge.py leans on: arithmetic, SQuAD's scores, code blocks, asserts and the sandbox."""

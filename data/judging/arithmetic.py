@@ -1,12 +1,12 @@
 """arithmetic.py - read the equations that a text states, "12 / 2 = 6 stamps", and check each.
 
-A step is the longest arithmetic expression left of a `=` on one line, with the result that stands
-right of it. It is read token by token and computed exactly, in fractions: no eval, no floats.
+A step is the longest arithmetic expression left of a `=` on one line, with the result right of it.
+It is read token by token and computed exactly, in fractions.
 
 People write loosely ("half of 12 + 4 = 10", "2 hours + 30 minutes = 150 minutes"). So a step that
 does not compute counts as wrong only if nothing about it is in doubt. Doubtful steps are ignored,
-and so is everything that is no expression. judge.steps uses this; the cases are in data/judging/cases.py,
-and tests/check_gsm8k_golds.py measures it on the official golds of GSM8K.
+and so is everything that is no expression. The cases are in data/judging/cases.jsonl, and
+tests/check_gsm8k_golds.py measures this file on the official golds of GSM8K.
 """
 import re
 from fractions import Fraction
@@ -49,10 +49,7 @@ MARKUP = [(re.compile(pattern), new) for pattern, new in (
 
 
 def plain(text):
-    """The text with one minus sign, * and / as operators, no bold type, common LaTeX resolved.
-
-    It is applied once: a second time could change the text again.
-    """
+    """The text with one minus sign, * and / as operators, no bold type, common LaTeX resolved."""
     text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
     for pattern, new in MARKUP:
         text = pattern.sub(new, text)
@@ -61,7 +58,7 @@ def plain(text):
 
 # ---- Numbers -------------------------------------------------------------------------------------
 # Repetitions are bounded wherever two of them could share characters, so no text makes a pattern
-# slow. Spaces are written [ ], so that these two also fit into verbose patterns.
+# slow. Spaces are written [ ], so that DECIMAL and VALUE also fit into verbose patterns.
 
 # accepted   7   1,234.50   .5             refused   1,23   7.
 DECIMAL = (r"(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}(?![0-9])|[0-9]{1,30}(?![0-9]))"
@@ -100,6 +97,9 @@ class Token(NamedTuple):
     end: int
 
 
+NO_TOKEN = Token("end", "", -1, -1)
+
+
 class Step(NamedTuple):
     """A stated equation."""
     expression: str      # "12 / 2"
@@ -122,8 +122,8 @@ TOKEN = re.compile(rf"""
                   (?=[ ]{{0,3}}(?:[+*/)=]|-(?![^\W\d_])|x[ ][$€£]?[0-9])) )  # ... if it goes on
     | (?P<word>   [^\W\d_](?:\w|['’-](?=[^\W\d_]))* )
     | (?P<sign>   [-+*/()%=] )
-    | (?P<money>  [$€£] )
-    | (?P<rest>   \S )""", re.VERBOSE)
+    | (?P<rest>   [^\s$€£] )                                         # a lone $ says nothing
+    """, re.VERBOSE)
 # What a line begins with that is no part of an expression.
 #   accepted   "- "   "* "   "## "   "1. "   "a) "   "Step 1: "          refused   "-3"   "1.5"
 BULLET = re.compile(r"""
@@ -136,7 +136,7 @@ LEFT_OVER = re.compile(r"""
     (?: (?: with | and )[ ] (?: an?[ ] )? (?: [0-9]+[ ] )? (?: [a-z]+[ ] )? (?: left | remain )
       | R[ ]?[0-9] )""", re.VERBOSE)
 
-# Words that make a step doubtful, by where they stand; see doubtful().
+# Words that make a step doubtful, by where they stand.
 SCALES = {
     "dozen", "dozens", "hundred", "thousand", "million", "billion", "halves", "remainder",
 }
@@ -162,14 +162,11 @@ def tokenize(line):
     for match in TOKEN.finditer(line, bullet.end() if bullet else 0):
         kind = match.lastgroup
         text = match[0]
-        if kind == "money":
-            continue                                   # a lone $ says nothing
         if kind == "sign":
             kind = text
         elif kind == "times":
             kind = "*"
-        elif kind == "of":
-            # 20% of 50, 1/2 of 50
+        elif kind == "of":                             # 20% of 50, 1/2 of 50
             of_a_part = tokens and (tokens[-1].kind == "%" or "/" in tokens[-1].text)
             kind = "*" if of_a_part else "other"
         elif kind == "rest":
@@ -205,64 +202,66 @@ class Expression:
     """
 
     def __init__(self, tokens):
-        self.tokens = tokens
+        self.tokens = [*tokens, NO_TOKEN]
         self.at = 0                      # the next token to read
         self.doubt = False               # may it be meant otherwise?
         self.value, self.percent = self.total()
-        if self.at < len(self.tokens):
+        if self.next().kind != "end":
             raise Unparsed
 
-    def kind(self):
-        return self.tokens[self.at].kind if self.at < len(self.tokens) else "end"
+    def next(self):
+        return self.tokens[self.at]
 
-    def take(self, *kinds):
-        if self.kind() not in kinds:
-            raise Unparsed
+    def take(self):
         self.at += 1
         return self.tokens[self.at - 1]
 
     def total(self):
         value, percent = self.product()
-        while self.kind() in ("+", "-"):
-            sign = -1 if self.take("+", "-").kind == "-" else 1
+        while self.next().kind in ("+", "-"):
+            operator = self.take().kind
             other, other_percent = self.product()
             if percent != other_percent:               # 50 - 20%: per cent of what?
                 self.doubt = True
-            value += sign * other
+            value = value + other if operator == "+" else value - other
             percent = percent and other_percent
         return value, percent
 
     def product(self):
         value, percent = self.factor()
-        while self.kind() in ("*", "/", "("):
-            divides = self.kind() == "/"
-            if self.kind() != "(":
-                self.take("*", "/")
-            first = self.at
+        while self.next().kind in ("*", "/", "("):
+            operator = "*" if self.next().kind == "(" else self.take().kind
+            first = self.next()
             other, other_percent = self.factor()
-            if divides and ("/" in self.tokens[first].text or self.kind() == "("):
-                self.doubt = True                      # 10 / 1/2, 12 / 2(3)
-            percent = not divides and other_percent and other == 1         # 1 / 4 * 100%
-            value = value / other if divides else value * other
+            if operator == "*":
+                value *= other
+                percent = other_percent and other == 1             # 1 / 4 * 100%
+            else:
+                value /= other
+                percent = False
+                if "/" in first.text or self.next().kind == "(":   # 10 / 1/2, 12 / 2(3)
+                    self.doubt = True
         return value, percent
 
     def factor(self):
-        if self.kind() in ("+", "-"):
-            sign = self.take("+", "-").kind
+        token = self.take()
+        if token.kind in ("+", "-"):
             value, percent = self.factor()
-            return (-value if sign == "-" else value), percent
-        if self.kind() == "(":
-            self.take("(")
+            return (value if token.kind == "+" else -value), percent
+        if token.kind == "(":
             value, percent = self.total()
-            self.take(")")
-        else:
-            value = fraction(self.take("number").text)
+            if self.take().kind != ")":
+                raise Unparsed
+        elif token.kind == "number":
+            value = fraction(token.text)
             percent = False
             if value is None:
                 raise ZeroDivisionError
-        while self.kind() in ("%", "unit"):
-            if self.take("%", "unit").kind == "%":
-                value = value / 100
+        else:
+            raise Unparsed
+        while self.next().kind in ("%", "unit"):
+            if self.take().kind == "%":
+                value /= 100
                 percent = True
         return value, percent
 
@@ -310,134 +309,118 @@ def joined(a, b):
     return True
 
 
-def around(tokens, equals):
-    """(start, end) of the longest runs of arithmetic that touch the `=` at this index.
+def run_beside(tokens, equals, direction):
+    """The index of the last token of the arithmetic that touches the `=`, left (-1) or right (1).
 
-    tokens[start:equals] stands left of it, tokens[equals + 1:end] right of it. A run ends where a
-    bracket is open on one side only, and is at most LONGEST tokens long.
+    It ends where a bracket is open on one side only, and is at most LONGEST tokens long.
     """
-    start = equals
     depth = 0
-    while start > 0 and equals - start < LONGEST:
-        token = tokens[start - 1]
-        if token.kind == ")":
-            depth += 1
-        elif token.kind == "(":
-            depth -= 1
-        if token.kind not in ARITHMETIC or depth < 0:
-            break
-        if start < equals and not joined(token, tokens[start]):
-            break
-        start -= 1
-
-    end = equals + 1
-    depth = 0
-    while end < len(tokens) and end - equals < LONGEST:
-        token = tokens[end]
+    last = equals
+    while abs(last - equals) < LONGEST:
+        token = tokens[last + direction]
         if token.kind == "(":
-            depth += 1
+            depth += direction
         elif token.kind == ")":
-            depth -= 1
+            depth -= direction
         if token.kind not in ARITHMETIC or depth < 0:
             break
-        if end > equals + 1 and not joined(tokens[end - 1], token):
+        neighbours = (tokens[last], token) if direction == 1 else (token, tokens[last])
+        if last != equals and not joined(*neighbours):
             break
-        end += 1
-    while end > equals + 1 and tokens[end - 1].kind in OPERATORS:
-        end -= 1                                       # "= 12 - the rest": 12
-    return start, end
+        last += direction
+    return last
 
 
-NO_TOKEN = Token("end", "", -1, -1)
-
-
-def doubtful(tokens, start, equals, end):
-    """Does something in or beside tokens[start:end] show that the step may be meant otherwise?"""
-    first = tokens[start]
-    before2 = tokens[start - 2] if start >= 2 else NO_TOKEN
-    before = tokens[start - 1] if start >= 1 else NO_TOKEN
-    after = tokens[end] if end < len(tokens) else NO_TOKEN
-    after2 = tokens[end + 1] if end + 1 < len(tokens) else NO_TOKEN
-
-    # What stands before the expression.
+def doubtful_before(tokens, first):
+    """May the words before tokens[first], where an expression begins, belong to it?"""
+    before2, before, token = tokens[first - 2:first + 1]
     word = before.text.lower()
-    if word in OPERATIONS or word in SCALES:                               # twice 12 + 4
-        return True
-    if word in ("of", "by") and before2.text.lower() in OPERATIONS:        # half of 12 + 4
-        return True
-    if before.kind in ARITHMETIC and before.kind != "(":                   # 7 2 + 3
-        return True
-    if before.kind == "unknown" or word in ("^", "√"):                     # x 2 + 3
-        return True
-    if word in LARGER and before2.kind == "number":                        # 1 hour 30 minutes + 5
-        return True
-    if before.end == first.start and word not in tuple("([{:;'\"`=_|"):    # f(3), 1,2, 5:30
-        return True
-    if word == "and" and "/" in first.text:                                # 5 and 2/3 + 1
-        return True
+    attached = before.end == token.start
+    return (
+        word in OPERATIONS or word in SCALES                               # twice 12 + 4
+        or word in ("of", "by") and before2.text.lower() in OPERATIONS     # half of 12 + 4
+        or before.kind in ARITHMETIC and before.kind != "("                # 7 2 + 3
+        or before.kind == "unknown" or word in ("^", "√")                  # x 2 + 3
+        or word in LARGER and before2.kind == "number"                     # 1 hour 30 minutes + 5
+        or attached and word not in tuple("([{:;'\"`=_|")                  # f(3), 1,2, 5:30
+        or word == "and" and "/" in token.text                             # 5 and 2/3 + 1
+    )
 
-    # What stands behind the result.
-    if after.kind in ARITHMETIC and after.kind != ")":                     # 24/Y
-        return True
-    if after.kind == "unknown":                                            # 2x
-        return True
-    if after.text[:1] in tuple("^!0123456789"):                            # 10^2, 18 000
-        return True
-    if after.text == "and" and "/" in after2.text:                         # = 5 and 2/3
-        return True
 
-    # The units.
-    step = tokens[start:end]
-    units = [re.findall(r"\w+", token.text.lower()) for token in step if token.kind == "unit"]
+def doubtful_after(tokens, last):
+    """May the words after tokens[last], where a stated result ends, belong to it?"""
+    after, after2 = tokens[last + 1:last + 3]
+    return (
+        after.kind in ARITHMETIC and after.kind != ")"                     # 24/Y
+        or after.kind == "unknown"                                         # 2x
+        or after.text[:1] in tuple("^!0123456789")                         # 10^2, 18 000
+        or after.text == "and" and "/" in after2.text                      # = 5 and 2/3
+    )
+
+
+def doubtful_units(left, right, after):
+    """May the units of an expression and its result, and the word after it, change the sum?"""
+    units = []
     words = {after.text.lower()}
-    for unit in units:
-        words.update(unit)
-    if words & SCALES:                                                     # 6 dozen
+    for token in left + right:
+        if token.kind == "unit":
+            unit = re.findall(r"\w+", token.text.lower())
+            units.append(unit[-1].rstrip("s"))
+            words.update(unit)
+    dollars = any("$" in token.text for token in left + right)
+    adds = any(token.kind in ("+", "-") for token in left)
+    return (
+        bool(words & SCALES)                                               # 6 dozen
+        or dollars and bool(words & {"cent", "cents"})
+        or adds and len(set(units)) > 1                                    # 2 hours + 30 minutes
+    )
+
+
+def computes(left, before):
+    """Is the left side of a `=` a sum, and not only a number: 5 apples = 5 apples?
+
+    A fraction is one (1/2 = 0.5), and so is a number behind another `=` (6 + 7 = 13 = 14).
+    """
+    if any(token.kind in OPERATORS for token in left[1:]):
         return True
-    if words & {"cent", "cents"} and any("$" in token.text for token in step):
-        return True
-    adds = any(token.kind in ("+", "-") for token in tokens[start:equals])
-    different_units = {unit[-1].rstrip("s") for unit in units}
-    return adds and len(different_units) > 1                               # 2 hours + 30 minutes
+    if len(left) != 1:
+        return False
+    ends_chain = before.kind == "=" and left[0].text.isdecimal()
+    return ends_chain or "/" in left[0].text
 
 
 def step_at(line, tokens, equals):
     """The Step around the `=` at this index; None where the text does not surely state one."""
-    start, end = around(tokens, equals)
-    left = tokens[start:equals]
-    right = tokens[equals + 1:end]
+    first = run_beside(tokens, equals, -1)
+    last = run_beside(tokens, equals, 1)
+    while tokens[last].kind in OPERATORS:              # "= 12 - the rest": 12
+        last -= 1
+    left = tokens[first:equals]
+    right = tokens[equals + 1:last + 1]
+    before = tokens[first - 1]
+    after = tokens[last + 1]
     if not left or not right:
         return None
 
     # "Total - 3 * 4 = 12", "- 3 * 4 = 12": a dash, perhaps.
-    begins_with_dash = False
-    if left[0].kind in ("+", "-"):
-        after_word = start > 0 and tokens[start - 1].kind == "word"
-        apart = left[0].end < tokens[start + 1].start
-        begins_with_dash = after_word or apart
+    apart = left[0].end < tokens[first + 1].start
+    begins_with_dash = left[0].kind in ("+", "-") and (before.kind == "word" or apart)
     if begins_with_dash:
         left = left[1:]
-
-    # Without an operator it is no arithmetic: 5 apples = 5 apples. But 1/2 = 0.5 is, and so is the
-    # end of 6 + 7 = 13 = 14.
-    if OPERATORS.isdisjoint(token.kind for token in left[1:]):
-        if len(left) != 1:
-            return None
-        in_chain = start > 0 and tokens[start - 1].kind == "="
-        if "/" not in left[0].text and not (in_chain and left[0].text.isdecimal()):
-            return None
+    if not computes(left, before):
+        return None
 
     expression_text = line[left[0].start:left[-1].end]
     stated_text = line[right[0].start:right[-1].end]
-    begins_right = False                 # "3 + 4 = 7 - 2 of them": 7 is right, so no mistake
+    begins_right = False                               # "3 + 4 = 7 - 2 of them" is no mistake
     try:
         expression = Expression(left)
         stated = readings(right)
         operators = [i for i, token in enumerate(right) if i and token.kind in OPERATORS]
         if operators and right[0].kind == "number":
             beginning = readings(right[:operators[0]])
-            if end < len(tokens) and tokens[end].kind == "=":
-                stated += beginning      # a running chain: 3 * 4 = 12 * 2 = 24
+            if after.kind == "=":
+                stated += beginning                    # a running chain: 3 * 4 = 12 * 2 = 24
             else:
                 begins_right = agrees(expression.value, *beginning[0])
     except Unparsed:
@@ -448,15 +431,18 @@ def step_at(line, tokens, equals):
     values = [expression.value]
     if expression.percent and right[-1].kind != "%":
         values.append(expression.value * 100)          # 100% - 20% = 80
-    ok = any(agrees(value, *reading) for value in values for reading in stated)
-    if not ok:
+    right_result = any(agrees(value, *reading) for value in values for reading in stated)
+    if not right_result:
         divides = any(token.kind == "/" for token in left)
-        left_over = divides and LEFT_OVER.match(line, tokens[end - 1].end)     # = 3 with 2 left
+        left_over = divides and LEFT_OVER.match(line, right[-1].end)       # = 3 with 2 left
         if begins_with_dash or begins_right or left_over or expression.doubt:
             return None
-        if doubtful(tokens, start, equals, end):
+        if doubtful_before(tokens, first) or doubtful_after(tokens, last):
             return None
-    return Step(expression_text, stated_text, ok, tuple(value for value, _ in stated))
+        if doubtful_units(left, right, after):
+            return None
+    meanings = tuple(value for value, _ in stated)
+    return Step(expression_text, stated_text, right_result, meanings)
 
 
 def steps(text):
@@ -464,7 +450,8 @@ def steps(text):
     for line in text.split("\n"):
         if "=" not in line:
             continue
-        tokens = tokenize(line)
+        beyond = [NO_TOKEN] * 2
+        tokens = beyond + tokenize(line) + beyond
         for i, token in enumerate(tokens):
             if token.kind == "=":
                 step = step_at(line, tokens, i)

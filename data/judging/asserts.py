@@ -1,8 +1,8 @@
 """asserts.py - a test line taken apart: what the program evaluates, what is wanted, the comparison.
 
-`assert f(3) == 9` is f(3), 9 and ==. judge.code sends f(3) to the child that runs the program, and
-compares the plain value that comes back with 9 here. So the child never learns what is wanted.
-Nothing of a test is run in this process; its text is only parsed. Tests may have these shapes:
+`assert f(3) == 9` becomes f(3), 9 and "value == wanted". judge.code sends f(3) to the child that
+runs the program, and compares the plain value that comes back with 9 here, so the child never
+learns what is wanted. Tests may have these shapes:
 
     f(x) == 9    9 == f(x)    f(x) != 9    f(x) < 9    f(x) in (1, 2)    f(x) is None
     f(x)         not f(x)     math.isclose(f(x), 1.5, rel_tol=0.1)       abs(f(x) - 1.5) < 0.1
@@ -11,33 +11,16 @@ Nothing of a test is run in this process; its text is only parsed. Tests may hav
 import ast
 import builtins
 import math
-import operator
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+
 from data.judging import sandbox
 
-
-def is_in(a, b):
-    return a in b
-
-
-def is_not_in(a, b):
-    return a not in b
-
-
-OPERATORS = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: is_in,
-    ast.NotIn: is_not_in,
+SYMBOLS = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }
+IS_CLOSE = ("math.isclose", "isclose")
 PYTHONS_OWN_NAMES = {*dir(builtins), *sys.stdlib_module_names}
 
 
@@ -46,8 +29,8 @@ class Test:
     """`assert f(3) == 9` taken apart."""
     expression: str               # "f(3)": for the child that has the program
     wanted: object                # 9
-    other: str | None             # where that is no literal: its expression, for a second child
-    holds: Callable               # (value, wanted) -> does the test hold? Here, on plain values
+    wanted_code: str | None       # where that is no literal: its expression, for a second child
+    comparison: str               # "value == wanted"
     names: tuple                  # ("f",): what the program has to define
 
 
@@ -63,13 +46,13 @@ def check_tests(tests):
 def read_test(test):
     """An assert line -> Test. ValueError: one line, for a shape that is not supported."""
     try:
-        return take_apart(the_assert(test))
+        return take_apart(condition_of(test))
     except ValueError as error:
         reason = f"the test {test.strip()[:80]!r} cannot be used: {error}"
         raise ValueError(reason) from None
 
 
-def the_assert(test):
+def condition_of(test):
     """The condition of an assert line, as a syntax tree."""
     try:
         body = ast.parse(test.strip()).body
@@ -82,7 +65,7 @@ def the_assert(test):
 
 def take_apart(condition):
     """The condition of an assert -> Test. ValueError says why it cannot be used."""
-    code, wanted, holds = compared(condition)
+    code, wanted, comparison = split(condition)
     calls = [node for node in ast.walk(code) if isinstance(node, ast.Call)]
     if not calls:
         raise ValueError("it calls no function")
@@ -97,82 +80,62 @@ def take_apart(condition):
     if not names:
         names = tuple(called)[:1]
     is_literal, value = literal(wanted)
-    other = None if is_literal else ast.unparse(wanted)
-    return Test(ast.unparse(code), value, other, holds, names)
+    wanted_code = None if is_literal else ast.unparse(wanted)
+    return Test(ast.unparse(code), value, wanted_code, comparison, names)
 
 
-def compared(condition):
-    """-> (node that the program evaluates, node of what is wanted, comparison(value, wanted))."""
-    if isinstance(condition, ast.Compare) and len(condition.ops) == 1:     # f(x) == 9, f(x) in (1,)
-        return compared_by_operator(condition)
+def split(condition):
+    """-> (node that the program evaluates, node of what is wanted, comparison of their values).
 
-    if isinstance(condition, ast.Call) and len(condition.args) == 2:       # math.isclose(f(x), 1.5)
-        if ast.unparse(condition.func) in ("math.isclose", "isclose"):
-            tolerance = {word.arg: ast.literal_eval(word.value) for word in condition.keywords}
+    The comparison is a text of the names value and wanted, literals, abs and isclose.
+    """
+    match condition:
+        # abs(f(x) - 1.5) < 0.1
+        case ast.Compare(ast.Call(ast.Name("abs"), [ast.BinOp(a, ast.Sub(), b)]),
+                         [ast.Lt() | ast.LtE() as operator], [tolerance]) if literal(tolerance)[0]:
+            code, wanted, first, second = which_is_wanted(a, b)
+            most = f"{SYMBOLS[type(operator)]} {ast.unparse(tolerance)}"
+            return code, wanted, f"abs({first} - {second}) {most}"
 
-            def is_close(value, wanted):
-                return math.isclose(value, wanted, **tolerance)
-            return sides(*condition.args, is_close)
+        # f(x) == 9, f(x) in (1, 2)
+        case ast.Compare(a, [operator], [b]):
+            symbol = SYMBOLS[type(operator)]
+            if symbol in ("is", "is not"):
+                if {ast.unparse(a), ast.unparse(b)}.isdisjoint(("None", "True", "False")):
+                    raise ValueError("`is` wants None, True or False")
+            code, wanted, first, second = which_is_wanted(a, b)
+            return code, wanted, f"{first} {symbol} {second}"
 
-    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):       # not f(x)
-        return condition.operand, ast.Constant(False), is_false
+        # math.isclose(f(x), 1.5, rel_tol=0.1)
+        case ast.Call(function, [a, b], tolerances) if ast.unparse(function) in IS_CLOSE:
+            if not all(literal(tolerance.value)[0] for tolerance in tolerances):
+                raise ValueError("its tolerance is no literal")
+            code, wanted, first, second = which_is_wanted(a, b)
+            arguments = [first, second, *[ast.unparse(tolerance) for tolerance in tolerances]]
+            return code, wanted, f"isclose({', '.join(arguments)})"
 
-    return condition, ast.Constant(True), is_true                                      # f(x)
+        # not f(x)
+        case ast.UnaryOp(ast.Not(), operand):
+            return operand, ast.Constant(False), "not value"
 
-
-def compared_by_operator(condition):
-    """The same of a condition with one operator."""
-    kind = type(condition.ops[0])
-    compare = OPERATORS[kind]
-    left = condition.left
-    right = condition.comparators[0]
-    if kind in (ast.Is, ast.IsNot):
-        if {ast.unparse(left), ast.unparse(right)}.isdisjoint(("None", "True", "False")):
-            raise ValueError("`is` wants None, True or False")
-
-    difference = inside_abs(left)
-    is_literal, most = literal(right)
-    if kind in (ast.Lt, ast.LtE) and difference and is_literal:            # abs(f(x) - 1.5) < 0.1
-        def is_near(value, wanted):
-            return compare(abs(value - wanted), most)
-        return sides(difference.left, difference.right, is_near)
-    return sides(left, right, compare)
-
-
-def inside_abs(node):
-    """The subtraction in abs(a - b); None for any other expression."""
-    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "abs" or len(node.args) != 1:
-        return None
-    inner = node.args[0]
-    if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
-        return inner
-    return None
+    return condition, ast.Constant(True), "value"                          # f(x)
 
 
-def is_true(value, wanted):
-    return bool(value)
+def which_is_wanted(a, b):
+    """-> (node that the program evaluates, node of what is wanted, name of a, name of b).
 
-
-def is_false(value, wanted):
-    return not value
-
-
-def sides(a, b, compare):
-    """-> (node that the program evaluates, node of what is wanted, compare(value, wanted)).
-
-    What is wanted may stand on either side.
+    What is wanted may stand on either side. It is a literal, or else speaks of Python's own names
+    only.
     """
     a_known = literal(a)[0]
     b_known = literal(b)[0]
-    if not a_known and not b_known:      # then the side that speaks of Python's own names only
+    if not a_known and not b_known:
         a_known = free_names(a) <= PYTHONS_OWN_NAMES
         b_known = free_names(b) <= PYTHONS_OWN_NAMES
     if b_known:
-        return a, b, compare
+        return a, b, "value", "wanted"
     if a_known:
-        def compare_turned(value, wanted):
-            return compare(wanted, value)
-        return b, a, compare_turned
+        return b, a, "wanted", "value"
     raise ValueError("no side of it is a literal")
 
 
@@ -200,38 +163,33 @@ def wanted_values(tests):
     Most have it as a literal. Where one has not, as in f(4) == len(str(10**7)), that side is
     evaluated in a second child, which has no program.
     """
-    expressions = [test.other for test in tests if test.other]
+    expressions = [test.wanted_code for test in tests if test.wanted_code]
     if not expressions:
         return sandbox.Outcome("ok", tuple(test.wanted for test in tests), "")
-    imports = "".join(f"import {name}\n" for name in modules(expressions))
-    outcome = sandbox.run(imports, expressions)
-    reason = f"no expected value: {expressions[0][:80]}"
-    if outcome.rule == "harness":
-        return sandbox.Outcome("harness", (), reason)
-    if outcome.rule != "ok" or any(isinstance(value, sandbox.NoValue) for value in outcome.values):
-        return sandbox.Outcome("bad test", (), reason)
-    computed = iter(outcome.values)
-    values = tuple(next(computed) if test.other else test.wanted for test in tests)
-    return sandbox.Outcome("ok", values, "")
-
-
-def modules(expressions):
-    """The modules of Python's own library that these expressions speak of."""
     names = set()
-    for text in expressions:
-        names |= free_names(ast.parse(text))
-    return sorted(names & sys.stdlib_module_names)
+    for expression in expressions:
+        names |= free_names(ast.parse(expression))
+    modules = sorted(names & sys.stdlib_module_names)
+    imports = "".join(f"import {name}\n" for name in modules)
+    outcome = sandbox.run(imports, expressions)
+    if outcome.rule != "ok" or any(isinstance(value, sandbox.NoValue) for value in outcome.values):
+        rule = "harness" if outcome.rule == "harness" else "bad test"
+        return sandbox.Outcome(rule, (), f"no expected value: {expressions[0][:80]}")
+    computed = iter(outcome.values)
+    values = tuple(next(computed) if test.wanted_code else test.wanted for test in tests)
+    return sandbox.Outcome("ok", values, "")
 
 
 def test_holds(test, value, wanted):
     """Does the test hold for the plain value that the program gave?"""
+    names = {"value": value, "wanted": wanted, "abs": abs, "isclose": math.isclose}
     try:
-        return bool(test.holds(value, wanted))
+        return bool(eval(test.comparison, {"__builtins__": {}}, names))
     except Exception:             # None < 3 cannot be compared
         return False
 
 
-def shown(value):
+def shortened(value):
     """A value, short enough for one line."""
     try:
         return ascii(value)[:60]

@@ -3,9 +3,8 @@
 What a model writes is hostile until shown otherwise. Three ideas make a verdict on it safe:
 
 1. The child never learns the expected values. It gets the program and the expressions to evaluate,
-   and sends plain values back; the caller compares. An always-equal object, a patched assert,
-   sys.exit(0) or a forged "passed" is then no plain value that equals the expected one, and so no
-   pass, whatever the program does to its own process.
+   and sends plain values back; the caller compares. An always-equal object, a patched assert or a
+   forged "passed" is no plain value that equals the expected one, and so no pass.
 2. It runs under bubblewrap or, without it, util-linux's unshare: own user, process, network, mount,
    IPC and host name spaces. All it can see, read-only, is the interpreter, its standard library and
    the system's libraries; there is no /proc, no /dev, no place to write. Whatever it has started
@@ -21,22 +20,18 @@ What a model writes is hostile until shown otherwise. Three ideas make a verdict
 One run: this process -> bwrap or unshare -> a Python that sets things up (the keeper) -> its fork,
 which runs the program. What the last two do stands in data/judging/sandbox_child.py.
 """
-import atexit
+import contextlib
 import functools
 import glob
 import json
 import marshal
-import math
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +39,21 @@ from data import UserError
 from data.judging import sandbox_child
 from data.judging.sandbox_child import DEEPEST, LARGEST_ANSWER, MEMORY
 
-UNSAFE = False                  # set by --unsafe-code: limits alone where nothing contains
 SECONDS = 8                     # of processor time: other work on the machine changes no verdict
 PATIENCE = 6                    # and that many times as long by the clock, for one that sleeps
 LONGEST_PROGRAM = 1_000_000     # characters
 WAITS = (0.1, 0.5)              # seconds before a run is repeated that failed by our own trouble
+AT_ONCE = 2                     # runs that callers should start at a time
+UNSAFE = False                  # set by allow_limits_alone
 
-# The child gets its program as compiled code and not as a path: it cannot see this folder.
+# The child cannot see this folder, so it gets its program through a pipe. It gets it compiled,
+# since compiling takes longer than all else that the keeper does.
 CHILD = compile(Path(sandbox_child.__file__).read_text(encoding="utf-8"), "<sandbox>", "exec")
 START = (
     "import sys, marshal; sys.path.remove(''); "
     "child, job = marshal.loads(sys.stdin.buffer.read()); exec(child); keeper(job)"
 )
+NULL = os.open(os.devnull, os.O_RDWR)               # handed to the child, which has no /dev
 
 
 @dataclass(frozen=True)
@@ -73,25 +71,25 @@ class Outcome:
     reason: str                 # one line
 
 
-# ---------------------------------------------------------------- ways to contain
+# ---- Ways to contain -----------------------------------------------------------------------------
+
+def interpreter():
+    """The path of the Python that the child runs."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
 
 @functools.cache
 def view():
-    """What the child sees: (paths to show, [link, target] pairs, folders to cover).
-
-    The last path to show is the interpreter. A covered folder looks empty.
-    """
-    python = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    """What the child sees: (paths to show, [link, target] pairs, folders to cover by empty ones)"""
     library = os.path.dirname(os.path.realpath(os.__file__))
     beside_python = os.path.realpath(sys.base_prefix) + "/lib"  # libpython, where there is one
     system = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache"]
-
     show = []
     links = []
-    for path in [*system, beside_python, library, python]:
+    for path in [*system, beside_python, library, interpreter()]:
         if os.path.islink(path) and path.count("/") == 1:
             links.append([path, os.readlink(path)])             # /lib -> usr/lib
-        elif os.path.exists(path) and not any(within(path, shown) for shown in show):
+        elif os.path.exists(path) and not any(within(path, folder) for folder in show):
             show.append(path)
 
     # Installed packages are nobody's business, nor are this project and the user's files, if they
@@ -113,12 +111,6 @@ def view():
 def within(path, folder):
     """Is the path this folder or below it?"""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def interpreter():
-    """The path of the Python that the child runs."""
-    show, _, _ = view()
-    return show[-1]
 
 
 def command(way):
@@ -152,12 +144,18 @@ def containment():
         if not shutil.which(way):
             reasons.append(f"{way}: is not installed")
             continue
-        outcome = run_once(way, "x = 1", ["x + 1"], "", 10)
+        outcome = run_once(way, "x = 1", ["x + 1"], "")
         if outcome.values == (2,):
             return way, ""
         reason = outcome.reason.removeprefix(f"{way}: ")        # errors begin with the name already
         reasons.append(f"{way}: {reason}")
     return None, "; ".join(reasons)
+
+
+def allow_limits_alone(allowed=True):
+    """--unsafe-code: may programs run with limits alone where nothing contains them?"""
+    global UNSAFE
+    UNSAFE = allowed
 
 
 def check():
@@ -170,166 +168,93 @@ def check():
         return way
     if UNSAFE:
         return "limits"
+    remedy = "run it in a Linux container"
     if sys.platform == "linux":
         remedy = ("allow user namespaces (sysctl user.max_user_namespaces, "
                   "kernel.apparmor_restrict_unprivileged_userns)")
         if not shutil.which("bwrap"):
-            install = "install bubblewrap (Debian, Ubuntu: apt install bubblewrap)"
-            remedy = f"{install} or {remedy}"
-    else:
-        remedy = "run it in a Linux container"
+            remedy = f"install bubblewrap (Debian, Ubuntu: apt install bubblewrap) or {remedy}"
     raise UserError(f"nothing here contains generated code ({reason}); {remedy}, "
                     "or give --unsafe-code to run it with limits alone")
 
 
-# ---------------------------------------------------------------- one run
+# ---- One run -------------------------------------------------------------------------------------
 
-def run(program, expressions, setup="", seconds=None):
+def run(program, expressions, setup=""):
     """Run the program, then the setup, then evaluate each expression, in a fresh contained Python.
 
-    seconds: of processor time, rounded up (default SECONDS) -> Outcome. After trouble of our own
-    the run is repeated twice before it is an Outcome of rule "harness". UserError where nothing
-    contains.
+    -> Outcome. After trouble of our own the run is repeated twice before it is an Outcome of rule
+    "harness". UserError where nothing contains.
     """
     way = check()
     if len(program) > LONGEST_PROGRAM:
         return Outcome("error", (), f"the program has over {LONGEST_PROGRAM} characters")
-    outcome = run_once(way, program, expressions, setup, seconds or SECONDS)
     for wait in WAITS:
+        outcome = run_once(way, program, expressions, setup)
         if outcome.rule != "harness":
-            break
+            return outcome
         time.sleep(wait)
-        outcome = run_once(way, program, expressions, setup, seconds or SECONDS)
-    return outcome
+    return run_once(way, program, expressions, setup)
 
 
-def run_once(way, program, expressions, setup, seconds):
+def run_once(way, program, expressions, setup):
     """One child, from start to end -> Outcome."""
-    seconds = max(1, math.ceil(seconds))
     line, root = command(way)
     job = {
         "program": program, "setup": setup, "expressions": list(expressions),
-        "seconds": seconds, "wall": PATIENCE * seconds,
-        "contained": way != "limits", "root": root, "null": null(),
+        "seconds": SECONDS, "wall": PATIENCE * SECONDS,
+        "contained": way != "limits", "root": root, "null": NULL,
     }
-    # A contained child works in an empty folder of its own root.
-    folder = tempfile.mkdtemp() if way == "limits" else None
+    if way == "limits":
+        place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    else:
+        place = contextlib.nullcontext("/")     # it moves to an empty folder of its own root
     try:
-        child = start(line, folder or "/")
-        LIVE.add(child)
-        step_aside(child)
-        try:
-            # The keeper ends the program in time. 10 seconds more, for what may fail before it can.
-            patience = PATIENCE * seconds + 10
-            out, err = child.communicate(marshal.dumps((CHILD, job)), timeout=patience)
-        except subprocess.TimeoutExpired as error:
-            out = error.output or b""
-            err = b"" if out else b"no answer in time"
-        finally:
-            end(child)
-            LIVE.discard(child)
+        with place as folder:
+            out, err, exit_code = exchange(line, folder, job)
     except OSError as error:
         return Outcome("harness", (), f"the interpreter did not start: {error.strerror}")
-    finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
 
     complaint = err.decode("utf-8", "replace").strip()
     ready, _, rest = out.partition(b"\n")
     if ready != b"ready":       # the keeper never came to the program
         last_line = complaint.split("\n")[-1]
-        return Outcome("harness", (), line_of(last_line) or f"ended by {child.returncode}")
+        return Outcome("harness", (), line_of(last_line) or f"ended by {exit_code}")
     if b"\n" not in rest:       # the keeper did not come to its end
         if complaint:
             return Outcome("harness", (), line_of(complaint))
         return Outcome("error", (), "ended its keeper")
-    return outcome_of(rest, len(expressions), seconds)
+    return outcome_of(rest, len(expressions))
 
 
-def start(line, folder):
-    """The child, waiting for its program and job on standard input."""
+def exchange(line, folder, job):
+    """Start the child, give it its program and job -> (what it wrote, its complaints, exit code)"""
     # Without preexec_fn subprocess can take the fast way (vfork), however large this process is.
     # Not -I, which would ignore the hash seed; the environment holds nothing else.
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [*line, interpreter(), "-s", "-S", "-B", "-c", START],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
-        pass_fds=(null(),),
-        start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=folder, env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+        pass_fds=(NULL,), start_new_session=True,
     )
-
-
-@functools.cache
-def null():
-    """A descriptor of /dev/null. The child has no /dev of its own."""
-    return os.open(os.devnull, os.O_RDWR)
-
-
-def step_aside(child):
-    """Let the model that samples beside it go first."""
     try:
-        os.setpriority(os.PRIO_PROCESS, child.pid, 10)
-        # Where Linux groups processes by session (autogroup), a session has a priority of its own.
-        with open(f"/proc/{child.pid}/autogroup", "w") as file:
-            file.write("10")
-    except (AttributeError, OSError):
-        pass                    # macOS, or it has ended already
-
-
-def end(child):
-    """If it still runs, kill the session that it leads.
-
-    With the first process of a process space ends the whole space.
-    """
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-
-
-LIVE = set()                    # children that run now: Ctrl-C leaves none behind
-
-
-@atexit.register
-def end_all():
-    for child in list(LIVE):
-        try:
+        # The keeper ends the program in time. 10 seconds more, for what may fail before it can.
+        out, err = child.communicate(marshal.dumps((CHILD, job)), timeout=job["wall"] + 10)
+    except subprocess.TimeoutExpired as error:
+        out = error.output or b""
+        err = b"" if out else b"no answer in time"
+    finally:
+        # If it still runs, end its session, and so its process space. Where this process is killed,
+        # the keeper notices that nobody reads its answer, and ends the program.
+        if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
-        except OSError:
-            pass                # it has ended by itself
+            child.communicate()
+    return out, err, child.returncode
 
 
-class Workers:
-    """Two threads that do what is submitted.
+# ---- What came back ------------------------------------------------------------------------------
 
-    They are daemons: unlike those of ThreadPoolExecutor they do not hold up Ctrl-C.
-    """
-
-    def __init__(self, n=2):
-        self.jobs = queue.SimpleQueue()
-        for _ in range(n):
-            threading.Thread(target=self.work, daemon=True).start()
-
-    def submit(self, function, *arguments):
-        """-> a Future: its result() waits, and raises what the function raised."""
-        future = Future()
-        self.jobs.put((future, function, arguments))
-        return future
-
-    def work(self):
-        while True:
-            future, function, arguments = self.jobs.get()
-            try:
-                future.set_result(function(*arguments))
-            except BaseException as error:
-                future.set_exception(error)
-
-
-# ---------------------------------------------------------------- what came back
-
-def outcome_of(rest, n, seconds):
+def outcome_of(rest, n):
     """The keeper's report and the program's answer to n expressions -> Outcome.
 
     The report can be trusted, the answer cannot.
@@ -337,12 +262,12 @@ def outcome_of(rest, n, seconds):
     report, _, answer = rest.partition(b"\n")
     late, status, cpu, peak = [float(number) for number in report.split()]
     if late:
-        return Outcome("timeout", (), f"over {PATIENCE * seconds} seconds by the clock")
-    answered = read_answer(answer, n)
-    if answered:
-        return answered
-    if cpu > seconds - 0.1:
-        return Outcome("timeout", (), f"over {seconds} seconds of processor time")
+        return Outcome("timeout", (), f"over {PATIENCE * SECONDS} seconds by the clock")
+    outcome = read_answer(answer, n)
+    if outcome:
+        return outcome
+    if cpu > 0.9 * SECONDS:     # the kernel's limit and its report can differ by some per cent
+        return Outcome("timeout", (), f"over {SECONDS} seconds of processor time")
     if peak > 0.8 * MEMORY:
         return Outcome("memory", (), f"over {MEMORY >> 20} MiB")
     if os.WIFSIGNALED(int(status)):
@@ -360,8 +285,8 @@ def read_answer(answer, n):
         rule, content = json.loads(answer)
         if rule == "raised":
             reason = text_of(content)
-            kind = "memory" if reason.startswith("MemoryError") else "error"
-            return Outcome(kind, (), reason)
+            ran_out = reason.startswith("MemoryError")
+            return Outcome("memory" if ran_out else "error", (), reason)
         if rule != "ok" or type(content) is not list or len(content) != n:
             return None
         values = tuple(value_of(*evaluated) for evaluated in content)

@@ -9,9 +9,9 @@ sandbox.py sends this file, compiled, and a job to a fresh interpreter. A job is
     root                the arguments of `new_root` where the keeper has to call it, or None
     null                a descriptor of /dev/null: a contained process has no path to it
 
-Two processes run it. The keeper sets things up, forks, passes the fork's answer on and reports how
-the fork ended; it runs nothing of the program, so its report can be trusted. The fork gives up its
-rights and runs the program. Few imports, and small ones: each of them costs every run.
+It runs as two processes. The keeper sets things up, forks, passes the fork's answer on and reports
+how the fork ended; it runs nothing of the program, so its report can be trusted. The fork gives up
+its rights and runs the program. Imports are few and small, since every run pays for them.
 """
 import ctypes
 import os
@@ -60,7 +60,7 @@ DENIED = {
 }
 
 
-# ---------------------------------------------------------------- containment
+# ---- Containment ---------------------------------------------------------------------------------
 
 def call(name, *arguments):
     """Call a function of the C library by name. OSError if it does not return 0."""
@@ -188,7 +188,7 @@ def filter_system_calls(libc):
     libc.prctl(22, 2, header, 0, 0)                                 # PR_SET_SECCOMP, by a filter
 
 
-# ---------------------------------------------------------------- values on their way out
+# ---- Values on their way out ---------------------------------------------------------------------
 
 PLAIN = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
 
@@ -269,22 +269,26 @@ def hex_of(text):
     return text[:200].encode("utf-8", "replace").hex()
 
 
-# ---------------------------------------------------------------- the fork, which runs the program
+# ---- The fork, which runs the program ------------------------------------------------------------
+
+def raised(error):
+    message = hex_of(f"{type(error).__name__}: {error}")
+    return f'["raised", "{message}"]'
+
 
 def evaluate(expression, space):
     """-> the JSON text of ["value", encoded], ["raised", error] or ["no plain value", why]."""
     try:
         value = eval(compile(expression, "<test>", "eval"), space)
     except BaseException as error:
-        said = hex_of(f"{type(error).__name__}: {error}")
-        return f'["raised", "{said}"]'
+        return raised(error)
     try:
         encoded = encode(value)
         if len(encoded) > LARGEST_VALUE:
             raise TypeError("it is too large")
     except BaseException as error:
-        said = hex_of(f"{error}")
-        return f'["no plain value", "{said}"]'
+        reason = hex_of(f"{error}")
+        return f'["no plain value", "{reason}"]'
     return f'["value", {encoded}]'
 
 
@@ -303,8 +307,7 @@ def run_program(job):
         exec(compile(job["setup"], "<setup>", "exec"), space)       # may use the program's classes
         evaluated = [evaluate(expression, space) for expression in job["expressions"]]
     except BaseException as error:              # SystemExit too: who leaves gives no answer
-        said = hex_of(f"{type(error).__name__}: {error}")
-        return f'["raised", "{said}"]'
+        return raised(error)
     return f'["ok", [{", ".join(evaluated)}]]'
 
 
@@ -324,7 +327,7 @@ def fork_main(job, pipe):
         os._exit(0)                             # no atexit, no threads, no destructors
 
 
-# ---------------------------------------------------------------- the keeper
+# ---- The keeper ----------------------------------------------------------------------------------
 
 def keeper(job):
     """Set up, fork, collect the fork's answer up to a size and a time. Writes to standard output:

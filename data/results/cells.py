@@ -75,9 +75,9 @@ def read(path):
             records.append(record | {"where": f"{path}, line {number} ({record['name']})"})
     if not damaged:
         return records, []
-    lines = f"{plural('line', len(damaged))} {', '.join(damaged)}"
     verb = "is" if len(damaged) == 1 else "are"
-    return records, [f"{path}: {lines} {verb} damaged or of another format, and left out"]
+    return records, [f"{path}: {plural('line', len(damaged))} {', '.join(damaged)} {verb} damaged "
+                     "or of another format, and left out"]
 
 
 def latest(records):
@@ -156,76 +156,14 @@ def different(mine, other, sources=True):
 
     Settings are compared where both keys have them. sources: compare these too?
     """
+    if mine["world"] != other["world"]:
+        return "model, data or drawn items (--new-items)"
     if sources and mine["sources"] != other["sources"]:
-        my_sources = "/".join(mine["sources"] or ["none"])
-        other_sources = "/".join(other["sources"] or ["none"])
-        return f"sources ({my_sources}, not {other_sources})"
-    differ = []
+        names = ["/".join(key["sources"] or ["none"]) for key in (mine, other)]
+        return f"sources ({names[0]}, not {names[1]})"
+    values = {}                      # {setting: (mine, other's)} of those that differ
     for setting, value in mine["settings"].items():
-        other_value = other["settings"].get(setting, value)
-        if value != other_value:
-            differ.append(f"{setting} {value}, not {other_value}")
+        if other["settings"].get(setting, value) != value:
+            values[setting] = (value, other["settings"][setting])
+    differ = [f"{setting} {a}, not {b}" for setting, (a, b) in values.items()]
     return f"settings ({'; '.join(differ)})" if differ else ""
-
-
-# ---------------------------------------------------------------- attempts of several seeds
-
-def together(stats):
-    """The attempts of several seeds -> "verdicts", "copies", "judge_errors" as in results.json."""
-    rules = {}
-    copies = {"accepted": 0}
-    errors = {}
-    for one in stats:
-        for stage, by_rule in one["verdicts"].items():
-            for rule, (accepted, tried) in by_rule.items():
-                count = rules.setdefault(stage, {}).setdefault(rule, [0, 0])
-                count[0] += accepted
-                count[1] += tried
-        for stage, counts in one["judge_errors"].items():
-            add(errors.setdefault(stage, {}), counts)
-        n = copies["accepted"]
-        new = one["copies"]["accepted"]
-        if new:
-            means = {}                           # of n + new copies
-            for part, value in one["copies"].items():
-                means[part] = value
-                if part in copies:
-                    means[part] = (copies[part] * n + value * new) / (n + new)
-            copies = means | {"accepted": n + new}
-    return {"verdicts": rules, "copies": copies, "judge_errors": errors}
-
-
-def add(total, counts):
-    """Add counts of the judge's errors onto those of other seeds, and take the shares anew."""
-    for part, value in counts.items():
-        if isinstance(value, dict):
-            total[part] = add(total.get(part, {}), value)
-        else:
-            total[part] = total.get(part, 0) + value
-    if "accepted" in total:
-        total["false_accept_share"] = total["false_accepts"] / max(1, total["accepted"])
-        total["false_reject_share"] = total["false_rejects"] / max(1, total["refused"])
-    return total
-
-
-def fuller(kept, made):
-    """Of two statistics of one seed's attempts each stage from the one that has more of it.
-
-    --methods sft samples none, and sdft no own answers.
-    """
-    if not kept:
-        return made
-
-    def tried(one, stage):
-        return sum(n for _, n in one["verdicts"].get(stage, {}).values())
-
-    by_stage = {"verdicts": {}, "judge_errors": {}}
-    for stage in ("own", "paraphrase"):
-        fullest = made if tried(made, stage) > tried(kept, stage) else kept
-        for part, stages in by_stage.items():
-            if stage in fullest[part]:
-                stages[stage] = fullest[part][stage]
-    copies = fullest["copies"]                   # of paraphrases, the last stage
-    more_items = len(made["logprobs"]["items"]) > len(kept["logprobs"]["items"])
-    logprobs = made["logprobs"] if more_items else kept["logprobs"]
-    return made | by_stage | {"copies": copies, "logprobs": logprobs}

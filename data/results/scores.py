@@ -35,10 +35,7 @@ def flags(right):
 
 
 def measured(cell, name):
-    """A cell's row for the task's test ("test") or a benchmark; None where it was not measured.
-
-    A benchmark that is asked for later cannot be measured if the cell's checkpoint was not kept.
-    """
+    """A cell's scores on the task's test ("test") or on a benchmark; None where it has none."""
     if name == "test":
         return cell["test"]
     return cell["benchmarks"].get(name)

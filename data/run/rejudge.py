@@ -6,75 +6,88 @@
 import json
 import sys
 from collections import Counter
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
 import judge
-from data.judging import cases, sandbox
+from data.judging import sandbox
 from data.judging.arithmetic import fraction
+from data.judging.code_blocks import extract_code
 
 USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"
+CASES = Path(__file__).parents[1] / "judging" / "cases.jsonl"
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit")
+# The rules that accept, in cases where the text is right by them.
+ACCEPTED = (
+    "pass", "hash", "boxed", "answer is", "last number", "gold", "exact", "contained", "abstained",
+)
 
 
 # ---- The table of cases --------------------------------------------------------------------------
 
-def table():
-    """Run every case of data/judging/cases.py -> [(kind, text, wanted, got, right), ..]"""
-    return number_rows() + text_rows() + code_rows()
-
-
-def number_rows():
-    rows = []
-    for text, want in cases.NUMBER_CASES:
-        rule, _, value = judge.final_number(text)
-        right = str(value) == str(want and fraction(want))
-        rows.append(("number", text, str(want), f"{value} ({rule})", right))
-    for text, want in cases.STEP_CASES:
-        got = " ".join("right" if step.right else "wrong" for step in judge.steps(text))
-        rows.append(("steps", text, want or "ignored", got or "ignored", got == want))
-    return rows
-
-
-def text_rows():
-    rows = []
-    for text, gold, want in cases.EXACT_CASES:
-        ok = judge.exact(text, gold).ok
-        rows.append(("exact", f"{text} / {gold}", str(want), str(ok), ok == want))
-    for source, finished, text, want in cases.TARGET_CASES:
-        verdict = judge_attempt({
-            "text": text, "source": source, "gold": "The answer is 13.",
-            "finish_reason": "end" if finished else "length"})
-        rows.append((source, text, want, verdict.rule, as_wanted(verdict, want)))
-    for text, golds, want in cases.SPAN_CASES:
-        verdict = judge.span(text, golds)
-        rows.append(("span", f"{text} / {golds}", want, verdict.rule, as_wanted(verdict, want)))
-    return rows
-
-
-def code_rows():
-    rows = []
-    for text, want, program in cases.EXTRACT_CASES:
-        got = judge.extract_code(text, ["f"])
-        rows.append(("program", text, want, got[0], got == (want, program)))
+def read_cases():
+    """The cases of data/judging/cases.jsonl; without those of code where nothing contains it."""
+    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
     try:
         sandbox.check()
     except ValueError as error:
         print(f"judge.py: the code cases are left out: {error}", file=sys.stderr)
-        return rows
-    code_cases = [(program, want, cases.CODE_TESTS) for program, want in cases.CODE_CASES]
-    code_cases += cases.TEST_CASES
-    workers = sandbox.Workers()
-    running = []
-    for program, want, tests in code_cases:
-        running.append(workers.submit(judge.code, f"```python\n{program}\n```", tests))
-    for (program, want, _), job in zip(code_cases, running):
-        verdict = job.result()
-        rows.append(("code", program, want, verdict.rule, as_wanted(verdict, want)))
-    return rows
+        cases = [case for case in cases if case["kind"] != "code"]
+    return cases
 
 
-def as_wanted(verdict, rule):
-    """Did this rule decide, and the way in which it does?"""
-    return verdict.rule == rule and verdict.ok == (rule in cases.ACCEPTED)
+def table():
+    """Try every case -> [(kind, what is judged, wanted, got, are they the same?), ..]"""
+    with ThreadPool(sandbox.AT_ONCE) as pool:
+        return list(pool.imap(try_case, read_cases()))
+
+
+def try_case(case):
+    """One row of the table."""
+    kind = case["kind"]
+    text = case["text"] * case.get("times", 1)
+    wanted = case["wanted"]
+    if kind == "number":
+        rule, _, value = judge.final_number(text)
+        same = str(value) == str(wanted and fraction(wanted))
+        return "number", text, str(wanted), f"{value} ({rule})", same
+    if kind == "steps":
+        got = " ".join("right" if step.right else "wrong" for step in judge.steps(text))
+        return "steps", text, wanted or "ignored", got or "ignored", got == wanted
+    if kind == "exact":
+        ok = judge.exact(text, case["gold"]).ok
+        return "exact", f"{text} / {case['gold']}", str(wanted), str(ok), ok == wanted
+    if kind == "program":
+        rule, program = extract_code(text, ["f"])
+        same = (rule, program) == (wanted, case["program"])
+        return "program", text, wanted, rule, same
+
+    title = text
+    if kind == "target":
+        kind = case["source"]
+        attempt = {"finish_reason": "end", "gold": "The answer is 13."} | case
+        verdict = judge_attempt(attempt)
+    elif kind == "span":
+        title = f"{text} / {case['golds']}"
+        verdict = judge.span(text, case["golds"])
+    else:
+        verdict = judge.code(f"```python\n{text}\n```", case["tests"])
+    same = verdict.rule == wanted and verdict.ok == (wanted in ACCEPTED)
+    return kind, title, wanted, verdict.rule, same
+
+
+def print_table():
+    """Print the table -> how many cases failed."""
+    rows = table()
+    failed = 0
+    for kind, text, wanted, got, same in rows:
+        if same:
+            print(f"ok   {kind:17} {text!r} -> {got}")
+        else:
+            print(f"FAIL {kind:17} {text!r} -> {got}, but wanted: {wanted}")
+            failed += 1
+    print(f"{len(rows)} cases, {failed} failed")
+    return failed
 
 
 # ---- Attempts judged again -----------------------------------------------------------------------
@@ -87,54 +100,56 @@ def judge_file(path):
     attempts = read_attempts(path)
     if not attempts:
         raise ValueError(f"{path}: no attempts in it")
-    if any(attempt.get("judge") == "code" for attempt in attempts.values()):
+    if any(attempt.get("judge") == "code" for _, attempt in attempts):
         sandbox.check()
-    workers = sandbox.Workers()                        # each program runs in a process of its own
-    running = {n: workers.submit(judge_attempt, attempt) for n, attempt in attempts.items()}
-    verdicts = []
-    for n, job in running.items():
-        try:
-            verdicts.append(job.result())
-        except ValueError as error:
-            raise ValueError(f"{path}:{n}: {error}")
-    return report(list(attempts.values()), verdicts)
+    with ThreadPool(sandbox.AT_ONCE) as pool:
+        verdicts = list(pool.imap(judge_line, attempts))
+    return report([attempt for _, attempt in attempts], verdicts)
 
 
 def read_attempts(path):
-    """{line number: attempt} of a file of JSON lines; ValueError with one line."""
+    """[("PATH:LINE", attempt), ..] of a file of JSON lines; ValueError with one line."""
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no UTF-8 text"
-        raise ValueError(f"{path}: cannot be read ({reason})")
-    attempts = {}
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: cannot be read (no UTF-8 text)") from None
+    attempts = []
     for n, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        place = f"{path}:{n}"
         try:
-            attempts[n] = json.loads(line)
+            attempt = json.loads(line)
         except (ValueError, RecursionError):
-            raise ValueError(f"{path}:{n}: this line is no JSON")
-        try:
-            check_fields(attempts[n])
-        except ValueError as error:
-            raise ValueError(f"{path}:{n}: {error}")
+            raise ValueError(f"{place}: this line is no JSON") from None
+        check_fields(place, attempt)
+        attempts.append((place, attempt))
     return attempts
 
 
-def check_fields(attempt):
+def check_fields(place, attempt):
     """ValueError if an attempt lacks something that judging it needs."""
-    fields = {
+    types = {
         "id": (str, int), "source": str, "text": str, "finish_reason": str, "gold": (str, int)}
-    for name, kind in fields.items():
-        if not isinstance(attempt, dict) or not isinstance(attempt.get(name), kind):
-            raise ValueError(f"the field {name!r} is missing or has the wrong type")
+    for name, wanted in types.items():
+        if not isinstance(attempt, dict) or not isinstance(attempt.get(name), wanted):
+            raise ValueError(f"{place}: the field {name!r} is missing or has the wrong type")
     list_field = {"span": "golds", "code": "tests"}.get(attempt.get("judge"))
     if list_field:
         texts = attempt.get(list_field)
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"the field {list_field!r} is missing or no list of texts")
+            raise ValueError(f"{place}: the field {list_field!r} is missing or no list of texts")
+
+
+def judge_line(line):
+    """("PATH:LINE", attempt) -> Verdict; ValueError with the place in front."""
+    place, attempt = line
+    try:
+        return judge_attempt(attempt)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
 
 
 def judge_attempt(attempt):
@@ -143,12 +158,12 @@ def judge_attempt(attempt):
         return UNFINISHED
     text = attempt["text"]
     source = attempt["source"]
-    kind = attempt.get("judge")
-    if kind == "exact":
+    judge_name = attempt.get("judge")
+    if judge_name == "exact":
         return judge.exact(text, str(attempt["gold"]))
-    if kind == "span":
+    if judge_name == "span":
         return judge.target_span(text, attempt["golds"], source)
-    if kind == "code":
+    if judge_name == "code":
         setup = str(attempt.get("setup") or "")
         verdict = judge.target_code(text, attempt["tests"], setup, source)
         if verdict.rule in ("harness", "bad test"):
@@ -158,27 +173,30 @@ def judge_attempt(attempt):
 
 
 def report(attempts, verdicts):
-    """The shares accepted and refused, by source and rule, as lines: a count for each settings."""
+    """The shares accepted and refused, by source and rule, as lines.
+
+    Attempts that were sampled with other settings are counted apart.
+    """
     ids = {attempt["id"] for attempt in attempts}
     lines = [f"{len(attempts)} attempts at {len(ids)} examples"]
-    width = max(len(verdict.rule) for verdict in verdicts)
-    settings = {settings_of(attempt) for attempt in attempts}
-    by_source = {}                                     # source, and settings: Counter of (ok, rule)
+    all_settings = {settings_of(attempt) for attempt in attempts}
+    counts_of = {}                                     # source, and settings: Counter of (ok, rule)
     for attempt, verdict in zip(attempts, verdicts):
         source = attempt["source"]
-        if len(settings) > 1:
+        if len(all_settings) > 1:
             source += settings_of(attempt)
-        counts = by_source.setdefault(source, Counter())
+        counts = counts_of.setdefault(source, Counter())
         counts[verdict.ok, verdict.rule] += 1
-    for source, counts in by_source.items():
+
+    width = max(len(verdict.rule) for verdict in verdicts)
+    for source, counts in counts_of.items():
         total = counts.total()
         accepted = sum(n for (ok, _), n in counts.items() if ok)
         lines.append(f"{source}: {accepted} of {total} accepted, {accepted / total:.1%}")
-        for ok in (True, False):
-            for (rule_ok, rule), n in counts.most_common():
-                if rule_ok == ok:
-                    word = "accepted" if ok else "refused"
-                    lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
+        accepted_first = sorted(counts.most_common(), key=lambda item: not item[0][0])
+        for (ok, rule), n in accepted_first:
+            word = "accepted" if ok else "refused"
+            lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
     return lines
 
 
@@ -193,13 +211,14 @@ def settings_of(attempt):
 # ---- The command line ----------------------------------------------------------------------------
 
 def main(arguments):
+    """-> the exit code."""
     if arguments in (["-h"], ["--help"]):
         print(judge.__doc__.strip())
         return 0
     if arguments == ["--table"]:
-        return print_table()
+        return 1 if print_table() else 0
     if "--unsafe-code" in arguments:
-        sandbox.UNSAFE = True
+        sandbox.allow_limits_alone()
         arguments = [argument for argument in arguments if argument != "--unsafe-code"]
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print(USAGE, file=sys.stderr)
@@ -213,16 +232,3 @@ def main(arguments):
     except KeyboardInterrupt:
         print("judge.py: stopped", file=sys.stderr)
         return 130
-
-
-def print_table():
-    rows = table()
-    failed = 0
-    for kind, text, want, got, right in rows:
-        if right:
-            print(f"ok   {kind:17} {text!r} -> {got}")
-        else:
-            print(f"FAIL {kind:17} {text!r} -> {got}, but wanted: {want}")
-            failed += 1
-    print(f"{len(rows)} cases, {failed} failed")
-    return 1 if failed else 0

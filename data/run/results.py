@@ -11,6 +11,7 @@ import torch
 import judge
 from data import TASKS, UserError, benchmarks
 from data.results import cells, scores
+from data.results.attempts import add_seeds, with_more_attempts
 from data.files import digest, mean, write_json, write_jsonl
 from data.run.folder import model_name
 from data.run.statistics import asked_for, copies, judge_errors, thinned
@@ -239,7 +240,7 @@ def items_asked(run, questions):
                                       "answer": task.gold(e)}
         for name, ability in mine.benchmarks.items():
             ids[ability.content] = [item.id for item in ability.items]
-            for line in ability.shown():
+            for line in ability.item_lines(run.method_code.ask):
                 lines[name, line["id"]] = line
     return ids, list(lines.values())
 
@@ -293,7 +294,7 @@ def share_attempts(run, questions, logprobs):
             made["logprobs"] = logprobs | {"items": rounded(logprobs["items"])}
         name = f"attempts-s{seed}"
         kept = run.done.get(name, {}).get("attempts")
-        fuller = cells.fuller(kept, made)
+        fuller = with_more_attempts(kept, made)
         if fuller != kept:
             key = cells.key(run.options, run.identity, "attempts", None)
             record = {"key": key, "made": run.made, "attempts": fuller}
@@ -301,7 +302,7 @@ def share_attempts(run, questions, logprobs):
     all_seeds = [record["attempts"] for record in run.done.values() if "attempts" in record]
     candidates = [attempts["logprobs"] for attempts in all_seeds] + [logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))
-    return cells.together(all_seeds), fullest
+    return add_seeds(all_seeds), fullest
 
 
 def rounded(items):

@@ -4,7 +4,9 @@ Reading a number off a text costs nothing, so such verdicts are made again in ev
 program costs a process, so its verdict is kept: a row in OUT/verdicts/rows.jsonl, made from the
 program, its tests and the code that judges. Two programs run at a time.
 """
+import dataclasses
 import sys
+from multiprocessing.pool import ThreadPool
 
 import judge
 from data import UserError
@@ -23,7 +25,6 @@ class Verdicts:
         self.store = None
         if getattr(task, "runs_code", False):
             self.store = Store(folder / "verdicts" / "rows.jsonl", read_only)
-            self.pool = sandbox.Workers()
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict."""
@@ -65,7 +66,7 @@ class Verdicts:
                 new[name] = case
         if self.store is None:
             for name, case in new.items():
-                self.known[name] = self.verdict(*case)
+                self.known[name] = self.verdict(case)
             return
         wanted = [(name, "", case) for name, case in new.items()]
         made_from = {"the code that judges": self.code()}
@@ -76,19 +77,18 @@ class Verdicts:
 
     def run_programs(self, cases, progress):
         """-> one row a case. UserError where the sandbox failed: that is no wrong answer."""
-        futures = [self.pool.submit(self.verdict, *case) for case in cases]
         rows = []
-        for future in futures:
-            verdict = future.result()
-            if verdict.rule == "harness":
-                raise UserError(f"a program could not be run ({verdict.reason}); "
-                                "give the same command again, what is finished is kept")
-            rows.append({"ok": verdict.ok, "rule": verdict.rule, "extracted": verdict.extracted,
-                         "reason": verdict.reason, "scores": verdict.scores})
-            progress(1)
+        with ThreadPool(sandbox.AT_ONCE) as pool:
+            for verdict in pool.imap(self.verdict, cases):
+                if verdict.rule == "harness":
+                    raise UserError(f"a program could not be run ({verdict.reason}); "
+                                    "give the same command again, what is finished is kept")
+                rows.append(dataclasses.asdict(verdict))
+                progress(1)
         return rows
 
-    def verdict(self, example, text, source):
+    def verdict(self, case):
+        example, text, source = case
         if source is None:
             return self.task.score(example, text)
         return self.task.accept(example, text, source)

@@ -1,0 +1,265 @@
+"""table.py - the table that a run ends with, and the lines under it: a function of results.json.
+
+`columns_of` makes one row of the table: a new column is one more entry there.
+"""
+import numpy as np
+
+from data import plural
+from data.report.intervals import (
+    accuracy, choices, columns, difference, group_of, kind_of_interval, mean_drop, paired,
+    skills,
+)
+from data.report.rates import chosen_rates
+from data.report.text import method_title, percent, plain_table, points
+
+NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")    # how judge.number read it
+# The sources of a method's targets; golds of the controls (raw, voice) count as golds.
+SOURCES = (("own",), ("paraphrase",), ("gold", "raw", "voice"))
+
+
+def final_table(results):
+    """results.json -> the text that a run ends with."""
+    settings = results["settings"]
+    rates = {"base": None} | chosen_rates(results)
+    base = group_of(results, "base", None)
+    rows = [columns_of(results, "base", None, rates)]
+    for method in settings["methods"]:
+        for lr in settings["lr"]:
+            rows.append(columns_of(results, method, lr, rates))
+    head = [name for name, _ in rows[0]]
+    lines = plain_table([head, *([text for _, text in row] for row in rows)])
+    lines.append("")
+
+    groups = {method: group_of(results, method, lr) for method, lr in rates.items()}
+    if columns(base):
+        lines += about_benchmarks(results, base)
+    if len(settings["lr"]) > 1:
+        lines.append("* the rate chosen on validation: the smallest within one standard error of "
+                     "the method's best")
+    if skills(base):
+        lines.append(about_skills(groups))
+    lines += s3ft_against_sft(groups, settings.get("new_items"))
+    lines += about_answers(groups, settings)
+    lines += about_attempts(results)
+    lines += left_out(results, groups)
+    speeds = results["times"]["tokens_per_second"]
+    if speeds:
+        parts = ", ".join(f"{kind} {speed:,}" for kind, speed in speeds.items())
+        minutes = results["times"]["minutes"]
+        lines.append(f"tokens per second: {parts}   ({minutes:.1f} min in all)")
+    return "\n".join(lines)
+
+
+def columns_of(results, method, lr, rates):
+    """One row of the table: [(column, text), ..]."""
+    group = group_of(results, method, lr)
+    base = group_of(results, "base", None)
+    row = [("method", method_title(method))]
+    if len(results["settings"]["lr"]) > 1:
+        mark = "*" if rates[method] == lr else " "
+        row.append(("rate", "-" if lr is None else f"{lr:g}{mark}"))
+    mean, low, high = accuracy(group)
+    row.append((results["task"], f"{100 * mean:.1f}"))
+    row.append(("95 % interval", f"[{100 * low:.1f}, {100 * high:.1f}]"))
+    for name in columns(base):
+        row.append((name, f"{100 * accuracy(group, name)[0]:.1f}"))
+    lost = None if method == "base" else mean_drop(group, base)
+    row.append(("mean drop", f"{100 * lost[0]:+.1f}" if lost else "-"))
+    row.append(("KL", "-" if method == "base" else mean_kl(group)))
+    row.append(("own/para/gold %", "-" if method == "base" else target_shares(group)))
+    minutes = np.mean([cell["times"]["minutes"] for cell in group])
+    row.append(("minutes", f"{minutes:.1f}"))
+    return row
+
+
+def mean_kl(group):
+    """The mean KL of a group."""
+    return f"{np.mean([cell['kl'] for cell in group]):.3f}"
+
+
+def count_sources(group):
+    """How many targets a group has of each of SOURCES: list of three."""
+    counts = [0] * len(SOURCES)
+    for cell in group:
+        for source, n in cell["sources"].items():
+            for i, beginnings in enumerate(SOURCES):
+                if source.startswith(beginnings):
+                    counts[i] += n
+    return counts
+
+
+def target_shares(group):
+    """Where a group's targets come from: own/paraphrase/gold in %."""
+    counts = count_sources(group)
+    return "/".join(f"{100 * n / max(1, sum(counts)):.0f}" for n in counts)
+
+
+# ---------------------------------------------------------------- the lines under it
+
+def about_benchmarks(results, base):
+    """What the benchmarks' columns are: chance, the mean drop, scores other than accuracy: lines.
+
+    base: the base model's cells, of which the first speaks for all.
+    """
+    scores = {name: base[0]["benchmarks"][name] for name in columns(base)}
+    chance = ", ".join(f"{name} {100 * row['chance']:.0f}" for name, row in scores.items())
+    first = f"accuracies in %; chance level: {chance}; "
+    inside = choices(base)
+    outside = [name for name in scores if name not in inside]
+    if inside:
+        first += f"mean drop: points lost over the {len(inside)} {plural('benchmark', len(inside))}"
+        if outside:
+            verb = "stands" if len(outside) == 1 else "stand"
+            first += f" of multiple choice, {', '.join(outside)} {verb} outside it"
+        first += "; "
+    lines = [first + "KL(base || tuned): nats per token"]
+
+    metrics = []                            # of benchmarks whose score is no plain accuracy
+    for name, row in scores.items():
+        if row.get("cut_off"):
+            lines.append(f"{name}: {100 * row['cut_off']:.0f} % of base's answers were cut off by "
+                         "the length limit")
+        others = "".join(f", base's {metric} is {100 * value:.1f}"
+                         for metric, value in row.get("also", {}).items())
+        if others:
+            metrics.append(f"{name} is {row['metric']}{others}")
+    if metrics:
+        lines.append("scores: " + "; ".join(metrics))
+    for name, row in scores.items():
+        if row.get("cut"):
+            verb = "is" if row["cut"] == 1 else "are"
+            lines.append(f"{name}: {row['cut']} {plural('item', row['cut'])} {verb} longer than "
+                         "the model's context and lost tokens on the left")
+    return lines + results["benchmark_notes"]
+
+
+def about_skills(groups):
+    """What each method leaves of the small skills: "skills, ..: sorting 98 -> 95 (SFT) / 97 .."."""
+    parts = []
+    for name in skills(groups["base"]):
+        scores = {m: f"{100 * accuracy(group, name)[0]:.0f}" for m, group in groups.items()}
+        before = scores.pop("base")
+        after = " / ".join(f"{score} ({method_title(m)})" for m, score in scores.items())
+        parts.append(f"{name} {before} -> {after}" if after else f"{name} {before}")
+    return f"skills, % of prompts answered exactly: {', '.join(parts)}"
+
+
+def s3ft_against_sft(groups, new_items=False):
+    """The paired differences of S3FT and SFT, and what they show: lines.
+
+    groups: {method: its cells at its own rate}; pooled runs may have several S3FT and SFT.
+    """
+    base = groups["base"]
+    lines = []
+    for s3ft in [method for method in groups if method.partition(" ")[0] == "s3ft"]:
+        for sft in [method for method in groups if method.partition(" ")[0] == "sft"]:
+            mine, theirs = paired(groups[s3ft], groups[sft])
+            if not mine:                    # no seed in common
+                continue
+            gain = difference(mine, theirs)
+            kept = difference(mine, theirs, choices(base))
+            interval = kind_of_interval(paired(base, mine)[0], new_items)
+            title = f"{method_title(s3ft)} - {method_title(sft)}"
+            lines.append(f"{title}, task: {points(gain)} ({interval})")
+            if kept:
+                lines.append(f"{title}, mean of the benchmarks: {points(kept)}")
+            lines.append(f"So here {method_title(s3ft)} {what_is_shown(gain, kept)}.")
+    return lines
+
+
+def what_is_shown(gain, kept):
+    """What two differences S3FT - SFT show: of task accuracy, and of the benchmarks (or None)."""
+    _, low, high = gain
+    text = "is not shown to learn the task better or worse than SFT"
+    if low > 0:
+        text = "learns the task better than SFT"
+    if high < 0:
+        text = "learns the task worse than SFT"
+    if not kept:
+        return text
+    _, low, high = kept
+    if low > 0:
+        return f"{text} and forgets less"
+    if high < 0:
+        return f"{text} and forgets more"
+    return f"{text} and is not shown to forget more or less"
+
+
+def about_answers(groups, settings):
+    """What the column of the task does not say about the test answers: lines."""
+    test = groups["base"][0]["test"]
+    temperature = settings["test_temperature"]
+    lines = []
+    if "summary" in test:
+        parts = [f"{method_title(m)} {reading_scores(group)}" for m, group in groups.items()]
+        lines.append("reading: " + "; ".join(parts))
+    if "pass_at" in test:
+        ks = list(test["pass_at"])
+        parts = []
+        for method, group in groups.items():
+            scores = [percent([cell["test"]["pass_at"][k] for cell in group]) for k in ks]
+            parts.append(f"{method_title(method)} {' '.join(scores)}")
+        lines.append(f"pass@k ({settings['test_samples']} answers each at temperature "
+                     f"{temperature:g}, the column above is pass@1; unbiased), "
+                     f"k = {', '.join(ks)}: {'; '.join(parts)}")
+    elif temperature:
+        lines.append(f"test answers were sampled at temperature {temperature:g}, one to each "
+                     "question")
+    return lines
+
+
+def reading_scores(group):
+    """EM, F1, recall and the two errors of abstaining of a group, over all seeds."""
+    summaries = [cell["test"]["summary"] for cell in group]      # of data/tasks/reading.py
+    mean = {name: 100 * np.mean([s[name] for s in summaries]) for name in ("em", "f1", "recall")}
+    text = f"EM {mean['em']:.1f} F1 {mean['f1']:.1f} recall {mean['recall']:.1f}"
+    unanswerable = sum(s["unanswerable"] for s in summaries)
+    if unanswerable:
+        answerable = sum(s["answerable"] for s in summaries)
+        answered = sum(s["answered_unanswerable"] for s in summaries)
+        abstained = sum(s["abstained_answerable"] for s in summaries)
+        text += f", {answered} of {unanswerable} answers where the passage has none do not say so"
+        text += f", {abstained} of {answerable} where it has one decline"
+    return text
+
+
+def about_attempts(results):
+    """What was sampled to train on, why it was refused, and how many rewrites are copies: lines."""
+    parts = []
+    for source, rules in results["verdicts"].items():
+        accepted = sum(good for good, _ in rules.values())
+        tried = sum(total for _, total in rules.values())
+        refused = {}                        # {reason: attempts}
+        for rule, (good, total) in sorted(rules.items()):
+            reason = "wrong number" if rule in NUMBER_RULES else rule
+            reason = "other text" if rule == "exact" else reason
+            refused[reason] = refused.get(reason, 0) + total - good
+        reasons = ", ".join(f"{reason} {n}" for reason, n in refused.items() if n)
+        why = f" (refused: {reasons})" if reasons else ""
+        parts.append(f"{source}: {accepted} of {tried} accepted{why}")
+    lines = ["attempts: " + "; ".join(parts)] if parts else []
+    copies = results["copies"]
+    if copies["accepted"]:
+        equal = f": {100 * copies['equal']:.0f} %"
+        if "renamed" in copies:             # programs
+            equal = f" and comments{equal}, but for names too: {100 * copies['renamed']:.0f} %"
+        lines.append(f"paraphrases accepted: {copies['accepted']}; equal to the gold but for white "
+                     f"space{equal}; mean similarity to it {copies['similarity']:.2f}")
+    return lines
+
+
+def left_out(results, groups):
+    """Answers that were cut off, and examples that nobody trained on: lines."""
+    lines = []
+    cut_off = {m: np.mean([cell["test"]["cut_off"] for cell in g]) for m, g in groups.items()}
+    if any(cut_off.values()):
+        parts = [f"{method_title(m)} {100 * share:.1f} %" for m, share in cut_off.items()]
+        lines.append("test answers cut off by the length limit: " + ", ".join(parts))
+    dropped = {m: sum(cell["dropped"] for cell in g) for m, g in groups.items() if m != "base"}
+    if any(dropped.values()):
+        parts = [f"{method_title(m)} {n}" for m, n in dropped.items() if n]
+        lines.append("examples without an accepted source, left out: " + ", ".join(parts))
+    if results["do_not_fit"]:
+        lines.append("training examples that do not fit the model's context, left out for all "
+                     f"methods: {results['do_not_fit']}")
+    return lines
