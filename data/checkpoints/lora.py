@@ -209,10 +209,11 @@ def save_adapter(lm, path, base):
         base, _, revision = str(base).partition("@")
     layers = adapters(lm)
     layer = next(iter(layers.values()))         # all have the same settings
+    alpha = int(layer.alpha) if layer.alpha == int(layer.alpha) else layer.alpha
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM",
         "base_model_name_or_path": str(base), "revision": revision,
-        "r": layer.rank, "lora_alpha": layer.alpha, "lora_dropout": layer.dropout,
+        "r": layer.rank, "lora_alpha": alpha, "lora_dropout": layer.dropout,
         "bias": "none", "fan_in_fan_out": False, "inference_mode": True,
         "target_modules": sorted({name.rpartition(".")[2] for name in layers})}
     tensors = {}
