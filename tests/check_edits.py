@@ -126,9 +126,9 @@ def without_times(value):
 
 # A line of a function that trains; and what a student did in the main flow: all but the norms frozen.
 RATE = "    left = (steps - step) / max(1, steps - warmup)"
-TUNE = "                    lm = trainable_model(base, sampler, settings)\n"
-FREEZE = """                    for name, p in lm.named_parameters():
-                        p.requires_grad_("norm" in name)
+TUNE = "        lm = copy.deepcopy(base).float()\n"
+FREEZE = """        for name, p in lm.named_parameters():
+            p.requires_grad_("norm" in name)
 """
 TWO = {
     "a line of learning_rate": (RATE, RATE.replace("(steps - step)", "0.5 * (steps - step)")),

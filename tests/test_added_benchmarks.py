@@ -8,6 +8,7 @@ import s3ft
 from data import SKILLS, TINY, benchmarks, cli
 from data.benchmarks import multiple_choice
 from data.run import plan
+from data.run.selection import draw_items
 from data.run.store import Store
 
 SMALL = ["--task", "gsm8k", "--limit", "3", "--test-limit", "3", "--epochs", "1", "--batch", "3",       # 1 step
@@ -132,7 +133,7 @@ def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherw
         assert of[name]["right"] == right and len(gold) == 2
         assert of[name]["kind"] == "skill"
     whole = benchmarks.load_benchmarks(cli.parse(SMALL, s3ft.METHODS, s3ft.SOURCES))
-    assert len(benchmarks.limit_benchmarks(whole, 250, 1, s3ft.draw, s3ft.ask)["sorting"].items) == 100
+    assert len(benchmarks.limit_benchmarks(whole, 250, 1, draw_items, s3ft.ask)["sorting"].items) == 100
 
 
 def test_public_benchmarks_are_the_same_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):

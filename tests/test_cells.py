@@ -6,12 +6,13 @@ import pytest
 
 import s3ft
 from data import TINY, cli
-from data.benchmarks import multiple_choice
+from data.benchmarks import load_benchmarks, multiple_choice
 from data.report import gather, report, tables
 from data.results import cells
 from data.tasks import load_task
 from data.tiny import new_items
 from data.run import plan
+from data.run.selection import Questions
 from test_report import cell, benchmark, result
 from test_runs import without_times
 
@@ -74,8 +75,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
     options = cli.parse(["--task", name, "--new-items", "--seeds", "2", "--limit", "30", "--test-limit", "20", "--benchmark-limit", "25"],
                         s3ft.METHODS, s3ft.SOURCES)
     options.data = str(TINY)
-    beside = s3ft.load_benchmarks(options)
-    drawn = s3ft.draw_questions(options, [], [], [], beside)
+    beside = load_benchmarks(options)
+    drawn = {seed: Questions(seed, [], [], [], beside) for seed in options.seeds}
     found = new_items.read(options, tmp_path, new_items.draw(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
     task, items = load_task(name, TINY), lambda seed, n: {(i.contexts, i.endings) for i in found[seed].benchmarks[n].items}

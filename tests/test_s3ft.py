@@ -13,7 +13,8 @@ import model
 import s3ft
 from data import TINY
 from data.tasks import load_task
-from data.run.folder import fitting
+from data.run.folder import BaseModel
+from data.run.selection import those_that_fit
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +183,8 @@ def test_examples_that_do_not_fit_are_counted_and_never_cut(world):
     lm, tokenizer, task, examples = world
     long = copy.deepcopy(examples[0])
     object.__setattr__(long, "question", "How many stamps? " * 400)
-    kept, dropped = fitting([*examples, long], task, tokenizer, lm.config.max_position_embeddings, 96, s3ft.ask, s3ft.rewrite)
-    assert (kept, dropped) == (examples, 1)
+    base = BaseModel(lm.config, tokenizer, 0, 0)
+    assert those_that_fit([*examples, long], task, base, 96, s3ft.ask, s3ft.rewrite) == examples
 
 
 # ---------------------------------------------------------------- the loss

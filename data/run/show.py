@@ -31,26 +31,25 @@ def ask(options):
     return text + " [cut off]" if done.finish_reason == "length" else text
 
 
-def show(n, run, questions):
+def show(n, run):
     """Print n training examples from question to target, and n test questions with the answers of
     every model.
 
     On a terminal the masked prompt of a target is grey, and what is in the loss is green.
     """
     seed = run.options.seeds[0]
-    mine = questions[seed]
+    questions = run.questions[seed]
     targets = {}
-    for method in run.lacking(seed):
-        rows = read_jsonl(run.out / f"targets-{method}.jsonl")
-        targets[method] = {row["id"]: row for row in rows if row["seed"] == seed}
-    for example in some_of_each_source(n, mine.train, targets):
+    for method, lines in run.target_lines.items():
+        targets[method] = {line["id"]: line for line in lines if line["seed"] == seed}
+    for example in some_of_each_source(n, questions.train, targets):
         show_example(run, example, run.used[seed], targets)
     files = []
-    for row in run.rows:
-        file = run.out / row["folder"] / "answers.jsonl"
-        if row["seed"] == seed and file.is_file():       # a cell from --results has no answers
+    for cell in run.all_cells():
+        file = run.out / cell["folder"] / "answers.jsonl"
+        if cell["seed"] == seed and file.is_file():      # a cell from --results has no answers
             files.append(file)
-    show_answers(n, run, mine.test, files)
+    show_answers(n, run, questions.test, files)
     print()
 
 
@@ -131,7 +130,7 @@ def paint(text, colour):
 
 def question(run, example):
     """What the model is asked, without the empty lines."""
-    text = run.method_code.ask(run.task, example)[-1]["content"]
+    text = run.ask(run.task, example)[-1]["content"]
     return indented("\n".join(line for line in text.split("\n") if line.strip()))
 
 

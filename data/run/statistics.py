@@ -5,22 +5,6 @@ from data.files import mean
 from data.tiny import world_truth
 
 
-def asked_for(sources, examples, source_of):
-    """{"own" or "paraphrase": the examples for which a method asked the model for such an attempt}.
-
-    sources: the method's, in order. An example is asked for until a source serves it.
-    source_of: {id: the source that served it}.
-    """
-    asked = {}
-    earlier = set()
-    for source in sources:
-        kind = source.removesuffix("_number")
-        if kind in ("own", "paraphrase"):
-            asked[kind] = [e for e in examples if source_of.get(e.id) not in earlier]
-        earlier.add(source)
-    return asked
-
-
 def thinned(losses, most=40):
     """The losses of a training's steps as a curve of at most `most` points [step, loss].
 

@@ -66,7 +66,7 @@ def draw(options, beside):
 
 
 def read(options, out, files, drawn):
-    """Write the files and read them as any others -> {seed: s3ft.Questions}, whose validation is that of `drawn`.
+    """Write the files and read them as any others -> {seed: Questions}, whose validation is that of `drawn`.
 
     With --plan they are written to a place that is emptied again.
     """
