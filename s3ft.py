@@ -9,16 +9,12 @@ distribution, and it forgets. S3FT asks the model first. For every training ques
                    If the judge accepts that, train on it;
     3. gold        else train on the gold.
 
-Then ordinary fine-tuning, with the loss on the target alone. To see it beside SFT, on a laptop,
-without network:
+Then ordinary fine-tuning, with the loss on the target alone. The method is one table, METHODS, and
+one function, `choose_targets`; everything else serves them. On a laptop, without network:
 
     python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model
     python s3ft.py --task gsm8k --show 3     # three examples, from question to target
-    python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct      # a public checkpoint, LoRA
     python s3ft.py --help
-
-The method is one table, METHODS, and one function, `choose_targets`; everything else serves them.
-Every artifact (attempts, targets, results) is a file that can be read or made by another tool.
 
 Edit the code and give the same command again. All that is expensive is kept on disk under a key of
 what it was made from. What has another key now is made again, the plan says what and why, and an
@@ -52,11 +48,10 @@ from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
 from data.report import report, tables
 from data.run import show
-from data.run.folder import find_files, open_model
+from data.run.folder import open_model, open_task
 from data.run.run import Run
 from data.run.selection import select
 from data.run.training import train_within_memory, within_memory
-from data.tasks import check_sandbox, load_task
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
 METHODS = {
@@ -65,28 +60,23 @@ METHODS = {
     "sdft": ("paraphrase", "gold"),             # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-# What else --methods takes, to see what the gain is made of.
-CONTROLS = {
+CONTROLS = {                                    # to see what the gain is made of
     "raw": ("raw",),                            # the gold as the file has it, with its markers
     "own_only": ("own",),                       # no accepted own answer: the question is left out
     "voice": ("voice",),                        # bundled data: the gold in the model's own voice
     "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # judged by the number alone
 }
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task.
-SAMPLED = {
-    "own": "own",
-    "own_number": "own",
-    "paraphrase": "paraphrase",
-    "paraphrase_number": "paraphrase",
-}
+SAMPLED = {"own": "own", "own_number": "own",
+           "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
 
 # What trained weights do not depend on: all other code of this file is in their key. Sources,
 # prompts and attempts are seen in the targets; how a model is measured is in the keys of its rows.
 NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask",
-                "rewrite", "chat", "make_jobs", "for_store", "answers", "texts_of",
+                "rewrite", "as_chat", "make_jobs", "answers",
                 "choose_targets", "make_target", "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of",
-                "divergence", "log_probabilities", "score_options", "open_task", "main")
+                "divergence", "score_options", "main")
 
 
 # ---------------------------------------------------------------- 1. settings and small records
@@ -138,6 +128,9 @@ class Target:
     prompt_ids: list             # the question as a chat, up to where the answer begins
     ids: list                    # the target and the token that closes it
 
+    def __len__(self):
+        return len(self.prompt_ids) + len(self.ids)
+
 
 # ---------------------------------------------------------------- 2. prompts
 
@@ -146,18 +139,16 @@ class Target:
 
 def ask(task, example):
     """The chat that poses the question: for own answers, in training and in the test."""
-    pieces = [task.question(example), task.instruction]
-    return chat(task, example, pieces)
+    return as_chat(task, example, [task.question(example), task.instruction])
 
 
 def rewrite(task, example):
     """The chat that shows the gold too and asks for it in the model's own words: a paraphrase."""
     request = f"Guided by the reference answer, {task.rewriting}"
-    pieces = [task.question(example), task.reference(example), request]
-    return chat(task, example, pieces)
+    return as_chat(task, example, [task.question(example), task.reference(example), request])
 
 
-def chat(task, example, pieces):
+def as_chat(task, example, pieces):
     """The pieces as one message of the user, after the task's history."""
     text = "\n\n".join(piece for piece in pieces if piece)
     return task.history(example) + [{"role": "user", "content": text}]
@@ -176,12 +167,6 @@ def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
     return jobs
 
 
-def for_store(jobs):
-    """Jobs as the run's store takes them: each with a name, and a digest of what is asked."""
-    return [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
-            for job in jobs]
-
-
 def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
     """Sample a text for each job -> a list of dicts, the lines of attempts.jsonl and answers.jsonl.
 
@@ -193,20 +178,19 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     # Every job has random numbers of its own: it does not matter which jobs are sampled together.
     rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
-    completions = within_memory(model.generate, lm, prompts, max_new_tokens, temperature, seed=0,
-                                rows=rows, end_ids=tokenizer.end_ids, progress=progress)
-    completions = iter(completions)
-    texts = []
+    completions = iter(within_memory(model.generate, lm, prompts, max_new_tokens, temperature,
+                                     seed=0, rows=rows, end_ids=tokenizer.end_ids,
+                                     progress=progress))
+    lines = []
     for job in jobs:
-        completion = model.Completion([], "too long", 0.0)
-        if len(job.prompt_ids) < context:
-            completion = next(completions)
-        texts.append({
+        fits = len(job.prompt_ids) < context
+        done = next(completions) if fits else model.Completion([], "too long", 0.0)
+        lines.append({
             "id": job.example.id, "source": job.kind, "sample": job.sample,
-            "text": tokenizer.decode(completion.ids), **task.truth(job.example),
-            "finish_reason": completion.finish_reason, "logprob": completion.logprob,
-            "prompt_ids": job.prompt_ids, "ids": completion.ids})
-    return texts
+            "text": tokenizer.decode(done.ids), **task.truth(job.example),
+            "finish_reason": done.finish_reason, "logprob": done.logprob,
+            "prompt_ids": job.prompt_ids, "ids": done.ids})
+    return lines
 
 
 def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
@@ -217,13 +201,15 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
     first = seed * sampling.samples if sampling.temperature else 0
     jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
+    wanted = [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
+              for job in jobs]
 
     def sample(lm, some_jobs, progress):
         return answers(lm, run.tokenizer, task, some_jobs, sampling.max_new_tokens,
                        sampling.temperature, progress)
 
     settings = [sampling.max_new_tokens, sampling.temperature]
-    return weights.rows(label, for_store(jobs), settings, [answers], sample)
+    return weights.rows(label, wanted, settings, [answers], sample)
 
 
 # ---------------------------------------------------------------- 4. targets: the method itself
@@ -234,9 +220,8 @@ def choose_targets(sources, examples, verdicts, attempts_of):
     sources: a row of METHODS.
     verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
         task.accept, which calls judge.target_number(text, gold, source) for GSM8K, target_code for
-        MBPP and target_span for readings, and remembers the answer.
-    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}, sampled now, or
-        read from disk if they were sampled before.
+        MBPP and target_span for readings.
+    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
     -> [Choice], in the order of the examples. An example none of whose sources is accepted is left
     out, which a row that ends in "gold" never does.
     """
@@ -320,16 +305,12 @@ def micro_batches(targets, budget):
     the budget is a group of its own.
     """
     groups = []
-    for target in sorted(targets, key=length_of):
-        padded = (len(groups[-1]) + 1) * length_of(target) if groups else 0     # it is the longest
+    for target in sorted(targets, key=len):
+        padded = (len(groups[-1]) + 1) * len(target) if groups else 0       # it is the longest
         if not groups or padded > budget:
             groups.append([])
         groups[-1].append(target)
     return groups
-
-
-def length_of(target):
-    return len(target.prompt_ids) + len(target.ids)
 
 
 def learning_rate(step, steps, top, schedule="linear"):
@@ -350,8 +331,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
     the optimiser's state and the losses to disk. A step depends on these and on its own number
-    (which draws the dropout), so a training that was interrupted ends with the same weights as one
-    that was not.
+    (which draws the dropout), so an interrupted training ends with the same weights as any other.
     """
     device = next(lm.parameters()).device
     trainable = [p for p in lm.parameters() if p.requires_grad]
@@ -427,10 +407,11 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal):
 PROBE_QUESTIONS = 100
 PROBE_TOKENS = 8000
 
+
 def probe_of(base_answers):
     """The base model's own answers on which KL is measured: the first one to each test question.
 
-    At most PROBE_QUESTIONS, and fewer where they are long.
+    At most PROBE_QUESTIONS, and fewer where answers are long.
     """
     first = {}
     for answer in base_answers:
@@ -454,7 +435,7 @@ def divergence(base, tuned, probe):
     """
     device = next(base.parameters()).device
     rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
-    # An answer is cut into batches as a target is; an empty one has nothing to compare.
+    # Answers are batched as targets are; an empty one has nothing to compare.
     answered = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
     total = 0.0
     count = 0
@@ -472,26 +453,6 @@ def divergence(base, tuned, probe):
             total += F.kl_div(q, p, reduction="sum", log_target=True).item()
         count += len(base_hidden)
     return total / max(1, count)
-
-
-def log_probabilities(lm, tokenizer, task, pairs):
-    """The paper's Figure 2: how likely lm finds own answer, paraphrase and gold after the question.
-
-    pairs: [(example, {"own": attempt, "paraphrase": attempt})].
-    -> [{"id", "own": [sum in nats, tokens], "paraphrase": .., "gold": ..}]
-    """
-    targets = []
-    for example, attempts in pairs:
-        for source in ("own", "paraphrase", "gold"):
-            choice = Choice(example, source, attempts.get(source))
-            targets.append(make_target(tokenizer, task, choice))
-    prompts = [t.prompt_ids for t in targets]
-    sums = within_memory(model.loglikelihood, lm, prompts, [t.ids for t in targets])
-    table = {}
-    for target, total in zip(targets, sums):
-        row = table.setdefault(target.id, {"id": target.id})
-        row[target.source] = [total, len(target.ids)]
-    return list(table.values())
 
 
 def score_options(lm, tokenizer, items, progress=None):
@@ -583,10 +544,11 @@ def carry_out(run, task, options):
                 measured = measure(run, tuned, task, questions, probe, testing)
                 run.add_cell(method, lr, seed, tuned, measured)
 
-    def figure2(lm, pairs, progress):
-        return log_probabilities(lm, tokenizer, task, pairs)
+    def all_targets(example, attempts):                 # for the paper's Figure 2
+        return [make_target(tokenizer, task, Choice(example, source, attempts.get(source)))
+                for source in ("own", "paraphrase", "gold")]
 
-    run.measure_figure2([log_probabilities], figure2)
+    run.measure_figure2(all_targets)
 
 
 def compare(options, task):
@@ -612,28 +574,17 @@ def compare(options, task):
     return results
 
 
-def open_task(options):
-    """Find the files (which may fetch them), read the task, and see that it can be judged here."""
-    find_files(options)
-    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
-    for method in options.methods:
-        for source in (METHODS | CONTROLS)[method]:
-            if source not in ("gold", *SAMPLED):
-                task.text(task.load("train")[0], source)        # fails now, and not after hours
-    check_sandbox(task, options)
-    return task
-
-
 def main(argv=None):
-    options = cli.parse(argv, METHODS | CONTROLS, SOURCES)
+    methods = METHODS | CONTROLS
+    options = cli.parse(argv, methods, SOURCES)
     if options.ask:
         return print(show.ask(options))
     if options.report:
         return report.report(options.report, options.out)
     if options.task != "all":
-        return compare(options, open_task(options))
-    # What the last task lacks is said before the first one begins.
-    tasks = [(each, open_task(each)) for each in cli.each_task(options)]
+        return compare(options, open_task(options, methods, SAMPLED))
+    # All tasks are opened first: what the last one lacks is told before the first one begins.
+    tasks = [(each, open_task(each, methods, SAMPLED)) for each in cli.each_task(options)]
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
         print(tables.three_tables(results))

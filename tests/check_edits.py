@@ -107,7 +107,7 @@ def run(project, model_folder, out):
 def copy_project(place):
     """A copy of the project without its tests, and a random model -> (their folders)."""
     project = place / "project"
-    ignore = shutil.ignore_patterns(".git", "__pycache__", "runs", "results", "tests", ".venv")
+    ignore = shutil.ignore_patterns(".git", "__pycache__", "runs", "tests", ".venv")
     shutil.copytree(ROOT, project, ignore=ignore)
     make_model(place / "model")
     data = project / "data" / "few" / "gsm8k"            # a few questions, so that a run takes a second

@@ -14,10 +14,26 @@ from data import TASKS, TINY, UserError
 from data.checkpoints import checkpoint, hub
 from data.files import digest, file_digest, read_json, write_json
 from data.run.machine import set_threads
+from data.tasks import check_sandbox, load_task
 from data.tiny import new_items
 
 
 # ---------------------------------------------------------------- the model's and the data's files
+
+def open_task(options, methods, sampled):
+    """Find the files (which may fetch them), read the task, and see that it can be judged here.
+
+    methods: {method: sources}. sampled: the sources that the model is asked for.
+    """
+    find_files(options)
+    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
+    for method in options.methods:
+        for source in methods[method]:
+            if source not in ("gold", *sampled):
+                task.text(task.load("train")[0], source)        # fails now, and not after hours
+    check_sandbox(task, options)
+    return task
+
 
 def find_files(options):
     """Set where model and data are: options.folder, commit (of a hub id), data. May fetch them."""

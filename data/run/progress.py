@@ -66,8 +66,7 @@ class Speeds:
             self.note("scoring", self.counted[chunk], seconds)
 
     def note_training(self, targets, epochs, seconds):
-        tokens = sum(len(target.prompt_ids) + len(target.ids) for target in targets)
-        self.note("training", epochs * tokens, seconds)
+        self.note("training", epochs * sum(len(target) for target in targets), seconds)
 
     def per_second(self):
         """{kind of work: tokens per second} of what was done."""

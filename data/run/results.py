@@ -15,7 +15,6 @@ from data.run.statistics import copies, judge_errors, thinned
 from data.run.verdicts import Verdicts
 
 FORMAT = 2                       # of results.json; data/report/report.py reads this one
-FIGURE2 = 84                     # training items whose log-probabilities are taken, as in the paper
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit, never a target")
 TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's context",
                          {"em": 0, "f1": 0, "recall": 0})
@@ -200,40 +199,6 @@ def count_attempts(run, seeds):
         "judge_errors": judge_errors(attempts.values(), run.task, examples, accept),
     }
     return counts, lines
-
-
-def figure2(run, code, make):
-    """Log-probabilities of own answer, paraphrase and gold, for Figure 2 -> {"items", "note"}.
-
-    They are taken of the first training examples of the first seed that have a finished own answer
-    and a finished paraphrase. make(lm, pairs, progress): s3ft.log_probabilities of pairs
-    (example, {"own": attempt, "paraphrase": attempt}).
-    """
-    seed = run.options.seeds[0]
-    examples = run.questions[seed].train
-    used = run.used[seed]
-    wanted = []
-    for example in examples:
-        pair = {}                    # of each kind the first finished attempt
-        for kind in ("own", "paraphrase"):
-            for attempt in used.get((example.id, kind), []):
-                if attempt["finish_reason"] == "end":
-                    pair.setdefault(kind, attempt)
-        if len(pair) == 2:
-            ids = [attempt["ids"] for attempt in pair.values()]
-            asked = digest(ids, run.task.gold(example))
-            wanted.append((f"Figure 2 {example.id}", asked, (example, pair)))
-    wanted = wanted[:FIGURE2]
-    rows = run.base.rows("Figure 2", wanted, [], code, make)
-    items = []
-    for row in rows:
-        items.append({name: value for name, value in row.items() if name != "seconds"})
-    note = (f"{len(wanted)} training questions with a finished own answer and a finished "
-            "paraphrase")
-    if not all((example.id, "paraphrase") in used for example in examples):
-        note += ("; paraphrases were only asked for where the own answer was refused: "
-                 "--methods s3ft,sdft asks for all")
-    return {"items": items, "note": note}
 
 
 def items_asked(run):

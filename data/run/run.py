@@ -20,7 +20,7 @@ from dataclasses import asdict
 
 from data.files import digest, write_jsonl
 from data.results import cells
-from data.run import folder, results
+from data.run import figure2, folder, results
 from data.run.machine import choose_machine
 from data.run.plan import Plan
 from data.run.progress import Speeds
@@ -88,7 +88,7 @@ class Run:
         self.plan = Plan(self)       # None once the plan is made
         self.used = {seed: {} for seed in options.seeds}    # {seed: {(id, kind): [attempt, ...]}}
         self.target_lines = {}       # {method: lines of its targets file}
-        self.logprobs = None         # Figure 2
+        self.logprobs = None         # Figure 2, see `measure_figure2`
         self.began = time.time()
 
     def __enter__(self):
@@ -203,9 +203,9 @@ class Run:
 
     # ---- the end
 
-    def measure_figure2(self, code, make):
-        """Figure 2, on training questions of the first seed. code, make: as in Weights.rows."""
-        self.logprobs = results.figure2(self, code, make)
+    def measure_figure2(self, all_targets):
+        """Figure 2, on training questions of the first seed. all_targets: as in figure2.py."""
+        self.logprobs = figure2.measure(self, all_targets)
 
     def results(self):
         """Write what this run used, and results.json -> its content (results.py)."""

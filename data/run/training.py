@@ -165,7 +165,7 @@ def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journa
     """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
     half the micro-batch. UserError where nothing smaller is left to try."""
     if journal.budget is None:
-        longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
+        longest = max((len(target) for target in targets), default=1)
         journal.budget, journal.checkpointing = micro_budget(lm, dtype, longest)
     lm.checkpointing = journal.checkpointing
     while True:

@@ -18,6 +18,7 @@ from data import TINY, UserError
 from data.benchmarks import multiple_choice
 from data.tasks import load_task
 from data.files import read_json
+from data.run.figure2 import log_probabilities
 from data.run.progress import Progress
 
 TABLE3 = {"own": 49.5, "paraphrase": 42.1, "gold": 8.4}                          # of the paper, GSM8K
@@ -71,7 +72,12 @@ def perplexities(lm, tokenizer, found):
     first = [e for e in found["examples"] if found["own"][e.id]["finish_reason"] == "end"][:SAME]
     rewritten = found["rewritten"] | attempts_of(lm, tokenizer, task, [e for e in first if e.id not in found["rewritten"]], "paraphrase", NEW_TOKENS["gsm8k"])
     triples = [(e, {"own": found["own"][e.id], "paraphrase": rewritten[e.id]}) for e in first if rewritten[e.id]["finish_reason"] == "end"]
-    rows = s3ft.log_probabilities(lm, tokenizer, task, triples)
+    sources = ("own", "paraphrase", "gold")
+    targets = []
+    for e, attempts in triples:
+        choices = [s3ft.Choice(e, source, attempts.get(source)) for source in sources]
+        targets.append([s3ft.make_target(tokenizer, task, choice) for choice in choices])
+    rows = log_probabilities(lm, targets)
     return {source: math.exp(-sum(r[source][0] for r in rows) / sum(r[source][1] for r in rows)) for source in ("own", "paraphrase", "gold")}
 
 
