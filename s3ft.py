@@ -128,7 +128,7 @@ class Target:
     prompt_ids: list             # the question as a chat, up to where the answer begins
     ids: list                    # the target and the token that closes it
 
-    def __len__(self):
+    def __len__(self):           # in tokens, the prompt included
         return len(self.prompt_ids) + len(self.ids)
 
 
