@@ -90,7 +90,8 @@ def test_a_benchmark_added_where_weights_were_not_kept_trains_again_as_the_plan_
     first = run(tmp_path / "run", *more, "--benchmarks", "none")
     capsys.readouterr()
     code, said = run(tmp_path / "run", *more, "--benchmarks", "facts,referents", "--plan", capsys=capsys)
-    assert code == 0 and "will be trained again, because its weights were not kept" in said and "1 model to train" in said
+    assert code == 0 and "1 model to train" in said
+    assert "will be trained again, because its weights were not kept" in said
     results = run(tmp_path / "run", *more, "--benchmarks", "facts,referents")
     assert all(benchmarks_of(results).values()) and results["cells"][1]["test"] == first["cells"][1]["test"]
     at_once = run(tmp_path / "at once", *more, "--benchmarks", "facts,referents")
@@ -104,7 +105,10 @@ def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch, c
     cut = next(i for i, line in enumerate(lines) if "referents" in line)
     path.write_text("".join(lines[:cut]) + lines[cut][:200])      # a chunk that was cut in its middle, and all after it
     asked, append = [], Store.append
-    monkeypatch.setattr(Store, "append", lambda self, chunk: asked.extend(name for name, *_ in chunk["rows"]) or append(self, chunk))
+    def noted(self, chunk):
+        asked.extend(name for name, *_ in chunk["rows"])
+        append(self, chunk)
+    monkeypatch.setattr(Store, "append", noted)
     monkeypatch.setattr(s3ft, "finetune", never)
     assert benchmarks_of(run(tmp_path / "run", "--benchmarks", "facts,referents,nq")) == benchmarks_of(whole[1])
     assert sum("referents" in name for name in asked) == 3 and not any("facts" in name for name in asked)
@@ -176,4 +180,6 @@ def test_damaged_benchmark_file_stops_before_anything_is_made(data, tmp_path, ca
 def test_plan_counts_the_benchmarks_that_are_to_be_added(whole, tmp_path, capsys):
     shutil.copytree(whole[0], tmp_path / "run")
     code, said = run(tmp_path / "run", "--benchmarks", "facts,myths,endings", "--plan", capsys=capsys)
-    assert code == 0 and "0 own answers and 0 paraphrases" in said and "0 models to train" in said and "of measuring" in said
+    assert code == 0
+    for part in ("0 own answers and 0 paraphrases", "0 models to train", "of measuring"):
+        assert part in said
