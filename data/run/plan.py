@@ -48,19 +48,20 @@ class Plan:
         """The jobs of the rows that are missing."""
         return list(self.missing.get(label, {}).values())
 
-    def paraphrases(self):
-        """(how many are missing, whether that is a guess).
+    def share_of_paraphrases(self):
+        """(the share of the missing paraphrases that will be asked for, whether that is a guess).
 
         A method may ask for a paraphrase only where no own answer is accepted. Where the own answer
         is missing too, this is not known yet, and half of these paraphrases are counted.
         """
         paraphrases = self.jobs("paraphrases")
-        methods = self.run.unfinished(self.run.options.seeds[0])
-        if any(sources[0].startswith("paraphrase") for sources in methods.values()):
-            return len(paraphrases), False               # this method asks for all
         own = {job.example.id for job in self.jobs("own answers")}
         unsure = [job for job in paraphrases if job.example.id in own]
-        return len(paraphrases) - len(unsure) / 2, bool(unsure)
+        methods = self.run.unfinished(self.run.options.seeds[0])
+        asks_for_all = any(sources[0].startswith("paraphrase") for sources in methods.values())
+        if not unsure or asks_for_all:
+            return 1, False
+        return 1 - len(unsure) / len(paraphrases) / 2, True
 
     def show(self):
         """Print what this run is and what is left to do, with minutes, memory and disk."""
@@ -77,30 +78,45 @@ class Plan:
             if why:
                 print(f"{weights.folder.name}: will be trained again, because {why}")
 
+        # Tokens of a prompt, a gold and an answer, and tokens per second.
         questions = run.questions[o.seeds[0]]
         some = (questions.train or questions.test)[:64]
         prompts = [run.tokenizer.encode_chat(run.ask(run.task, example)) for example in some]
-        prompt = mean(len(ids) for ids in prompts)       # tokens of a prompt, a gold, an answer
+        prompt = mean(len(ids) for ids in prompts)
         gold = mean(len(run.tokenizer.encode(run.task.gold(example))) for example in some)
         answer = self.tokens_of_answers(some, gold)
         speed = try_speed(run, prompts, max(1, int(answer)))
-        t_answer = answer / speed["sample"] + prompt / speed["read"]     # seconds
 
-        own = len(self.jobs("own answers"))
-        paraphrases, unsure = self.paraphrases()
-        t_attempts = own * t_answer + paraphrases * (t_answer + gold / speed["read"])
+        # Seconds.
+        own = self.jobs("own answers")
+        paraphrases = self.jobs("paraphrases")
+        share, is_guess = self.share_of_paraphrases()
+        t_attempts = (sampling_seconds(own, answer, speed)
+                      + share * sampling_seconds(paraphrases, answer, speed))
         target = (answer + gold) / 2
         t_train = len(questions.train) * o.epochs * (prompt + target) / speed["train"]
-        t_measure = self.seconds_of_measuring(questions, t_answer, prompt + answer, speed)
+        answered = self.jobs("validation") + self.jobs("test")
+        t_measure = sampling_seconds(answered, answer, speed)
+        # A KL reads at most 100 test questions with two models.
+        kl_tokens = len(self.jobs("KL")) * min(100, len(questions.test)) * 2 * (prompt + answer)
+        t_measure += kl_tokens / speed["read"]
+        for name, benchmark in questions.benchmarks.items():
+            t_measure += self.benchmark_seconds(name, benchmark, speed)
         total = t_attempts + len(self.trainings) * t_train + t_measure
 
         number = len({e.id for one in run.questions.values() for e in one.train})
-        about = "about " if unsure else ""
+        about = "about " if is_guess else ""
         models = f"{len(self.trainings)} {plural('model', len(self.trainings))}"
-        print(f"plan: {number} questions; {own} own answers and {about}{paraphrases:.0f} "
-              f"paraphrases to sample ({minutes(t_attempts)}); {models} to train "
-              f"({minutes(t_train)} each); {minutes(t_measure)} of measuring")
+        print(f"plan: {number} questions; {len(own)} own answers and "
+              f"{about}{share * len(paraphrases):.0f} paraphrases to sample "
+              f"({minutes(t_attempts)}); {models} to train ({minutes(t_train)} each); "
+              f"{minutes(t_measure)} of measuring")
+        self.say_what_it_takes(total, number, prompt + gold)
 
+    def say_what_it_takes(self, seconds, number, length):
+        """Print time, memory and disk. number: of questions. length: tokens of an example."""
+        run = self.run
+        o = run.options
         # Bytes: checkpoints, about 6 kB of texts a question, adapters in fp32.
         cells = len(o.seeds) * len(o.methods) * len(o.lr)
         checkpoints = {"none": 0, "last": len(o.methods), "all": cells}[o.keep]
@@ -108,8 +124,8 @@ class Plan:
         disk = checkpoints * run.parameters * bytes_each + number * 6000
         if o.lora:
             disk += cells * run.trainable * 4
-        peak = memory(run, prompt + gold)
-        print(f"plan: about {minutes(total)} in all, {peak / 1e9:.1f} GB memory, "
+        peak = memory(run, length)
+        print(f"plan: about {minutes(seconds)} in all, {peak / 1e9:.1f} GB memory, "
               f"{disk / 1e6:.0f} MB disk in {run.out}", flush=True)
 
     def say_what_it_is(self):
@@ -153,28 +169,21 @@ class Plan:
             return mean(len(run.tokenizer.encode(text)) for text in texts)
         return min(2 * gold, run.options.max_new_tokens)
 
-    def seconds_of_measuring(self, questions, t_answer, length, speed):
-        """Seconds of what is missing of KL, validation, test and benchmarks.
+    def benchmark_seconds(self, name, benchmark, speed):
+        """Seconds of what is missing of a benchmark."""
+        jobs = self.jobs(name)
+        if benchmark.task is not None:
+            return sampling_seconds(jobs, benchmark.max_new_tokens / 2, speed)
+        if not jobs:
+            return 0
+        context = self.run.config.max_position_embeddings        # options are read, not sampled
+        return multiple_choice.tokens(self.run.tokenizer, jobs, context) / speed["read"]
 
-        t_answer: seconds for an answer. length: tokens of a question and an answer.
-        """
-        run = self.run
-        # A KL reads at most 100 test questions with two models.
-        total = len(self.jobs("KL")) * min(100, len(questions.test)) * 2 * length / speed["read"]
-        for label in ("validation", "test"):
-            total += len(self.jobs(label)) * t_answer
-        for name, benchmark in questions.benchmarks.items():
-            jobs = self.jobs(name)
-            if not jobs:
-                continue
-            if benchmark.task is None:                   # options are read, nothing is sampled
-                context = run.config.max_position_embeddings
-                total += multiple_choice.tokens(run.tokenizer, jobs, context) / speed["read"]
-                continue
-            prompt = mean(len(job.prompt_ids) for job in jobs[:16])
-            sampled = benchmark.max_new_tokens / 2
-            total += len(jobs) * (sampled / speed["sample"] + prompt / speed["read"])
-        return total
+
+def sampling_seconds(jobs, answer, speed):
+    """Seconds to sample a text of `answer` tokens for each s3ft.Job."""
+    read = sum(len(job.prompt_ids) for job in jobs)
+    return read / speed["read"] + len(jobs) * answer / speed["sample"]
 
 
 def memory(run, length):
