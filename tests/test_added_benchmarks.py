@@ -20,7 +20,7 @@ SFT = "sft-lr0.0003-e1-s0"
 @pytest.fixture(autouse=True, scope="module")
 def quick_plan():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3})
         yield
 
 

@@ -37,7 +37,7 @@ TRY_SPEED = plan.try_speed
 def quick_plan():
     """The plan's speeds are made up, but in the tests of --plan: trying them takes longer than these small runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3})
         yield
 
 
@@ -222,7 +222,7 @@ def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000}
+plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3}
 training.Journal.step = killed
 s3ft.main(sys.argv[1:])
 """

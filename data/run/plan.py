@@ -153,7 +153,7 @@ class Plan:
         if o.lora:
             tuned = (f"LoRA of rank {o.lora} (alpha {o.lora_alpha:g}, dropout {o.lora_dropout:g}) "
                      f"on {', '.join(o.lora_targets)}")
-        print(f"{run.machine.why}{run.threads}; {tuned}", flush=True)
+        print(f"{run.machine.why}{run.about_threads}; {tuned}", flush=True)
 
     def tokens_of_answers(self, some, gold):
         """Mean tokens of an answer: of the attempts that are there, else a guess."""
