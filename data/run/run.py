@@ -63,8 +63,8 @@ class Run:
         self.cells = {}              # {name: record} of finished cells, and of attempts of a seed
         if options.results:
             self.shared, self.cells = cells.open_results(options, task, self.world, methods)
-        self.out, self.lock, self.about_threads = folder.open_folder(options, task,
-                                                               self.identity, self.machine)
+        self.out, self.lock, self.about_threads = folder.open_folder(options, task, self.identity,
+                                                                     self.machine)
         records, _ = cells.read(self.out / "cells.jsonl")
         self.listed = cells.latest(records)
 
