@@ -60,7 +60,7 @@ METHODS = {
     "sdft": ("paraphrase", "gold"),             # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-CONTROLS = {                                    # to see what the gain is made of
+CONTROLS = {                                    # taken too: to see what the gain is made of
     "raw": ("raw",),                            # the gold as the file has it, with its markers
     "own_only": ("own",),                       # no accepted own answer: the question is left out
     "voice": ("voice",),                        # bundled data: the gold in the model's own voice
@@ -74,9 +74,9 @@ SOURCES = (*SAMPLED, "gold", "raw", "voice")
 # What trained weights do not depend on: all other code of this file is in their key. Sources,
 # prompts and attempts are seen in the targets; how a model is measured is in the keys of its rows.
 NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask",
-                "rewrite", "as_chat", "make_jobs", "answers",
-                "choose_targets", "make_target", "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of",
-                "divergence", "score_options", "main")
+                "rewrite", "as_chat", "make_jobs", "answers", "choose_targets", "make_target",
+                "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence", "score_options",
+                "main")
 
 
 # ---------------------------------------------------------------- 1. settings and small records
@@ -135,7 +135,7 @@ class Target:
 # ---------------------------------------------------------------- 2. prompts
 
 # A task gives the pieces: history (what stands before the question in a chat, mostly nothing),
-# question, instruction, reference (how its gold is shown) and rewriting (how to answer anew).
+# question, instruction, reference (how its gold is shown) and rewriting (how to tell it again).
 
 def ask(task, example):
     """The chat that poses the question: for own answers, in training and in the test."""
