@@ -19,6 +19,7 @@ from data.report import tables
 from data.run import plan, training
 from data.run import run as runs
 from data.run.store import Store
+from data.run.weights import code_of_function
 from data.checkpoints.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
@@ -197,6 +198,12 @@ def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path)
         path.write_text(text)
         digests.append(files.code_of(path, "f"))
     assert digests[0] == digests[1] == digests[3] != digests[2]
+
+
+@pytest.mark.parametrize("name", ["answers", "divergence", "score_options"])
+def test_rows_depend_on_the_code_of_the_function_that_makes_them(name):
+    code = code_of_function(getattr(s3ft, name))
+    assert code == files.code_of(Path(s3ft.__file__), name) != files.code_of(Path(s3ft.__file__), "no such function")
 
 
 def test_a_second_seed_keeps_the_first(finished, tmp_path):

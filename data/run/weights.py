@@ -38,7 +38,8 @@ def model_code():
 @functools.cache
 def code_of_function(function):
     """Fingerprint of a function with all that it uses in its file."""
-    return code_of(Path(inspect.getsourcefile(function)), function.__name__)
+    undecorated = inspect.unwrap(function)       # a decorator's file is torch's
+    return code_of(Path(inspect.getsourcefile(undecorated)), undecorated.__name__)
 
 
 class Weights:
