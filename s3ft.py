@@ -9,26 +9,20 @@ distribution, and it forgets. S3FT asks the model first. For every training ques
                    If the judge accepts that, train on it;
     3. gold        else train on the gold.
 
-Then ordinary fine-tuning, with the loss on the target alone. To see it beside SFT, on a laptop,
-without network:
+Then ordinary fine-tuning, with the loss on the target alone. The method is one table, METHODS, and
+one function, `choose_targets`; everything else serves them. On a laptop, without network:
 
     python s3ft.py --task gsm8k              # base, SFT and S3FT on the bundled teaching model
     python s3ft.py --task gsm8k --show 3     # three examples, from question to target
-    python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct      # a public checkpoint, LoRA
     python s3ft.py --help
 
-Three choices:
-- the method is one table, METHODS, and one function, `choose_targets`; everything else serves them;
-- text stays out of training: a sampled target keeps the very ids that were sampled;
-- every artifact (attempts, targets, results) is a file that can be read or made by another tool.
-
 Edit the code and give the same command again. All that is expensive is kept on disk under a key of
-what it was made from; what has another key now is made anew, the plan says what and why, and what
-was there stays, so that an edit taken back finds its old results:
+what it was made from. What has another key now is made again, the plan says what and why, and an
+edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
-    tuned weights             the base model, the targets, the settings, model.py, and this file
-                              but for a short list (data/run/run.py, NOT_TRAINING)
+    tuned weights             the base model, the targets, the settings, model.py, and all of this
+                              file but NOT_TRAINING
     KL, benchmarks            the weights, the items, model.py and the function that measures
     targets and scores        are made in every run, so METHODS and the judges may change
 
@@ -41,7 +35,9 @@ import copy
 import math
 import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+
 from data import cli             # first, so that Ctrl-C is quiet while torch is being imported
 
 import torch
@@ -49,16 +45,15 @@ import torch.nn.functional as F
 
 import model
 from data import Example, UserError
-from data.benchmarks import limit_benchmarks, load_benchmarks
+from data.benchmarks.multiple_choice import loglikelihoods
+from data.files import code_of, digest, number_of
 from data.report.paper import three_tables
 from data.report.report import report
 from data.report.table import final_table
-from data.tasks import check_sandbox, load_task
-from data.tiny import new_items
-from data.benchmarks.multiple_choice import loglikelihoods
-from data.files import digest, number_of
-from data.run import folder, show
-from data.run.run import Run, open_model
+from data.run import show
+from data.run.folder import open_model, open_task
+from data.run.run import Run
+from data.run.selection import select
 from data.run.training import train_within_memory, within_memory
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
@@ -68,31 +63,33 @@ METHODS = {
     "sdft": ("paraphrase", "gold"),             # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-# What else --methods takes, to see what the gain is made of.
-CONTROLS = {
+CONTROLS = {                                    # taken too: to see what the gain is made of
     "raw": ("raw",),                            # the gold as the file has it, with its markers
     "own_only": ("own",),                       # no accepted own answer: the question is left out
     "voice": ("voice",),                        # bundled data: the gold in the model's own voice
     "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # judged by the number alone
 }
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task.
-SAMPLED = {
-    "own": "own",
-    "own_number": "own",
-    "paraphrase": "paraphrase",
-    "paraphrase_number": "paraphrase",
-}
+SAMPLED = {"own": "own", "own_number": "own",
+           "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
+
+# What trained weights do not depend on: all other code of this file is in their key. Sources,
+# prompts and attempts are seen in the targets; how a model is measured is in the keys of its rows.
+NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask",
+                "rewrite", "as_chat", "make_jobs", "answers", "choose_targets", "make_target",
+                "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence", "score_options",
+                "main")
 
 
 # ---------------------------------------------------------------- 1. settings and small records
 
 @dataclass(frozen=True)
 class Sampling:
-    """How attempts at a target are sampled."""
+    """How texts are sampled: attempts at a target, and answers to test questions."""
     max_new_tokens: int
     temperature: float = 0.0     # 0 is greedy
-    samples: int = 1             # for a question and a source; the first accepted one is taken
+    samples: int = 1             # texts for each question
 
 
 @dataclass(frozen=True)
@@ -110,26 +107,6 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """How test questions are answered, and on which answers KL is measured."""
-    max_new_tokens: int
-    temperature: float = 0.0
-    samples: int = 1             # answers to each question, for pass@1 to pass@samples
-    probe_questions: int = 100   # KL is measured on base's answers to so many questions, at most,
-    probe_tokens: int = 8000     # and to fewer where answers are long
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What one seed trains on and is measured on."""
-    seed: int
-    train: list                  # of Example
-    validation: list
-    test: list
-    benchmarks: dict             # what is measured beside the task: {name: a set of data.benchmarks}
-
-
-@dataclass(frozen=True)
 class Job:
     """One text to be sampled."""
     example: Example
@@ -143,7 +120,7 @@ class Choice:
     """Where the target of an example comes from."""
     example: Example
     source: str
-    attempt: dict                # the accepted one; None where the text is the task's own
+    attempt: dict                # the accepted attempt; None where the text is the task's own
 
 
 @dataclass
@@ -154,26 +131,27 @@ class Target:
     prompt_ids: list             # the question as a chat, up to where the answer begins
     ids: list                    # the target and the token that closes it
 
+    def __len__(self):           # in tokens, the prompt included
+        return len(self.prompt_ids) + len(self.ids)
+
 
 # ---------------------------------------------------------------- 2. prompts
 
 # A task gives the pieces: history (what stands before the question in a chat, mostly nothing),
-# question, instruction, reference (how its gold is shown) and rewriting (how to answer anew).
+# question, instruction, reference (how its gold is shown) and rewriting (how to tell it again).
 
 def ask(task, example):
     """The chat that poses the question: for own answers, in training and in the test."""
-    pieces = [task.question(example), task.instruction]
-    return chat(task, example, pieces)
+    return as_chat(task, example, [task.question(example), task.instruction])
 
 
 def rewrite(task, example):
     """The chat that shows the gold too and asks for it in the model's own words: a paraphrase."""
     request = f"Guided by the reference answer, {task.rewriting}"
-    pieces = [task.question(example), task.reference(example), request]
-    return chat(task, example, pieces)
+    return as_chat(task, example, [task.question(example), task.reference(example), request])
 
 
-def chat(task, example, pieces):
+def as_chat(task, example, pieces):
     """The pieces as one message of the user, after the task's history."""
     text = "\n\n".join(piece for piece in pieces if piece)
     return task.history(example) + [{"role": "user", "content": text}]
@@ -192,12 +170,6 @@ def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
     return jobs
 
 
-def for_store(jobs):
-    """Jobs as the run's store takes them: each with a name, and a digest of what is asked."""
-    return [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
-            for job in jobs]
-
-
 def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress=None):
     """Sample a text for each job -> a list of dicts, the lines of attempts.jsonl and answers.jsonl.
 
@@ -209,20 +181,38 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     # Every job has random numbers of its own: it does not matter which jobs are sampled together.
     rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
-    completions = within_memory(model.generate, lm, prompts, max_new_tokens, temperature, seed=0,
-                                rows=rows, end_ids=tokenizer.end_ids, progress=progress)
-    completions = iter(completions)
-    texts = []
+    completions = iter(within_memory(model.generate, lm, prompts, max_new_tokens, temperature,
+                                     seed=0, rows=rows, end_ids=tokenizer.end_ids,
+                                     progress=progress))
+    lines = []
     for job in jobs:
-        completion = model.Completion([], "too long", 0.0)
-        if len(job.prompt_ids) < context:
-            completion = next(completions)
-        texts.append({
+        fits = len(job.prompt_ids) < context
+        done = next(completions) if fits else model.Completion([], "too long", 0.0)
+        lines.append({
             "id": job.example.id, "source": job.kind, "sample": job.sample,
-            "text": tokenizer.decode(completion.ids), **task.truth(job.example),
-            "finish_reason": completion.finish_reason, "logprob": completion.logprob,
-            "prompt_ids": job.prompt_ids, "ids": completion.ids})
-    return texts
+            "text": tokenizer.decode(done.ids), **task.truth(job.example),
+            "finish_reason": done.finish_reason, "logprob": done.logprob,
+            "prompt_ids": job.prompt_ids, "ids": done.ids})
+    return lines
+
+
+def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
+    """A model's texts for these examples: rows that are read from disk, or sampled now.
+
+    weights: data.run.weights.Weights. label: what progress calls them. kind: as in Job.
+    """
+    # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
+    first = seed * sampling.samples if sampling.temperature else 0
+    jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
+    wanted = [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
+              for job in jobs]
+
+    def sample(lm, some_jobs, progress):
+        return answers(lm, run.tokenizer, task, some_jobs, sampling.max_new_tokens,
+                       sampling.temperature, progress)
+
+    settings = [sampling.max_new_tokens, sampling.temperature]
+    return weights.rows(label, wanted, settings, [answers], sample)
 
 
 # ---------------------------------------------------------------- 4. targets: the method itself
@@ -233,9 +223,8 @@ def choose_targets(sources, examples, verdicts, attempts_of):
     sources: a row of METHODS.
     verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
         task.accept, which calls judge.target_number(text, gold, source) for GSM8K, target_code for
-        MBPP and target_span for readings, and remembers the answer.
-    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}, sampled now, or
-        read from disk if they were sampled before.
+        MBPP and target_span for readings.
+    attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
     -> [Choice], in the order of the examples. An example none of whose sources is accepted is left
     out, which a row that ends in "gold" never does.
     """
@@ -262,7 +251,7 @@ def choose_targets(sources, examples, verdicts, attempts_of):
 def make_target(tokenizer, task, choice):
     """Choice -> Target: the prompt's ids, then the target's, then the token that closes an answer.
 
-    A sampled answer keeps the very ids that were sampled. Its text, encoded anew, may be cut into
+    A sampled answer keeps the very ids that were sampled. Its text, encoded again, may be cut into
     other tokens than the model chose, and these would be less like the model. A model may have
     several tokens that end an answer. A target ends with close_id, the one with which the chat
     template closes an answer.
@@ -319,16 +308,12 @@ def micro_batches(targets, budget):
     the budget is a group of its own.
     """
     groups = []
-    for target in sorted(targets, key=length_of):
-        padded = (len(groups[-1]) + 1) * length_of(target) if groups else 0     # it is the longest
+    for target in sorted(targets, key=len):
+        padded = (len(groups[-1]) + 1) * len(target) if groups else 0       # it is the longest
         if not groups or padded > budget:
             groups.append([])
         groups[-1].append(target)
     return groups
-
-
-def length_of(target):
-    return len(target.prompt_ids) + len(target.ids)
 
 
 def learning_rate(step, steps, top, schedule="linear"):
@@ -349,8 +334,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
     the optimiser's state and the losses to disk. A step depends on these and on its own number
-    (which draws the dropout), so a training that was interrupted ends with the same weights as one
-    that was not.
+    (which draws the dropout), so an interrupted training ends with the same weights as any other.
     """
     device = next(lm.parameters()).device
     trainable = [p for p in lm.parameters() if p.requires_grad]
@@ -396,6 +380,19 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     return losses
 
 
+def tune(base, sampler, targets, close_id, settings, dtype, journal):
+    """Fine-tune the sampler's adapters, or a copy of base in fp32 -> the tuned model.
+
+    sampler: base in the dtype that samples fastest (data/run/weights.py). settings: Training.
+    """
+    if settings.lora:
+        lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
+                            settings.lora_targets, settings.seed)
+    else:
+        lm = copy.deepcopy(base).float()
+    return train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal)
+
+
 # ---------------------------------------------------------------- 6. what was learnt and forgotten
 
 # Of every model, the base model included:
@@ -410,28 +407,22 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 # accuracy on validation questions lies within one standard error of the method's best
 # (data/report/rates.py, chosen_rates).
 
-def test_answers(run, weights, task, questions, settings):
-    """The answers of a model to the test questions: rows. settings: Measuring."""
-    def answer(lm, jobs, progress):
-        return answers(lm, run.tokenizer, task, jobs, settings.max_new_tokens,
-                       settings.temperature, progress)
-
-    # Greedy answers are the same for every seed; sampled ones are not, so each seed has its own.
-    first = questions.seed * settings.samples if settings.temperature else 0
-    jobs = make_jobs(task, run.tokenizer, questions.test, "answer", settings.samples, first)
-    how = [settings.max_new_tokens, settings.temperature]
-    return weights.rows("test", for_store(jobs), how, [answers], answer)
+PROBE_QUESTIONS = 100
+PROBE_TOKENS = 8000
 
 
-def probe_of(base_answers, settings):
-    """The base model's own answers on which KL is measured: the first one to each test question."""
+def probe_of(base_answers):
+    """The base model's own answers on which KL is measured: the first one to each test question.
+
+    At most PROBE_QUESTIONS, and fewer where answers are long.
+    """
     first = {}
     for answer in base_answers:
         first.setdefault(answer["id"], answer)
     probe = []
     tokens = 0
-    for answer in list(first.values())[:settings.probe_questions]:
-        if tokens >= settings.probe_tokens:
+    for answer in list(first.values())[:PROBE_QUESTIONS]:
+        if tokens >= PROBE_TOKENS:
             break
         probe.append(answer)
         tokens += len(answer["ids"])
@@ -447,11 +438,11 @@ def divergence(base, tuned, probe):
     """
     device = next(base.parameters()).device
     rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
-    # An answer is cut into batches as a target is; an empty one has nothing to compare.
-    said = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
+    # Answers are batched as targets are; an empty one has nothing to compare.
+    answered = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
     total = 0.0
     count = 0
-    for group in micro_batches(said, 4096):
+    for group in micro_batches(answered, 4096):
         ids = model.pad([a.prompt_ids + a.ids for a in group], device)                  # (B, T)
         is_answer = model.pad([[0] * len(a.prompt_ids) + [1] * len(a.ids) for a in group], device)
         predicts_answer = is_answer[:, 1:].bool()                                       # (B, T - 1)
@@ -467,53 +458,29 @@ def divergence(base, tuned, probe):
     return total / max(1, count)
 
 
-def log_probabilities(lm, tokenizer, task, pairs):
-    """The paper's Figure 2: how likely lm finds own answer, paraphrase and gold after the question.
-
-    pairs: [(example, {"own": attempt, "paraphrase": attempt})].
-    -> [{"id", "own": [sum in nats, tokens], "paraphrase": .., "gold": ..}]
-    """
-    targets = []
-    for example, attempts in pairs:
-        for source in ("own", "paraphrase", "gold"):
-            choice = Choice(example, source, attempts.get(source))
-            targets.append(make_target(tokenizer, task, choice))
-    prompts = [t.prompt_ids for t in targets]
-    sums = within_memory(model.loglikelihood, lm, prompts, [t.ids for t in targets])
-    table = {}
-    for target, total in zip(targets, sums):
-        row = table.setdefault(target.id, {"id": target.id})
-        row[target.source] = [total, len(target.ids)]
-    return list(table.values())
-
-
 def score_options(lm, tokenizer, items, progress=None):
     """Log-likelihoods of the options of multiple-choice items, a row an item."""
-    found, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
-    return [{"id": item.id, "loglikelihoods": scores, "cut": n}
-            for item, scores, n in zip(items, found, cut)]
+    scores, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
+    return [{"id": item.id, "loglikelihoods": its_scores, "cut": its_cut}
+            for item, its_scores, its_cut in zip(items, scores, cut)]
 
 
-def measure(run, weights, task, questions, probe, settings):
-    """Measure a model, as far as it was not measured before.
+def measure(run, weights, task, questions, probe, sampling):
+    """Measure a model: answers are kept as they were sampled and judged later.
 
-    weights: data.run.weights.Weights, which loads or trains the model only if something is lacking.
-    probe: the base model's answers; None for the base model itself. settings: Measuring.
-    -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}. Answers are
-    kept as they were sampled and judged later, so a judge can change.
+    weights: data.run.weights.Weights, which loads or trains the model only if a row is lacking.
+    questions: a seed's. probe: base's answers; None for the base model itself. sampling: of tests.
+    -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}.
     """
-    length = settings.max_new_tokens
-
-    def greedy(lm, jobs, progress):
-        return answers(lm, run.tokenizer, task, jobs, length, 0.0, progress)
-
     def divergences(lm, probes, progress):
         return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
 
-    held_back = for_store(make_jobs(task, run.tokenizer, questions.validation, "answer"))
+    greedy = Sampling(sampling.max_new_tokens)
     measured = {
-        "validation": weights.rows("validation", held_back, [length, 0.0], [answers], greedy),
-        "test": test_answers(run, weights, task, questions, settings),
+        "validation": texts_of(run, weights, "validation", task, questions.validation, "answer",
+                               greedy),
+        "test": texts_of(run, weights, "test", task, questions.test, "answer", sampling,
+                         questions.seed),
         "kl": 0.0,
         "benchmarks": {},
     }
@@ -528,170 +495,99 @@ def measure(run, weights, task, questions, probe, settings):
 
 def measure_benchmark(run, weights, benchmark):
     """What else the model can do: likelihoods of options, answers to another task's questions."""
-    tokenizer = run.tokenizer
-    if benchmark.task is None:
-        def score(lm, items, progress):
-            return score_options(lm, tokenizer, items, progress)
+    if benchmark.task is not None:
+        return texts_of(run, weights, benchmark.name, benchmark.task, benchmark.items, "answer",
+                        Sampling(benchmark.max_new_tokens))
 
-        return weights.rows(benchmark.name, benchmark.for_store(), [],
-                            [score_options, loglikelihoods], score, benchmark.chunk)
+    def score(lm, items, progress):
+        return score_options(lm, run.tokenizer, items, progress)
 
-    def answer(lm, jobs, progress):
-        return answers(lm, tokenizer, benchmark.task, jobs, benchmark.max_new_tokens, 0.0, progress)
-
-    jobs = make_jobs(benchmark.task, tokenizer, benchmark.items, "answer")
-    how = [benchmark.max_new_tokens]
-    return weights.rows(benchmark.name, for_store(jobs), how, [answers], answer)
+    return weights.rows(benchmark.name, benchmark.for_store(), [],
+                        [score_options, loglikelihoods], score, benchmark.chunk)
 
 
 # ---------------------------------------------------------------- 7. from questions to the table
 
-def draw(items, n, seed):
-    """n of the items: the first for seed 0, a sample drawn by the seed for every other."""
-    if seed == 0 or n >= len(items):
-        return items[:n]
-    return random.Random(f"draw {seed}").sample(items, n)
-
-
-def draw_questions(options, train, validation, test, benchmarks):
-    """{seed: Questions}: each seed draws its own."""
-    questions = {}
-    for seed in options.seeds:
-        own_train = draw(train, options.limit, seed)
-        own_test = draw(test, options.test_limit, seed)
-        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw)
-        questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
-    return questions
-
-
-def trainable_model(base, sampler, settings):
-    """The model to fine-tune: the sampler with adapters, or a copy of base in fp32.
-
-    sampler: base in the dtype that samples fastest (data/run/weights.py says who shares memory with
-    whom). settings: Training.
-    """
-    if settings.lora:
-        return model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
-                              settings.lora_targets, settings.seed)
-    return copy.deepcopy(base).float()
-
-
-def carry_out(run, task, questions, options):
+def carry_out(run, task, options):
     """The whole comparison, for every seed: base, attempts, targets, training, measuring.
 
-    Everything expensive is a row or weights that `run` finds on disk or makes. With run.planning it
-    makes nothing and counts what is lacking, so the plan cannot contradict the run.
+    Everything expensive is a row or weights that `run` finds on disk or makes. It is called twice:
+    the first time nothing is made and what is lacking is counted, so that the plan cannot
+    contradict the run.
     """
     tokenizer = run.tokenizer
-    sampling = Sampling(options.max_new_tokens, options.temperature, options.samples)
-    measuring = Measuring(options.max_new_tokens, options.test_temperature, options.test_samples)
-
-    def sample(lm, jobs, progress):
-        return answers(lm, tokenizer, task, jobs, sampling.max_new_tokens, sampling.temperature,
-                       progress)
-
-    def figure2(lm, pairs, progress):
-        return log_probabilities(lm, tokenizer, task, pairs)
-
-    for seed, mine in questions.items():
-        # Greedy attempts are the same for every seed; sampled ones are not: each seed has its own.
-        first = seed * sampling.samples if sampling.temperature else 0
-
+    attempting = Sampling(options.max_new_tokens, options.temperature, options.samples)
+    testing = Sampling(options.max_new_tokens, options.test_temperature, options.test_samples)
+    for seed, questions in run.questions.items():
         def attempts_of(kind, examples):
-            jobs = make_jobs(task, tokenizer, examples, kind, sampling.samples, first)
-            return run.attempts(seed, for_store(jobs), sampling, [answers], sample)
+            label = "own answers" if kind == "own" else "paraphrases"
+            rows = texts_of(run, run.base, label, task, examples, kind, attempting, seed)
+            return run.attempts(seed, kind, examples, rows, attempting)
 
-        methods = run.lacking(seed)             # {method: sources} of cells that --results lacks
-        base_answers = []
-        if not run.has("base", None, seed):
-            measured = measure(run, run.base, task, mine, None, measuring)
+        methods = run.unfinished(seed)                  # {method: sources}
+        if run.has_cell("base", None, seed):            # in --results, which keeps no answers
+            asked = questions.test[:PROBE_QUESTIONS] if methods else []
+            base_answers = texts_of(run, run.base, "test", task, asked, "answer", testing, seed)
+        else:
+            measured = measure(run, run.base, task, questions, None, testing)
             base_answers = measured["test"]
-            run.add_cell("base", None, mine, run.base, measured)
-        elif methods:                                           # it has no answers
-            some = replace(mine, test=mine.test[:measuring.probe_questions])
-            base_answers = test_answers(run, run.base, task, some, measuring)
-        probe = probe_of(base_answers, measuring)
-        for method in options.methods:
-            targets = []
-            if method in methods:
-                chosen = choose_targets(methods[method], mine.train, run.verdicts, attempts_of)
-                targets = [make_target(tokenizer, task, choice) for choice in chosen]
-                run.write_targets(method, seed, chosen, targets)
+            run.add_cell("base", None, seed, run.base, measured)
+        probe = probe_of(base_answers)
+        for method, sources in methods.items():
+            chosen = choose_targets(sources, questions.train, run.verdicts, attempts_of)
+            targets = [make_target(tokenizer, task, choice) for choice in chosen]
+            run.write_targets(method, seed, chosen, targets)
             for lr in options.lr:
-                if run.has(method, lr, seed):
+                if run.has_cell(method, lr, seed):
                     continue
                 settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
                                     options.lora, options.lora_alpha, options.lora_dropout,
                                     tuple(options.lora_targets))
-
-                def tune(base, sampler, journal):
-                    lm = trainable_model(base, sampler, settings)
-                    return train_within_memory(finetune, lm, targets, tokenizer.close_id,
-                                               settings, run.train_dtype, journal)
-
                 tuned = run.tuned(method, settings, targets, tune)
-                measured = measure(run, tuned, task, mine, probe, measuring)
-                run.add_cell(method, lr, mine, tuned, measured, methods[method])
-    run.measure_figure2(questions, figure2)
+                measured = measure(run, tuned, task, questions, probe, testing)
+                run.add_cell(method, lr, seed, tuned, measured)
+
+    def all_targets(example, attempts):                 # for the paper's Figure 2
+        return [make_target(tokenizer, task, Choice(example, source, attempts.get(source)))
+                for source in ("own", "paraphrase", "gold")]
+
+    run.measure_figure2(all_targets)
 
 
 def compare(options, task):
     """Base and methods on one task, from questions to the table -> results (None for --plan)."""
-    test = task.load("test")
-    train = task.load("train") if options.methods else []       # --methods base trains nothing
-    validation = folder.load_validation(options, task)
-    benchmarks = load_benchmarks(options)
-    config, tokenizer, parameters = open_model(options)
-    folder.check_rates(options, validation)
-    new = new_items.draw_items(options, benchmarks) if options.new_items else None
-    train, dropped = folder.fitting(train, task, tokenizer, config.max_position_embeddings,
-                                    options.max_new_tokens, ask, rewrite)
-    questions = draw_questions(options, train, validation, test, benchmarks)
-    this_file = sys.modules[__name__]                           # run takes fingerprints of it
-    with Run(options, task, tokenizer, config, parameters, this_file) as run:
-        run.dropped = dropped
-        if new is not None:                                     # every seed has items of its own
-            questions = new_items.read(options, run.out, new, questions)
-        run.check_cells(questions)
-
-        run.start(planning=True)
-        carry_out(run, task, questions, options)
-        run.plan.show(questions)
+    base = open_model(options)
+    selected = select(options, task, base, ask, rewrite)
+    this_file = Path(__file__)
+    code = {"training": code_of(this_file, without=NOT_TRAINING),
+            "cells": code_of(this_file, "carry_out")}
+    with Run(options, task, base, selected, METHODS | CONTROLS, ask, code) as run:
+        carry_out(run, task, options)                   # the plan
+        run.plan.show()
         if options.plan:
             return None
-        run.start(planning=False)
-        carry_out(run, task, questions, options)
-        results = run.results(questions)
+        run.begin()
+        carry_out(run, task, options)
+        results = run.results()
         if options.show:
-            show.show(options.show, run, questions)
+            show.show(options.show, run)
     print(final_table(results))
     print(f"attempts, targets, cells and results.json: {run.out}; "
           f"more of it, with figures: python s3ft.py --report {run.out}")
     return results
 
 
-def open_task(options):
-    """Find the files (which may fetch them), read the task, and see that it can be judged here."""
-    folder.find_files(options)
-    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
-    for method in options.methods:
-        for source in (METHODS | CONTROLS)[method]:
-            if source not in ("gold", *SAMPLED):
-                task.text(task.load("train")[0], source)        # fails now, and not after hours
-    check_sandbox(task, options)
-    return task
-
-
 def main(argv=None):
-    options = cli.parse(argv, METHODS | CONTROLS, SOURCES)
+    methods = METHODS | CONTROLS
+    options = cli.parse(argv, methods, SOURCES)
     if options.ask:
         return print(show.ask(options))
     if options.report:
         return report(options.report, options.out)
     if options.task != "all":
-        return compare(options, open_task(options))
-    # What the last task lacks is said before the first one begins.
-    tasks = [(each, open_task(each)) for each in cli.each_task(options)]
+        return compare(options, open_task(options, methods, SAMPLED))
+    # All tasks are opened first: what the last one lacks is told before the first one begins.
+    tasks = [(each, open_task(each, methods, SAMPLED)) for each in cli.each_task(options)]
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
         print(three_tables(results))

@@ -1,12 +1,14 @@
-"""Are results of edited code ever those of the old code, or the other way round? An edit in every function of s3ft.py and model.py.
+"""Are results of edited code ever those of the old code, or the other way round?
+
+An edit in every function of s3ft.py and model.py.
 
     python tests/check_edits.py [--functions 5] [--most 3]       minutes; prints a line a function, and a summary
     python tests/check_edits.py --two                            seconds; the two cases of tests/test_edits.py
 
 On a random two-layer model in fp32: the project is copied, a run is made in a folder, and then for each function one
-number in it is changed, the same command is given again in the same folder, and its results are compared with
-those of a fresh folder. Then the change is taken back and the command given once more: the results have to be the old ones,
-and nothing may be trained for it. A change that moves no result proves nothing, so up to `--most` numbers of a function are
+number in it is changed, the same command is given again in the same folder, and its results are compared with those of
+a fresh folder. Then the change is taken back and the command given once more: the results have to be the old ones, and
+nothing may be trained for it. A change that moves no result proves nothing, so up to `--most` numbers of a function are
 tried, and it is counted for how many functions one of them moved a result.
 """
 import argparse
@@ -19,7 +21,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = ["--task", "gsm8k", "--limit", "4", "--test-limit", "3", "--epochs", "1", "--batch", "2", "--lr", "0.01", "--dtype", "float32",
+RUN = ["--task", "gsm8k", "--limit", "4", "--test-limit", "3", "--epochs", "1", "--batch", "2",
+       "--lr", "0.01", "--dtype", "float32",
        "--max-new-tokens", "5", "--methods", "sft,s3ft", "--benchmarks", "none", "--keep", "none", "--lora", "0",
        "--temperature", "1", "--test-temperature", "1"]
 
@@ -32,7 +35,8 @@ def make_model(folder):
     _, tokenizer = model.load(ROOT / "data" / "tiny", "cpu")
     torch.manual_seed(0)
     size = len(json.loads((ROOT / "data" / "tiny" / "tokenizer.json").read_text())["model"]["vocab"]) + 64
-    config = model.Config(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    config = model.Config(hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                          num_attention_heads=4, num_key_value_heads=2,
                           vocab_size=max(size, tokenizer.size), max_position_embeddings=512)
     lm = model.Transformer(config)
     model.save(lm, tokenizer, folder)
@@ -41,7 +45,7 @@ def make_model(folder):
 
 
 def constants(path):
-    """{function: [(line, column, end column, value), ..]} of the numbers in the functions of a file, docstrings apart."""
+    """{function: [(line, column, end column, value), ..]} of the numbers in the functions of a file."""
     found = {}
 
     def visit(node, name):
@@ -50,7 +54,8 @@ def constants(path):
             if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
                 inner = f"{name}.{child.name}" if name else child.name
                 found.setdefault(inner, [])
-            if isinstance(child, ast.Constant) and type(child.value) in (int, float) and child.lineno == child.end_lineno and name:
+            is_number = isinstance(child, ast.Constant) and type(child.value) in (int, float)
+            if is_number and child.lineno == child.end_lineno and name:
                 found[name].append((child.lineno, child.col_offset, child.end_col_offset, child.value))
             visit(child, inner)
     visit(ast.parse(path.read_text()), "")
@@ -68,7 +73,10 @@ def edited(source, place):
 
 
 def run(project, model_folder, out):
-    """The command in a process of its own (forked: torch is there) -> (results without times, how often it trained), or None."""
+    """The command in a process of its own (forked: torch is there).
+
+    -> (results without times, how often it trained), or None.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -85,7 +93,7 @@ def run(project, model_folder, out):
             sys.path.insert(0, str(project))
             import s3ft
             from data.run import plan
-            plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000}
+            plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3}
             trained = []
             real = s3ft.finetune
             s3ft.finetune = lambda lm, targets, *more, **named: trained.append(1) or real(lm, targets, *more, **named)
@@ -107,7 +115,7 @@ def run(project, model_folder, out):
 def copy_project(place):
     """A copy of the project without its tests, and a random model -> (their folders)."""
     project = place / "project"
-    ignore = shutil.ignore_patterns(".git", "__pycache__", "runs", "results", "tests", ".venv")
+    ignore = shutil.ignore_patterns(".git", "__pycache__", "runs", "tests", ".venv")
     shutil.copytree(ROOT, project, ignore=ignore)
     make_model(place / "model")
     data = project / "data" / "few" / "gsm8k"            # a few questions, so that a run takes a second
@@ -126,9 +134,9 @@ def without_times(value):
 
 # A line of a function that trains; and what a student did in the main flow: all but the norms frozen.
 RATE = "    left = (steps - step) / max(1, steps - warmup)"
-TUNE = "                    lm = trainable_model(base, sampler, settings)\n"
-FREEZE = """                    for name, p in lm.named_parameters():
-                        p.requires_grad_("norm" in name)
+TUNE = "        lm = copy.deepcopy(base).float()\n"
+FREEZE = """        for name, p in lm.named_parameters():
+            p.requires_grad_("norm" in name)
 """
 TWO = {
     "a line of learning_rate": (RATE, RATE.replace("(steps - step)", "0.5 * (steps - step)")),
@@ -207,7 +215,8 @@ def main():
                     elif back[1]:
                         said = f"{what}: taken back, and yet trained again"
                     else:
-                        said = f"{what}: {'results moved' if fresh[0] != old[0] else 'no result moved'}, trained again {again[1]} times"
+                        moves = "results moved" if fresh[0] != old[0] else "no result moved"
+                        said = f"{what}: {moves}, trained again {again[1]} times"
                         if fresh[0] == old[0]:
                             continue
                         moved += 1
@@ -215,7 +224,8 @@ def main():
                     wrong += 1
                     break
                 print(f"{file} {function}: {said}", flush=True)
-    print(f"{tried} functions with a number in them; an edit moved a result in {moved}; wrong results: {wrong}; failures hidden: {failed}")
+    print(f"{tried} functions with a number in them; an edit moved a result in {moved}; "
+          f"wrong results: {wrong}; failures hidden: {failed}")
     sys.exit(bool(wrong or failed))
 
 

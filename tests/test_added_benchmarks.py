@@ -8,6 +8,7 @@ import s3ft
 from data import SKILLS, TINY, benchmarks, cli
 from data.benchmarks import multiple_choice
 from data.run import plan
+from data.run.selection import draw_items
 from data.run.store import Store
 
 SMALL = ["--task", "gsm8k", "--limit", "3", "--test-limit", "3", "--epochs", "1", "--batch", "3",       # 1 step
@@ -19,7 +20,7 @@ SFT = "sft-lr0.0003-e1-s0"
 @pytest.fixture(autouse=True, scope="module")
 def quick_plan():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3})
         yield
 
 
@@ -89,7 +90,8 @@ def test_a_benchmark_added_where_weights_were_not_kept_trains_again_as_the_plan_
     first = run(tmp_path / "run", *more, "--benchmarks", "none")
     capsys.readouterr()
     code, said = run(tmp_path / "run", *more, "--benchmarks", "facts,referents", "--plan", capsys=capsys)
-    assert code == 0 and "will be trained again, because its weights were not kept" in said and "1 model to train" in said
+    assert code == 0 and "1 model to train" in said
+    assert "will be trained again, because its weights were not kept" in said
     results = run(tmp_path / "run", *more, "--benchmarks", "facts,referents")
     assert all(benchmarks_of(results).values()) and results["cells"][1]["test"] == first["cells"][1]["test"]
     at_once = run(tmp_path / "at once", *more, "--benchmarks", "facts,referents")
@@ -103,7 +105,10 @@ def test_killed_measurement_goes_on_where_it_was(whole, tmp_path, monkeypatch, c
     cut = next(i for i, line in enumerate(lines) if "referents" in line)
     path.write_text("".join(lines[:cut]) + lines[cut][:200])      # a chunk that was cut in its middle, and all after it
     asked, append = [], Store.append
-    monkeypatch.setattr(Store, "append", lambda self, chunk: asked.extend(name for name, *_ in chunk["rows"]) or append(self, chunk))
+    def noted(self, chunk):
+        asked.extend(name for name, *_ in chunk["rows"])
+        append(self, chunk)
+    monkeypatch.setattr(Store, "append", noted)
     monkeypatch.setattr(s3ft, "finetune", never)
     assert benchmarks_of(run(tmp_path / "run", "--benchmarks", "facts,referents,nq")) == benchmarks_of(whole[1])
     assert sum("referents" in name for name in asked) == 3 and not any("facts" in name for name in asked)
@@ -132,7 +137,7 @@ def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherw
         assert of[name]["right"] == right and len(gold) == 2
         assert of[name]["kind"] == "skill"
     whole = benchmarks.load_benchmarks(cli.parse(SMALL, s3ft.METHODS, s3ft.SOURCES))
-    assert len(benchmarks.limit_benchmarks(whole, 250, 1, s3ft.draw)["sorting"].items) == 100
+    assert len(benchmarks.limit_benchmarks(whole, 250, 1, draw_items)["sorting"].items) == 100
 
 
 def test_public_benchmarks_are_the_same_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):
@@ -175,4 +180,6 @@ def test_damaged_benchmark_file_stops_before_anything_is_made(data, tmp_path, ca
 def test_plan_counts_the_benchmarks_that_are_to_be_added(whole, tmp_path, capsys):
     shutil.copytree(whole[0], tmp_path / "run")
     code, said = run(tmp_path / "run", "--benchmarks", "facts,myths,endings", "--plan", capsys=capsys)
-    assert code == 0 and "0 own answers and 0 paraphrases" in said and "0 models to train" in said and "of measuring" in said
+    assert code == 0
+    for part in ("0 own answers and 0 paraphrases", "0 models to train", "of measuring"):
+        assert part in said

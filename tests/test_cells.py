@@ -9,7 +9,7 @@ import pytest
 
 import s3ft
 from data import TINY, cli
-from data.benchmarks import multiple_choice
+from data.benchmarks import load_benchmarks, multiple_choice
 from data.report import gather, read_runs, report
 from data.report.rates import chosen_rates
 from data.results import cells
@@ -17,6 +17,7 @@ from data.results.attempts import with_more_attempts
 from data.tasks import load_task
 from data.tiny import new_items, study
 from data.run import plan
+from data.run.selection import Questions
 from test_report import cell, benchmark, result
 from test_runs import without_times
 
@@ -81,8 +82,8 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
                  "--benchmark-limit", "25"]
     options = cli.parse(arguments, s3ft.METHODS, s3ft.SOURCES)
     options.data = str(TINY)
-    beside = s3ft.load_benchmarks(options)
-    drawn = s3ft.draw_questions(options, [], [], [], beside)
+    beside = load_benchmarks(options)
+    drawn = {seed: Questions(seed, [], [], [], beside) for seed in options.seeds}
     found = new_items.read(options, tmp_path, new_items.draw_items(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
     task = load_task(name, TINY)

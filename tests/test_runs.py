@@ -1,4 +1,4 @@
-"""The command: the run folder, resume, edits that take effect, and what bad input gets. All on the bundled model, at a small size."""
+"""The command: the run folder, resume, edits that take effect, and what bad input gets. On the bundled model, small."""
 import json
 import os
 import shutil
@@ -19,14 +19,17 @@ from data.report import intervals, rates, table
 from data.run import plan, training
 from data.run import run as runs
 from data.run.store import Store
+from data.run.weights import code_of_function
 from data.checkpoints.chat import Tokenizer
 
 ROOT = Path(s3ft.__file__).parent
-SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "4", "--benchmark-limit", "2", "--epochs", "1", "--batch", "3",      # 4 steps
+SMALL = ["--task", "gsm8k", "--limit", "10", "--test-limit", "4", "--benchmark-limit", "2",
+         "--epochs", "1", "--batch", "3",                   # 4 steps
          "--max-new-tokens", "52",                          # of the ten own answers nine end before that
          "--benchmarks", "facts,referents"]   # tests/test_added_benchmarks.py measures the rest
 SFT, S3FT = "sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s0"     # the cells of such a run
-ADAPTERS = ["--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2", "--keep", "last"]
+ADAPTERS = ["--lora", "4", "--lora-dropout", "0.1", "--lr", "0.01", "--methods", "s3ft", "--epochs", "2",
+            "--keep", "last"]
 ADAPTED = "s3ft-lr0.01-lora4-e2-s0"
 TRY_SPEED = plan.try_speed
 
@@ -35,7 +38,7 @@ TRY_SPEED = plan.try_speed
 def quick_plan():
     """The plan's speeds are made up, but in the tests of --plan: trying them takes longer than these small runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
+        patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3})
         yield
 
 
@@ -83,11 +86,13 @@ def times(out):
 
 def test_run_leaves_every_artifact(finished):
     out, results = finished
-    for name in ("attempts.jsonl", "targets-sft.jsonl", "targets-s3ft.jsonl", "verdicts.jsonl", "results.json", "run.json"):
+    for name in ("attempts.jsonl", "targets-sft.jsonl", "targets-s3ft.jsonl", "verdicts.jsonl", "results.json",
+                 "run.json"):
         assert (out / name).stat().st_size > 0, name
     assert [c["method"] for c in results["cells"]] == ["base", "sft", "s3ft"]
     attempts = [json.loads(line) for line in (out / "attempts.jsonl").read_text().splitlines()]
-    assert {"id", "source", "sample", "prompt_ids", "ids", "text", "finish_reason", "logprob", "gold"} <= set(attempts[0])
+    fields = {"id", "source", "sample", "prompt_ids", "ids", "text", "finish_reason", "logprob", "gold"}
+    assert fields <= set(attempts[0])
     target = json.loads((out / "targets-s3ft.jsonl").read_text().splitlines()[0])
     assert target["prompt"][0]["role"] == "user" and target["completion"][0]["role"] == "assistant"
     assert all(set(c["sources"]) <= {"own", "paraphrase", "gold"} for c in results["cells"] if c["method"] != "base")
@@ -95,7 +100,8 @@ def test_run_leaves_every_artifact(finished):
 
 def test_targets_hold_the_ids_that_were_sampled(finished):
     out, _ = finished
-    attempts = {(a["id"], a["source"]): a["ids"] for a in map(json.loads, (out / "attempts.jsonl").read_text().splitlines())}
+    lines = (out / "attempts.jsonl").read_text().splitlines()
+    attempts = {(a["id"], a["source"]): a["ids"] for a in map(json.loads, lines)}
     sampled = 0
     for t in map(json.loads, (out / "targets-s3ft.jsonl").read_text().splitlines()):
         if t["source"] != "gold":
@@ -118,7 +124,8 @@ def test_results_json_alone_rebuilds_the_table(finished, capsys):
 
 
 def test_attempts_can_be_judged_again_by_judge_py(finished):
-    done = subprocess.run([sys.executable, ROOT / "judge.py", finished[0] / "attempts.jsonl"], capture_output=True, text=True)
+    command = [sys.executable, ROOT / "judge.py", finished[0] / "attempts.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "own" in done.stdout, done.stderr
 
 
@@ -139,7 +146,7 @@ def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
     touched = {path.parent.name for path in before if after[path] != before[path]}
     assert touched <= {model_of(out, "base").name}, "a finished model was made again"
     said = capsys.readouterr().out
-    assert "anew" not in said and "again" not in said
+    assert "again" not in said
 
 
 def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypatch):
@@ -151,7 +158,8 @@ def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypat
 
 def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path)
-    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own": judge.Verdict(False, "strict", None, "refuses all"))
+    refused = judge.Verdict(False, "strict", None, "refuses all")
+    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own": refused)
     results = run(out)
     said = capsys.readouterr().out
     assert results["cells"][2]["sources"] == {"gold": 10}
@@ -161,11 +169,13 @@ def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypat
 
 def test_an_edited_judge_changes_the_scores_of_finished_cells(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path)
-    monkeypatch.setattr(judge, "number", lambda text, gold, check_steps=False: judge.Verdict(True, "kind", None, "accepts all"))
+    accepted = judge.Verdict(True, "kind", None, "accepts all")
+    monkeypatch.setattr(judge, "number", lambda text, gold, check_steps=False: accepted)
     results = run(out, "--methods", "sft")
-    assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0] != [c["test"]["accuracy"] for c in finished[1]["cells"][:2]]
+    before = [c["test"]["accuracy"] for c in finished[1]["cells"][:2]]
+    assert [c["test"]["accuracy"] for c in results["cells"]] == [1.0, 1.0] != before
     said = capsys.readouterr().out
-    assert "anew" not in said and "again" not in said
+    assert "again" not in said
 
 
 def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeypatch, capsys):
@@ -173,19 +183,27 @@ def test_an_edited_prompt_samples_again_and_says_why(finished, tmp_path, monkeyp
     monkeypatch.setattr(gsm8k.GSM8K, "instruction", "")
     run(copy_of(finished, tmp_path), "--methods", "sft", "--limit", "3", "--benchmarks", "none")
     said = capsys.readouterr().out
-    assert "base: test: 4 of 4 are made anew, because the prompts changed" in said
-    assert "settings" not in said.split("anew")[1].split("\n")[0], "only what changed is given as the reason"
+    assert "base: test: 4 of 4 are made again, because the prompts changed" in said
+    assert "settings" not in said.split("made again")[1].split("\n")[0], "only what changed is given as the reason"
 
 
 def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path):
-    source = 'A = 1\ndef helper(x):\n    return x + A\ndef f(x):\n    """Doc."""\n    return helper(x)\ndef g(x):\n    return x\n'
+    source = ('A = 1\ndef helper(x):\n    return x + A\ndef f(x):\n    """Doc."""\n    return helper(x)\n'
+              'def g(x):\n    return x\n')
     path = tmp_path / "code.py"
     digests = []
-    for text in (source, source.replace("return helper", "# why\n    return helper").replace("Doc", "Other"), source.replace("A = 1", "A = 2"),
+    for text in (source, source.replace("return helper", "# why\n    return helper").replace("Doc", "Other"),
+                 source.replace("A = 1", "A = 2"),
                  source.replace("def g(x):\n    return x", "def g(x):\n    return -x")):
         path.write_text(text)
         digests.append(files.code_of(path, "f"))
     assert digests[0] == digests[1] == digests[3] != digests[2]
+
+
+@pytest.mark.parametrize("name", ["answers", "divergence", "score_options"])
+def test_rows_depend_on_the_code_of_the_function_that_makes_them(name):
+    code = code_of_function(getattr(s3ft, name))
+    assert code == files.code_of(Path(s3ft.__file__), name) != files.code_of(Path(s3ft.__file__), "no such function")
 
 
 def test_a_second_seed_keeps_the_first(finished, tmp_path):
@@ -193,7 +211,8 @@ def test_a_second_seed_keeps_the_first(finished, tmp_path):
     before = times(out)
     results = run(out, "--seeds", "2", "--methods", "sft", "--benchmarks", "none")
     assert [c["seed"] for c in results["cells"]] == [0, 0, 1, 1]
-    assert {path for path, at in times(out).items() if before.get(path, at) != at} <= {model_of(out, "base") / "rows.jsonl"}
+    changed = {path for path, at in times(out).items() if before.get(path, at) != at}
+    assert changed <= {model_of(out, "base") / "rows.jsonl"}
     assert results["cells"][0]["test"]["ids"] != results["cells"][2]["test"]["ids"], "a seed draws its own test items"
 
 
@@ -210,7 +229,7 @@ def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000}
+plan.try_speed = lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3}
 training.Journal.step = killed
 s3ft.main(sys.argv[1:])
 """
@@ -257,12 +276,15 @@ def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, mo
 def test_rate_is_the_smallest_within_one_standard_error_on_validation():
     def cell(method, lr, accuracy, seed):
         n = round(100 * accuracy)
-        return {"method": method, "lr": lr, "seed": seed, "validation": {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n)}}
+        validation = {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n)}
+        return {"method": method, "lr": lr, "seed": seed, "validation": validation}
     results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
                "cells": [cell("sft", lr, at, 0) for lr, at in ((1e-4, 0.50), (3e-4, 0.56), (1e-3, 0.60))]}
     assert rates.chosen_rates(results) == {"sft": 3e-4}, "4 points below, and one standard error over 100 items is 4.9"
-    results["cells"] += [cell("sft", c["lr"], c["validation"]["accuracy"], s) for c in results["cells"] for s in range(1, 9)]
-    assert rates.chosen_rates(results) == {"sft": 3e-4}, "nine seeds that are validated on the same 100 items have no smaller error for it"
+    for c in list(results["cells"]):
+        results["cells"] += [cell("sft", c["lr"], c["validation"]["accuracy"], s) for s in range(1, 9)]
+    why = "nine seeds that are validated on the same 100 items have no smaller error for it"
+    assert rates.chosen_rates(results) == {"sft": 3e-4}, why
 
 
 def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
@@ -299,9 +321,12 @@ def data_folder(tmp_path, lines, test=(GOOD,)):
     (["--task", "gsm8"], "did you mean 'gsm8k'"),
     (["--methods", "s3f"], "did you mean 's3ft'"),
     (["--methods", ","], "--methods is empty"),
-    (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-0.1"], "above 0"), (["--lr", "fast"], "above 0"),
-    (["--epochs", "0"], "at least 1"), (["--limit", "-3"], "at least 1"), (["--seeds", "0"], "at least 1"), (["--batch", "x"], "at least 1"),
-    (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "at least 0.01"), (["--temperature", "inf"], "at least 0.01"),
+    (["--lr", "0"], "above 0"), (["--lr", "nan"], "above 0"), (["--lr", "-0.1"], "above 0"),
+    (["--lr", "fast"], "above 0"),
+    (["--epochs", "0"], "at least 1"), (["--limit", "-3"], "at least 1"), (["--seeds", "0"], "at least 1"),
+    (["--batch", "x"], "at least 1"),
+    (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "at least 0.01"),
+    (["--temperature", "inf"], "at least 0.01"),
     (["--samples", "2"], "add --temperature"),
     (["--device", "abacus"], "abacus"), (["--device", "cuda:99"], "cuda:99"),
     (["--model", "no/such/folder"], "no/such/folder"),
@@ -351,7 +376,7 @@ def test_a_folder_left_by_a_kill_at_the_start_is_used(tmp_path):
     assert run(tmp_path / "run", "--methods", "base")["cells"]
 
 
-def test_fresh_starts_anew_in_the_same_folder_and_two_runs_with_the_same_seed_are_equal(finished, tmp_path, monkeypatch):
+def test_fresh_starts_again_in_the_same_folder_and_two_runs_with_one_seed_are_equal(finished, tmp_path, monkeypatch):
     out = copy_of(finished, tmp_path)
     before = times(out)
     sampled = []
@@ -408,8 +433,9 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
     for name, times in (("train", 1), ("test", 400)):
         rows = [{"question": f"{name}: what is {n} + 1? " * times, "answer": str(n + 1)} for n in range(3)]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert cli.guard(lambda: s3ft.main(["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl"), "--judge", "number",
-                                        "--methods", "base", "--benchmarks", "none", "--plan", "--out", str(tmp_path / "run")])) == 0
+    files = ["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl")]
+    few = ["--judge", "number", "--methods", "base", "--benchmarks", "none"]
+    assert cli.guard(lambda: s3ft.main([*files, *few, "--plan", "--out", str(tmp_path / "run")])) == 0
     assert "plan: about" in capsys.readouterr().out
 
 
@@ -428,7 +454,8 @@ def test_show_prints_question_to_target(finished, capsys):
 
 
 def test_ask_talks_to_a_kept_cell(finished, capsys):
-    code = cli.guard(lambda: s3ft.main(["--ask", "Ben has 3 coins and finds 4 more. How many coins?", "--model", str(model_of(finished[0], SFT))]))
+    question = "Ben has 3 coins and finds 4 more. How many coins?"
+    code = cli.guard(lambda: s3ft.main(["--ask", question, "--model", str(model_of(finished[0], SFT))]))
     assert code == 0 and capsys.readouterr().out.strip()
 
 
@@ -442,7 +469,8 @@ def test_help_teaches(capsys):
 # ---------------------------------------------------------------- a damaged folder, odd data: mended or one line
 
 @pytest.mark.parametrize("cell, name, damage", [
-    ("base", "rows.jsonl", lambda text: text[:-200]), ("base", "rows.jsonl", lambda text: "[]\n" + text.replace("answer", "ansver", 1)),
+    ("base", "rows.jsonl", lambda text: text[:-200]),
+    ("base", "rows.jsonl", lambda text: "[]\n" + text.replace("answer", "ansver", 1)),
     (SFT, "rows.jsonl", lambda text: ""), (SFT, "weights.json", lambda text: "{\"key\": null}"),
     (SFT, "model.safetensors", lambda text: "x")])
 def test_damaged_file_is_made_again(finished, tmp_path, cell, name, damage):
@@ -456,7 +484,8 @@ def test_damaged_file_is_made_again(finished, tmp_path, cell, name, damage):
 
 def test_damaged_files_that_nothing_is_made_from_change_nothing(finished, tmp_path):
     out = copy_of(finished, tmp_path)
-    for name in ("targets-sft.jsonl", "results.json", "attempts.jsonl", "verdicts.jsonl", "items.jsonl", "base-s0/answers.jsonl"):
+    for name in ("targets-sft.jsonl", "results.json", "attempts.jsonl", "verdicts.jsonl", "items.jsonl",
+                 "base-s0/answers.jsonl"):
         (out / name).write_text("x\n5")
     assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
 
@@ -483,15 +512,18 @@ def test_ids_that_train_and_test_share_do_not_mix_their_golds(tmp_path):
         folder.mkdir(parents=True)
         for split in ("train", "test"):
             lines = [json.loads(x) for x in (TINY / "gsm8k" / f"{split}.jsonl").read_text().splitlines()[:12]]
-            (folder / f"{split}.jsonl").write_text("".join(json.dumps(x | {"id": ids(split, i)}) + "\n" for i, x in enumerate(lines)))
-        return run(tmp_path / f"out-{name}", "--data", str(tmp_path / name), "--methods", "base")["cells"][0]["test"]["right"]
+            rows = [x | {"id": ids(split, i)} for i, x in enumerate(lines)]
+            (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        made = run(tmp_path / f"out-{name}", "--data", str(tmp_path / name), "--methods", "base")
+        return made["cells"][0]["test"]["right"]
     same, unique = results("same", lambda split, i: str(i)), results("unique", lambda split, i: f"{split} {i}")
     assert same == unique and "1" in same
 
 
 @pytest.mark.parametrize("gold", ["#### 3:30", "#### abc2", "#### 5/0", "#### ٧", "x = 5\n####", "#### 1e5"])
 def test_a_gold_that_the_judge_can_not_read_is_named(tmp_path, capsys, gold):
-    code, err = run(tmp_path / "out", "--data", data_folder(tmp_path, [GOOD, GOOD | {"answer": f"1+1=2\n{gold}"}]), capsys=capsys)
+    data = data_folder(tmp_path, [GOOD, GOOD | {"answer": f"1+1=2\n{gold}"}])
+    code, err = run(tmp_path / "out", "--data", data, capsys=capsys)
     assert code == 2 and "line 2: the answer has no number" in err and not (tmp_path / "out").exists()
 
 
@@ -511,7 +543,8 @@ def test_several_rates_without_validation_are_refused_before_anything_is_done(tm
     assert code == 2 and "--validation-limit 0 leaves out" in err and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("row, expected", [(("onw", "gold"), "did you mean 'own'"), (("gold"), "tuple of sources"), ((), "tuple of sources")])
+@pytest.mark.parametrize("row, expected", [
+    (("onw", "gold"), "did you mean 'own'"), (("gold"), "tuple of sources"), ((), "tuple of sources")])
 def test_a_bad_row_of_methods_is_one_line(tmp_path, capsys, monkeypatch, row, expected):
     monkeypatch.setitem(s3ft.METHODS, "mine", row)
     code, err = run(tmp_path / "out", "--methods", "mine", capsys=capsys)
@@ -528,7 +561,8 @@ def model_copy(tmp_path):
 def test_a_chat_template_that_cannot_be_trained_on_is_refused_before_anything_is_written(tmp_path, capsys):
     folder = model_copy(tmp_path)
     config = json.loads((folder / "tokenizer_config.json").read_text())
-    for template, expected in ((5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"), ("hello", "does not close"), ("{% if %}", "does not compile"),
+    for template, expected in ((5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"),
+                               ("hello", "does not close"), ("{% if %}", "does not compile"),
                                ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "refuses")):
         (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
         code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)
@@ -540,7 +574,8 @@ def test_a_model_without_chat_template_is_asked_in_the_plain_format(tmp_path, ca
     config = json.loads((folder / "tokenizer_config.json").read_text())
     del config["chat_template"]
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), "--methods", "sft", "--max-new-tokens", "24", capsys=capsys)
+    few = ["--methods", "sft", "--max-new-tokens", "24"]
+    code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), *few, capsys=capsys)
     assert code == 0 and err.count("no chat template") == 1
     row = json.loads((tmp_path / "out" / "targets-sft.jsonl").read_text().split("\n")[0])
     text = Tokenizer(folder).bpe.decode(row["prompt_ids"] + row["ids"], skip_special_tokens=False)
@@ -620,9 +655,11 @@ def test_paper_is_the_papers_lora_and_options_beside_it_win():
     assert (o.lr, o.schedule, o.batch, o.epochs) == ([1e-4], "cosine", 8, 1)
 
 
-@pytest.mark.parametrize("name, settings, kept", [(S3FT, [], "model.safetensors"), (ADAPTED, ADAPTERS, "adapter_model.safetensors")],
+@pytest.mark.parametrize("name, settings, kept",
+                         [(S3FT, [], "model.safetensors"), (ADAPTED, ADAPTERS, "adapter_model.safetensors")],
                          ids=["all weights", "LoRA"])
-def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(finished, adapted, tmp_path, monkeypatch, capsys, name, settings, kept):
+def test_a_cell_killed_in_its_training_goes_on_where_it_was_and_ends_the_same(
+        finished, adapted, tmp_path, monkeypatch, capsys, name, settings, kept):
     folder, whole = adapted if settings else finished
     out = copy_of((folder, whole), tmp_path, without=[name, "results.json"])
     monkeypatch.setattr(training, "EVERY", -1)
@@ -661,7 +698,7 @@ def test_a_cell_killed_while_it_is_measured_keeps_its_answers_and_ends_the_same(
     out, last = copy_of([tmp_path / "whole"], tmp_path, without=[SFT]), 6 + 2
     assert run(out, *settings, capsys=capsys)[0] == 130
     assert without_times(run(out, *settings)) == without_times(whole)
-    assert asked[6:] == [2, 2] + [2, 1]                     # the tuned model, cut off in its second chunk; the rest of it
+    assert asked[6:] == [2, 2] + [2, 1]                     # the tuned model, cut off in its second chunk; the rest
     assert not list(out.rglob("state.safetensors"))
 
 
@@ -672,7 +709,7 @@ def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
     optimiser.step()
     path = tmp_path / "state"
     training.write_state(path, "this key", lm, optimiser, [1.0], 5.0, 256)
-    assert training.read_state(path, "another") is None
+    assert training.read_state(path, "another") == (None, None)
     fresh, _ = model.load(TINY, "cpu", torch.float32)
     again = torch.optim.AdamW(fresh.parameters(), lr=1e-3)
     journal = training.Journal(path, "this key")
@@ -680,7 +717,7 @@ def test_the_state_of_another_cell_is_not_taken_up(tmp_path):
     assert torch.equal(again.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
     assert all(torch.equal(a, b) for a, b in zip(lm.parameters(), fresh.parameters()))
     path.write_bytes(path.read_bytes()[:2000])
-    assert training.read_state(path, "this key") is None
+    assert training.read_state(path, "this key") == (None, None)
 
 
 def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the_same(tmp_path, monkeypatch, capsys):
@@ -701,7 +738,8 @@ def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the
     monkeypatch.setattr(training, "micro_budget", lambda *_: (2048, False))
     code, err = run(tight_run, *settings, capsys=capsys)
     assert code == 0 and err.count("out of memory") == 1 and max(widths) > 600 >= widths[-1]
-    a, b = (model.load(model_of(folder, SFT), "cpu", torch.float32)[0].state_dict() for folder in (tmp_path / "roomy", tight_run))
+    a, b = (model.load(model_of(folder, SFT), "cpu", torch.float32)[0].state_dict()
+            for folder in (tmp_path / "roomy", tight_run))
     assert max((a[name] - b[name]).abs().max().item() for name in a) < 3e-5
 
 
@@ -741,31 +779,42 @@ def test_sampling_that_never_fits_is_one_line():
 
 def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     file = tmp_path / "sums.jsonl"
-    file.write_text("".join(json.dumps({"instruction": f"What is {a} + {b}?", "output": f"{a} + {b} = {a + b}\nThe answer is {a + b}."}) + "\n"
-                            for a in range(2, 6) for b in range(3, 8)))
+    rows = []
+    for a in range(2, 6):
+        for b in range(3, 8):
+            output = f"{a} + {b} = {a + b}\nThe answer is {a + b}."
+            rows.append({"instruction": f"What is {a} + {b}?", "output": output})
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "out"
     few = ["--epochs", "1", "--limit", "6", "--max-new-tokens", "48", "--benchmarks", "facts", "--benchmark-limit", "4"]
     code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", *few, "--out", str(out)]))
     said = capsys.readouterr().out
-    assert code == 0 and "'instruction'" in said and "14 train" in said and "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
+    assert code == 0 and "'instruction'" in said and "14 train" in said
+    assert "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
     results = json.loads((out / "results.json").read_text())
-    assert results["task"] == "sums" and results["settings"]["judge"] == "number" and len(results["cells"][0]["test"]["right"]) == 4
-    assert subprocess.run([sys.executable, ROOT / "judge.py", out / "attempts.jsonl"], capture_output=True).returncode == 0
+    assert results["task"] == "sums" and results["settings"]["judge"] == "number"
+    assert len(results["cells"][0]["test"]["right"]) == 4
+    command = [sys.executable, ROOT / "judge.py", out / "attempts.jsonl"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    (["--task", "FILE"], "which judge"), (["--task", "FILE", "--judge", "taste"], "--judge"), (["--task", "gsm8k", "--judge", "number"], "has its own"),
+    (["--task", "FILE"], "which judge"), (["--task", "FILE", "--judge", "taste"], "--judge"),
+    (["--task", "gsm8k", "--judge", "number"], "has its own"),
     (["--task", "FILE", "--judge", "exact", "--data", "."], "--data goes with a named task"),
     (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
     (["--task", "FILE", "--judge", "number", "--methods", "sft,voice"], "only in the bundled data"),
     (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 0"),
-    (["--task", "gsm8k", "--paper", "--lora", "0"], "leave one of them out"), (["--task", "gsm8k", "--temperature", "0.001"], "at least 0.01"),
+    (["--task", "gsm8k", "--paper", "--lora", "0"], "leave one of them out"),
+    (["--task", "gsm8k", "--temperature", "0.001"], "at least 0.01"),
     (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"),
     (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),
-    (["--task", "gsm8k", "--model", "no-such-folder"], "hub id"), (["--task", "gsm8k", "--model", "owner/a/b"], "hub id"),
+    (["--task", "gsm8k", "--model", "no-such-folder"], "hub id"),
+    (["--task", "gsm8k", "--model", "owner/a/b"], "hub id"),
 ])
 def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expected):
-    (tmp_path / "mine.jsonl").write_text("".join(f'{{"question": "{n} + 1?", "answer": "{n + 1}"}}\n' for n in range(4)))
+    rows = [{"question": f"{n} + 1?", "answer": f"{n + 1}"} for n in range(4)]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = [str(tmp_path / "mine.jsonl") if a == "FILE" else a for a in arguments]
     code = cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
     err = capsys.readouterr().err.strip()
@@ -774,7 +823,8 @@ def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expecte
 
 # ---------------------------------------------------------------- threads
 
-@pytest.mark.parametrize("most, got, threads", [(2, 1.96, 2), (2, 1.3, 1), (2, 1.0, 1), (2, 0.4, 1), (16, 15.8, 16), (16, 15.2, 15), (16, 8.1, 8)])
+@pytest.mark.parametrize("most, got, threads", [
+    (2, 1.96, 2), (2, 1.3, 1), (2, 1.0, 1), (2, 0.4, 1), (16, 15.8, 16), (16, 15.2, 15), (16, 8.1, 8)])
 def test_as_many_threads_as_have_a_core_of_their_own(most, got, threads):
     assert device.threads_for(most, got) == threads
 

@@ -13,7 +13,8 @@ import model
 import s3ft
 from data import TINY
 from data.tasks import load_task
-from data.run.folder import fitting
+from data.run.folder import BaseModel
+from data.run.selection import those_that_fit
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def attempt(text, finish_reason="end"):
 
 
 @pytest.mark.parametrize("method", s3ft.METHODS)
-@pytest.mark.parametrize("own, paraphrase", list(itertools.product(["accepted", "refused", "unfinished", "absent"], repeat=2)))
+@pytest.mark.parametrize("own, paraphrase",
+                         list(itertools.product(["accepted", "refused", "unfinished", "absent"], repeat=2)))
 def test_first_accepted_source_wins(world, method, own, paraphrase):
     example = world[3][0]
     state = {"own": own, "paraphrase": paraphrase}
@@ -72,8 +74,12 @@ def test_first_accepted_source_wins(world, method, own, paraphrase):
 
 def test_paraphrases_are_asked_for_only_where_the_own_answer_was_refused(world):
     examples, asked = world[3][:6], []
-    table = {(e.id, kind): [attempt("right" if i % 2 else "wrong")] for i, e in enumerate(examples) for kind in ("own", "paraphrase")}
-    chosen = s3ft.choose_targets(s3ft.METHODS["s3ft"], examples, Verdicts(lambda text: text == "right"), attempts_from(table, asked))
+    table = {}
+    for i, e in enumerate(examples):
+        for kind in ("own", "paraphrase"):
+            table[e.id, kind] = [attempt("right" if i % 2 else "wrong")]
+    verdicts = Verdicts(lambda text: text == "right")
+    chosen = s3ft.choose_targets(s3ft.METHODS["s3ft"], examples, verdicts, attempts_from(table, asked))
     refused = [e.id for e in examples[0::2]]
     assert asked == [("own", [e.id for e in examples]), ("paraphrase", refused)]
     assert [c.example for c in chosen] == examples, "in the order of the examples"
@@ -95,7 +101,8 @@ def test_of_several_samples_the_first_accepted_wins(world):
     example = world[3][0]
     tries = [attempt("bad"), attempt("good 1", "length"), attempt("good 2"), attempt("good 3")]
     verdicts = Verdicts(lambda text: "good" in text)
-    [choice] = s3ft.choose_targets(s3ft.METHODS["s3ft"], [example], verdicts, attempts_from({(example.id, "own"): tries}))
+    attempts_of = attempts_from({(example.id, "own"): tries})
+    [choice] = s3ft.choose_targets(s3ft.METHODS["s3ft"], [example], verdicts, attempts_of)
     assert (choice.source, choice.attempt["text"]) == ("own", "good 2")
 
 
@@ -127,10 +134,12 @@ def fingerprint(task, examples):
 @pytest.mark.parametrize("name, split", PROMPTS)
 def test_every_prompt_stays_as_it_is_byte_for_byte(name, split):
     task = load_task(name.split()[0], TINY, all_asserts="all" in name)
-    assert fingerprint(task, task.load(split)) == PROMPTS[name, split], "a committed comparison was made with other prompts"
+    why = "a committed comparison was made with other prompts"
+    assert fingerprint(task, task.load(split)) == PROMPTS[name, split], why
 
 
-OWN = {"number": "c8da2987b5c01d0e", "code": "1a644b35bc9d56d3", "span": "df7ea77bae11f5c8", "exact": "d956624a0ba20316"}
+OWN = {"number": "c8da2987b5c01d0e", "code": "1a644b35bc9d56d3",
+       "span": "df7ea77bae11f5c8", "exact": "d956624a0ba20316"}
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -182,8 +191,8 @@ def test_examples_that_do_not_fit_are_counted_and_never_cut(world):
     lm, tokenizer, task, examples = world
     long = copy.deepcopy(examples[0])
     object.__setattr__(long, "question", "How many stamps? " * 400)
-    kept, dropped = fitting([*examples, long], task, tokenizer, lm.config.max_position_embeddings, 96, s3ft.ask, s3ft.rewrite)
-    assert (kept, dropped) == (examples, 1)
+    base = BaseModel(lm.config, tokenizer, 0, 0)
+    assert those_that_fit([*examples, long], task, base, 96, s3ft.ask, s3ft.rewrite) == examples
 
 
 # ---------------------------------------------------------------- the loss
@@ -293,7 +302,8 @@ def test_finetune_refuses_a_target_without_the_closing_token(world):
 
 def test_learning_rate_warms_up_and_falls():
     rates = [s3ft.learning_rate(i, 100, 1.0) for i in range(100)]
-    assert rates[4] == 1.0 and rates[0] == 0.2 and rates == sorted(rates[:5]) + sorted(rates[5:], reverse=True) and 0 < rates[-1] < 0.02
+    assert rates[4] == 1.0 and rates[0] == 0.2 and 0 < rates[-1] < 0.02
+    assert rates == sorted(rates[:5]) + sorted(rates[5:], reverse=True)
 
 
 def test_divergence_is_zero_for_the_same_model_and_grows_with_training(world):
@@ -325,5 +335,6 @@ def test_cuda_training_step_agrees_with_cpu(world):
 
 
 def test_methods_are_the_papers():
-    assert s3ft.METHODS == {"sft": ("gold",), "ssr": ("own", "gold"), "sdft": ("paraphrase", "gold"), "s3ft": ("own", "paraphrase", "gold")}
+    assert s3ft.METHODS == {"sft": ("gold",), "ssr": ("own", "gold"), "sdft": ("paraphrase", "gold"),
+                            "s3ft": ("own", "paraphrase", "gold")}
     json.dumps(s3ft.METHODS)

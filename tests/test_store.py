@@ -37,7 +37,7 @@ def test_rows_are_made_once_in_chunks_and_come_in_the_order_asked_for(path):
     assert make.asked == [[1, 2], [3, 4], [5]]
     again = Store(path)
     assert squares(again.rows("squares", wanted(5, 1, 6), SAMPLED, make)) == [25, 1, 36]
-    assert make.asked[3:] == [[6]] and all(row["seconds"] >= 0 for row in again.found.values())
+    assert make.asked[3:] == [[6]] and all(row["seconds"] >= 0 for row in again.by_key.values())
 
 
 def test_other_settings_stand_beside_and_going_back_finds_the_old_rows(path):
@@ -55,10 +55,11 @@ def test_only_what_changed_is_given_as_the_reason(path):
     store = Store(path)
     store.rows("squares", wanted(1, 2), SAMPLED, Maker())
     hotter = SAMPLED | {"the settings": "hot"}
-    assert store.what_changed(store.missing(wanted(1, 2, 3), hotter), hotter) == "2 of 3 are made anew, because the settings changed"
+    why = store.what_changed(store.missing(wanted(1, 2, 3), hotter), hotter)
+    assert why == "2 of 3 are made again, because the settings changed"
     asked_otherwise = wanted(1, 3, prompt="q")
-    assert store.what_changed(asked_otherwise, SAMPLED) == "1 of 2 are made anew, because the prompts changed"
-    assert store.what_changed(wanted(7), SAMPLED) == "", "a row that was never there is not made anew"
+    assert store.what_changed(asked_otherwise, SAMPLED) == "1 of 2 are made again, because the prompts changed"
+    assert store.what_changed(wanted(7), SAMPLED) == "", "a row that was never there is not made again"
 
 
 def test_a_chunk_that_fails_is_not_there_and_those_before_it_are(path):
@@ -81,8 +82,10 @@ def test_a_chunk_that_was_cut_off_is_made_again_whole_and_the_next_one_is_readab
     store = Store(path)
     said = capsys.readouterr().out
     assert len(said.splitlines()) == 1 and "1 damaged" in said and str(path) in said
-    assert squares(store.rows("squares", wanted(1, 2, 3, 4), SAMPLED, make)) == [1, 4, 9, 16] and make.asked[2:] == [[3, 4]]
-    assert squares(Store(path).rows("squares", wanted(1, 2, 3, 4), SAMPLED, make)) == [1, 4, 9, 16] and len(make.asked) == 3
+    assert squares(store.rows("squares", wanted(1, 2, 3, 4), SAMPLED, make)) == [1, 4, 9, 16]
+    assert make.asked[2:] == [[3, 4]]
+    assert squares(Store(path).rows("squares", wanted(1, 2, 3, 4), SAMPLED, make)) == [1, 4, 9, 16]
+    assert len(make.asked) == 3
 
 
 @pytest.mark.parametrize("damage", [

@@ -21,7 +21,6 @@ A run also writes its cells to OUT/cells.jsonl, so that --report OUT shows those
 from pathlib import Path
 
 from data import UserError, plural
-from data.tiny import new_items
 from data.files import append_sealed, digest, unsealed
 
 FORMAT = 2
@@ -43,15 +42,15 @@ def name(options, method, lr, seed):
     return f"{method}-lr{lr:g}{lora}-e{options.epochs}-s{seed}"
 
 
-def key(options, identity, method, sources):
+def key(options, world, method, sources):
     """What a cell of a method means.
 
+    world: fingerprint of model, data and what --new-items draws (data/run/folder.py, world_of).
     sources: those of its targets; None for the base model and for "attempts".
     """
     names = {"base": MEASURED, "attempts": SAMPLED}.get(method, TRAINED)
-    drawn = new_items.fingerprint(options.task) if options.new_items else None
     settings = {setting: getattr(options, setting) for setting in names}
-    return {"world": digest(identity, drawn), "settings": settings, "sources": sources}
+    return {"world": world, "settings": settings, "sources": sources}
 
 
 # ---------------------------------------------------------------- the file
@@ -107,26 +106,25 @@ def append_new(path, known, name, content):
         known[name] = append(path, name, content)
 
 
-def open_results(options, task, identity, methods):
+def open_results(options, task, world, methods):
     """--results -> (the file of this task, {name: record} of what it has of this run already)."""
     path = Path(options.results) / f"{task.title.removeprefix('tiny-')}.jsonl"
-    return path, find(options, path, identity, methods)
+    return path, find(options, path, world, methods)
 
 
-def find(options, path, identity, methods):
+def find(options, path, world, methods):
     """{name: record} of the cells and attempts of this run that are in the file already.
 
     UserError, one line, for what is of another world or was made with other settings.
     """
     wanted = {}                      # {name: key}
     for seed in options.seeds:
-        wanted[name(options, "base", None, seed)] = key(options, identity, "base", None)
-        wanted[f"attempts-s{seed}"] = key(options, identity, "attempts", None)
+        wanted[name(options, "base", None, seed)] = key(options, world, "base", None)
+        wanted[f"attempts-s{seed}"] = key(options, world, "attempts", None)
         for method in options.methods:
             for lr in options.lr:
-                its_key = key(options, identity, method, list(methods[method]))
+                its_key = key(options, world, method, list(methods[method]))
                 wanted[name(options, method, lr, seed)] = its_key
-    world = next(iter(wanted.values()))["world"]
     try:
         if not options.plan:
             path.parent.mkdir(parents=True, exist_ok=True)

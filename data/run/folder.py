@@ -1,86 +1,39 @@
-"""folder.py - before a run starts: its files, the questions that fit, its folder and the lock."""
+"""folder.py - the files of a run: the model's and the data's, its own folder, and the lock."""
 try:
     import fcntl
 except ImportError:               # native Windows
     fcntl = None
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 
+import model
 from data import TASKS, TINY, UserError
-from data.checkpoints import device, hub
-from data.checkpoints.lora import read_adapter_config
-from data.checkpoints.weights import weight_files
+from data.checkpoints import hub
+from data.checkpoints.lora import read_adapter_config, read_adapter_weights
+from data.checkpoints.weights import check_weights, weight_files
 from data.files import digest, file_digest, read_json, write_json
-from data.tasks import downloads
+from data.run.machine import set_threads
+from data.tasks import check_sandbox, downloads, load_task
+from data.tiny import new_items
 
 
-# ---------------------------------------------------------------- what main needs before sampling
+# ---------------------------------------------------------------- the model's and the data's files
 
-def load_validation(options, task):
-    """The questions on which several learning rates are compared, and which --results keeps too.
+def open_task(options, methods, sampled):
+    """Find the files (which may fetch them), read the task, and see that it can be judged here.
 
-    None are needed in other runs: [].
+    methods: {method: sources}. sampled: the sources that the model is asked for.
     """
-    if len(options.lr) > 1 or options.results:
-        return task.load("validation")[:options.validation_limit]
-    return []
-
-
-def check_rates(options, validation):
-    """UserError where several rates are given and there is nothing to compare them on."""
-    if len(options.lr) < 2 or validation:
-        return
-    if not options.validation_limit:
-        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
-                        "leaves out; give one --lr")
-    raise UserError("several --lr are compared on validation, and these data are too few to hold "
-                    "any back; give one --lr")
-
-
-def fitting(examples, task, tokenizer, context, max_new_tokens, ask, rewrite):
-    """The examples that fit the context, the same for all methods, and how many do not.
-
-    Each has to fit with its gold, and as a question and a rewrite prompt with max_new_tokens more.
-    ask, rewrite: s3ft's, (task, example) -> a chat. UserError where nothing fits, or where the
-    chat template does not close an answer.
-    """
-    if not examples:                 # nothing is trained on
-        return [], 0
-
-    def size(chat):
-        return sum(len(message["content"].encode()) for message in chat)
-
-    kept = []
-    for example in examples:
-        question = ask(task, example)
-        again = rewrite(task, example)
-        gold = task.gold(example)
-        # A token is at least a byte, so short texts need no counting.
-        longest = max(max_new_tokens, len(gold.encode()))
-        most = max(size(again) + max_new_tokens, size(question) + longest)
-        if most + 300 > context:             # 300: a chat template's own words
-            asked = len(tokenizer.encode_chat(question))
-            answered = max(asked, len(tokenizer.encode_chat(again))) + max_new_tokens
-            trained = asked + len(tokenizer.encode(gold)) + 2
-            if max(answered, trained) > context:
-                continue
-        kept.append(example)
-    if not kept:
-        raise UserError(f"no training example fits the model's context of {context} tokens with "
-                        f"{max_new_tokens} new ones; lower --max-new-tokens")
-
-    one_of_each_shape = {len(ask(task, example)): example for example in kept}
-    for example in one_of_each_shape.values():
-        question = ask(task, example)
-        prompt = tokenizer.encode_chat(question)
-        chat = tokenizer.encode_chat(question + [{"role": "assistant", "content": "1"}])
-        if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
-            raise UserError("the model's chat template does not close an answer with a token of "
-                            "its own, or changes the question once it is answered; take another "
-                            "model")
-    return kept, len(examples) - len(kept)
+    find_files(options)
+    task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
+    for method in options.methods:
+        for source in methods[method]:
+            if source not in ("gold", *sampled):
+                task.text(task.load("train")[0], source)        # fails now, and not after hours
+    check_sandbox(task, options)
+    return task
 
 
 def find_files(options):
@@ -124,6 +77,32 @@ def model_key(folder):
     return digest(file_digest(files), model_key(base_folder))
 
 
+@dataclass(frozen=True)
+class BaseModel:
+    """What is known of the base model without its weights."""
+    config: object               # model.Config
+    tokenizer: object
+    parameters: int
+    trainable: int               # of these, or of the adapters
+
+
+def open_model(options):
+    """Open a model without reading its weights, and check its files -> BaseModel."""
+    lm, tokenizer, folder, adapter = model.open_without_weights(options.folder, options.thinking)
+    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
+    check_weights(folder, shapes, lm.config.tie_word_embeddings)
+    if adapter:
+        read_adapter_weights(adapter, dict(lm.named_modules()))
+    parameters = sum(weight.numel() for weight in lm.parameters())
+    trainable = parameters
+    if options.lora:
+        layers = [layer for name, layer in lm.named_modules()
+                  if name.rpartition(".")[2] in options.lora_targets]
+        trainable = sum(options.lora * (layer.in_features + layer.out_features)
+                        for layer in layers)
+    return BaseModel(lm.config, tokenizer, parameters, trainable)
+
+
 # ---------------------------------------------------------------- the run folder
 
 def identify(options, task):
@@ -137,12 +116,18 @@ def identify(options, task):
     return {"task": title, "model": model_key(options.folder), "data": file_digest(data_files)}
 
 
+def world_of(options, identity):
+    """Fingerprint of the model, the data and what --new-items draws: cells of one world compare."""
+    drawn = new_items.fingerprint(options.task) if options.new_items else None
+    return digest(identity, drawn)
+
+
 def open_folder(options, task, identity, machine):
-    """Find or make the run folder and make sure that it is this task's, model's and data's.
+    """Find or make the run folder, and make sure that it is this task's, model's and data's.
 
     -> (its path, its lock, a few words on the threads that it computes with). With --plan nothing
-    is written, and the lock is None. identity: from `identify`. machine: a torch.device. UserError
-    where the folder is in use, of another run, or cannot be written.
+    is written, and the lock is None. UserError where the folder is in use, of another run, or
+    cannot be written.
     """
     out = Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
     if options.out:
@@ -158,13 +143,14 @@ def open_folder(options, task, identity, machine):
             lock = take_lock(out)
             if options.fresh:
                 empty(out)
-        threads, why_threads = threads_of(out, machine, options.fresh)
+        kept = None if options.fresh else read_json(out / "run.json").get("threads")
+        threads, why = set_threads(machine, kept)
         if not options.plan:
             write_json(out / "run.json", identity | {"threads": threads})
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); "
                         "give another folder") from None
-    return out, lock, why_threads
+    return out, lock, why
 
 
 def check_folder(out, identity):
@@ -186,7 +172,8 @@ def check_folder(out, identity):
                             "give another --out, or leave it out")
         return
     for path in out.iterdir():
-        if path.name != "lock" and ".tmp" not in path.name:      # these an interrupted start leaves
+        left_by_a_kill = path.name == "lock" or ".tmp" in path.name     # of an earlier start
+        if not left_by_a_kill:
             raise UserError(f"{out} holds other things and no run; give another --out")
 
 
@@ -207,25 +194,3 @@ def empty(out):
             shutil.rmtree(path)
         elif path.is_file() and path.name not in ("lock", "run.json"):
             path.unlink()
-
-
-def threads_of(out, machine, fresh):
-    """Set the number of threads -> (threads, a few words about it); (None, "") on a GPU.
-
-    As many as this folder's run began with, since others add up numbers in another order; in a new
-    folder as many as this machine has free.
-    """
-    if machine.type != "cpu":
-        return None, ""
-    kept = None
-    if not fresh:
-        kept = read_json(out / "run.json").get("threads")
-    if isinstance(kept, int) and kept > 0:
-        threads = kept
-        why = " (as this run began)"
-    else:
-        threads, most = device.free_threads()
-        why = "" if threads == most else f" of {most}, as other work keeps this machine busy"
-    torch.set_num_threads(threads)
-    plural = "s" if threads > 1 else ""
-    return threads, f"; {threads} thread{plural}{why}"

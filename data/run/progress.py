@@ -1,8 +1,10 @@
-"""progress.py - how far the work is, and how long it still takes."""
+"""progress.py - how far the work is, how long it still takes, and how fast it was."""
 import sys
 import time
 
 from tqdm import tqdm
+
+from data.benchmarks import multiple_choice
 
 
 class Progress:
@@ -14,8 +16,8 @@ class Progress:
         self.total = total
         self.done = 0
         self.began = time.time()
-        self.tenths_shown = 0
-        self.last_shown = self.began
+        self.tenths_printed = 0
+        self.last_printed = self.began
         self.bar = None
         if sys.stderr.isatty():
             self.bar = tqdm(total=total, desc=label, leave=False, dynamic_ncols=True)
@@ -32,12 +34,44 @@ class Progress:
     def print_line(self):
         now = time.time()
         tenths = self.done * 10 // self.total
-        if tenths > self.tenths_shown and now - self.last_shown > 5:
-            self.tenths_shown = tenths
-            self.last_shown = now
+        if tenths > self.tenths_printed and now - self.last_printed > 5:
+            self.tenths_printed = tenths
+            self.last_printed = now
             left = (now - self.began) / self.done * (self.total - self.done)
             print(f"  {self.label}: {self.done} of {self.total}, {minutes(left)} to go",
                   file=sys.stderr, flush=True)
+
+
+class Speeds:
+    """Tokens and seconds of sampling, training and scoring, for the tokens per second of a run."""
+
+    def __init__(self, tokenizer, context):
+        self.tokenizer = tokenizer
+        self.context = context
+        self.totals = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}
+        self.counted = {}            # tokens of benchmark items, since long prompts take long
+
+    def note(self, kind, tokens, seconds):
+        self.totals[kind][0] += tokens
+        self.totals[kind][1] += seconds
+
+    def note_rows(self, jobs, rows, seconds):
+        """Note a chunk of rows that were made; of a KL nothing is noted."""
+        if "ids" in rows[0]:
+            self.note("sampling", sum(len(row["ids"]) + 1 for row in rows), seconds)
+        elif "loglikelihoods" in rows[0]:
+            chunk = (jobs[0].id, jobs[-1].id, len(jobs))         # the same for every cell
+            if chunk not in self.counted:
+                self.counted[chunk] = multiple_choice.tokens(self.tokenizer, jobs, self.context)
+            self.note("scoring", self.counted[chunk], seconds)
+
+    def note_training(self, targets, epochs, seconds):
+        self.note("training", epochs * sum(len(target) for target in targets), seconds)
+
+    def per_second(self):
+        """{kind of work: tokens per second} of what was done."""
+        return {kind: round(tokens / seconds)
+                for kind, (tokens, seconds) in self.totals.items() if seconds > 0}
 
 
 def minutes(seconds):

@@ -1,23 +1,21 @@
 """results.py - what results.json says of a run: its cells, its attempts, and the run as a whole.
 
-The functions get the run (data/run/run.py), which has its options, its attempts and its cells.
-`row` stands for one cell here, a model that was trained and measured.
+run: data.run.run.Run, which has its options, questions, attempts and cells.
 """
-import sys
 import time
 
 import torch
 
 import judge
 from data import TASKS, UserError, benchmarks
+from data.files import digest, mean, write_json, write_jsonl
 from data.results import cells, scores
 from data.results.attempts import add_seeds, with_more_attempts
-from data.files import digest, mean, write_json, write_jsonl
 from data.run.folder import model_name
-from data.run.statistics import asked_for, copies, judge_errors, thinned
+from data.run.statistics import copies, judge_errors, thinned
+from data.run.verdicts import Verdicts
 
 FORMAT = 2                       # of results.json; data/report/report.py reads this one
-FIGURE2 = 84                     # training items whose log-probabilities are taken, as in the paper
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit, never a target")
 TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's context",
                          {"em": 0, "f1": 0, "recall": 0})
@@ -31,22 +29,55 @@ SETTINGS = ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks",
 
 # ---------------------------------------------------------------- one cell
 
-def beginning_of_row(run, name, method, lr, seed, weights, kl):
-    """The first entries of a row: which cell it is, and its targets.
+def make_cell(run, name, method, lr, seed, sources, weights, measured):
+    """Judge what was measured -> a cell of results.json. Its answers are written in OUT/CELL.
 
-    lr: None for the base model, which has no targets.
+    lr, sources: None for the base model. measured: what s3ft.measure returned.
     """
-    row = {"folder": name, "method": method, "lr": lr, "epochs": None, "seed": seed,
-           "targets": None, "target_tokens": None, "kl": kl}
+    questions = run.questions[seed]
+    cell = {"folder": name, "method": method, "lr": lr, "epochs": None, "seed": seed,
+            "targets": None, "target_tokens": None, "kl": measured["kl"]}
+    answers = []                     # of both splits, for one file
+    seconds = 0.0                    # that this cell alone took
+    for split, examples in (("validation", questions.validation), ("test", questions.test)):
+        if examples:
+            cell[split] = judged_split(run, examples, measured[split])
+        answers += [{"split": split} | answer for answer in measured[split]]
+    (run.out / name).mkdir(exist_ok=True)
+    write_jsonl(run.out / name / "answers.jsonl", answers)
+    seconds += sum(answer["seconds"] for answer in answers)
+
+    cell["benchmarks"] = {}
+    for benchmark_name, benchmark in questions.benchmarks.items():
+        rows = measured["benchmarks"][benchmark_name]
+        seconds += sum(row["seconds"] for row in rows)
+        verdicts = None
+        if benchmark.task is not None:                   # its answers are judged too
+            if benchmark_name not in run.judges:
+                run.judges[benchmark_name] = Verdicts(benchmark.task, run.out)
+            verdicts = run.judges[benchmark_name]
+            verdicts.prepare(benchmark.items, rows, None)
+            write_jsonl(run.out / name / f"{benchmark_name}.jsonl", rows)
+        cell["benchmarks"][benchmark_name] = benchmark.result(rows, verdicts)
+
     if lr is not None:
-        row["epochs"] = run.options.epochs
-        row["targets"] = len(weights.targets)
-        row["target_tokens"] = sum(len(target.ids) for target in weights.targets)
-    return row
+        losses = weights.record["losses"]
+        source_of = {target.id: target.source for target in weights.targets}
+        counts = {}                  # {source: number of examples}
+        for source in source_of.values():
+            counts[source] = counts.get(source, 0) + 1
+        cell |= {"epochs": run.options.epochs, "targets": len(weights.targets),
+                 "target_tokens": sum(len(target.ids) for target in weights.targets),
+                 "loss": losses[-1] if losses else None, "curve": thinned(losses),
+                 "sources": counts, "dropped": len(questions.train) - len(source_of)}
+        seconds += weights.record["seconds"]
+        seconds += seconds_of_attempts(run.used[seed], sources, questions.train, source_of)
+    cell["times"] = {"minutes": round(seconds / 60, 2)}
+    return cell
 
 
 def judged_split(run, examples, answers):
-    """Judge the answers to the validation or test questions -> what the row says of them.
+    """Judge the answers to the validation or test questions -> what the cell says of them.
 
     answers: rows of answers.jsonl, one or several an example.
     """
@@ -68,52 +99,35 @@ def judged_split(run, examples, answers):
     return split
 
 
-def training_of_row(weights, train):
-    """What the row of a tuned model says of its training: losses, and where targets come from.
+def seconds_of_attempts(used, sources, examples, source_of):
+    """Seconds of the attempts that a method asked for: of each example until a source serves it.
 
-    train: the examples that the method could train on.
+    used: {(id, kind): [attempt, ...]}. source_of: {id: the source that served it}.
     """
-    losses = weights.record["losses"]
-    source_of = {target.id: target.source for target in weights.targets}
-    sources = {}                     # {source: number of examples}
-    for source in source_of.values():
-        sources[source] = sources.get(source, 0) + 1
-    return {"loss": losses[-1] if losses else None, "curve": thinned(losses), "sources": sources,
-            "dropped": len(train) - len(source_of)}
-
-
-def seconds_of_cell(run, questions, weights, measured, sources):
-    """What this cell alone took: measuring, training, and the attempts that its method asked for.
-
-    sources: those of the method's targets; None for the base model, which only is measured.
-    """
-    answers = [*measured["validation"], *measured["test"]]
-    seconds = sum(answer["seconds"] for answer in answers)
-    for name in questions.benchmarks:
-        seconds += sum(row["seconds"] for row in measured["benchmarks"][name])
-    if sources is None:
-        return seconds
-    seconds += weights.record["seconds"]
-    source_of = {target.id: target.source for target in weights.targets}
-    used = run.used[questions.seed]
-    for kind, examples in asked_for(sources, questions.train, source_of).items():
-        seconds += sum(attempt["seconds"] for e in examples for attempt in used[e.id, kind])
+    seconds = 0.0
+    for example in examples:
+        for source in sources:
+            kind = source.removesuffix("_number")
+            for attempt in used.get((example.id, kind), []):
+                seconds += attempt["seconds"]
+            if source_of.get(example.id) == source:
+                break
     return seconds
 
 
-def check_cells(run, questions):
+def check_cells(run):
     """UserError where a cell of --results was measured on other items than this run draws.
 
     This happens when a file of questions has changed.
     """
-    for record in run.done.values():
+    for record in run.cells.values():
         if "cell" not in record:
             continue
         cell = record["cell"]
-        mine = questions[cell["seed"]]
-        drawn = {"test": digest([e.id for e in mine.test])}      # {set: fingerprint of its items}
-        for name, ability in mine.benchmarks.items():
-            drawn[name] = ability.content
+        questions = run.questions[cell["seed"]]
+        drawn = {"test": digest([e.id for e in questions.test])}     # {set: digest of its items}
+        for name, benchmark in questions.benchmarks.items():
+            drawn[name] = benchmark.content
         for name, ids in drawn.items():
             row = scores.measured(cell, name)
             if row and row["ids"] != ids:
@@ -124,12 +138,14 @@ def check_cells(run, questions):
 
 # ---------------------------------------------------------------- the run as a whole
 
-def about(run, questions):
+def about(run, seed):
     """What results.json says of the run as a whole, that is not made of its cells."""
     o = run.options
     task = run.task
+    machine = run.machine
     settings = {name: getattr(o, name) for name in SETTINGS}
-    settings |= {"dtypes": run.dtypes, "judge": task.name}
+    settings |= {"dtypes": [str(machine.sample_dtype), str(machine.train_dtype)],
+                 "judge": task.name}
     return {
         "task": task.title,
         "task_name": o.task if o.task in TASKS else None,
@@ -137,11 +153,11 @@ def about(run, questions):
         "commit": o.commit,
         "settings": settings,
         "notes": task.notes,
-        "benchmark_notes": benchmarks.notes(questions.benchmarks),
-        "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
-        "device": run.machine[1],
+        "benchmark_notes": benchmarks.notes(run.questions[seed].benchmarks),
+        "versions": {"python": run.made["python"], "torch": torch.__version__},
+        "device": machine.device.type,
         "identity": run.identity,
-        "do_not_fit": run.dropped,
+        "do_not_fit": run.do_not_fit,
     }
 
 
@@ -158,14 +174,13 @@ def attempts_of(run, seeds):
     return attempts
 
 
-def count_attempts(run, questions):
-    """Judge the attempts of some seeds.
+def count_attempts(run, seeds):
+    """Judge the attempts of these seeds.
 
-    questions: {seed: s3ft.Questions}, of these seeds.
     -> (what results.json says of the attempts, lines of verdicts.jsonl).
     """
-    examples = {e.id: e for mine in questions.values() for e in mine.train}
-    attempts = attempts_of(run, questions)
+    examples = {e.id: e for seed in seeds for e in run.questions[seed].train}
+    attempts = attempts_of(run, seeds)
     accept = run.verdicts.accept
     lines = []
     rules = {}                       # {kind: {rule: [accepted, all]}}
@@ -187,41 +202,7 @@ def count_attempts(run, questions):
     return counts, lines
 
 
-def figure2(run, examples, make):
-    """Log-probabilities of own answer, paraphrase and gold, for Figure 2 -> {"items", "note"}.
-
-    They are taken of the first training examples that have a finished own answer and a finished
-    paraphrase. make(lm, pairs, progress): s3ft.log_probabilities of pairs
-    (example, {"own": attempt, "paraphrase": attempt}).
-    """
-    used = run.used[run.options.seeds[0]]
-    wanted = []
-    for example in examples:
-        if len(wanted) == FIGURE2:
-            break
-        pair = {}                    # of each kind the first finished attempt
-        for kind in ("own", "paraphrase"):
-            tries = used.get((example.id, kind), [])
-            finished = [attempt for attempt in tries if attempt["finish_reason"] == "end"]
-            if finished:
-                pair[kind] = finished[0]
-        if len(pair) == 2:
-            ids = [attempt["ids"] for attempt in pair.values()]
-            asked = digest(ids, run.task.gold(example))
-            wanted.append((f"Figure 2 {example.id}", asked, (example, pair)))
-    rows = run.base.rows("Figure 2", wanted, [], [run.method_code.log_probabilities], make)
-    items = []
-    for row in rows:
-        items.append({name: value for name, value in row.items() if name != "seconds"})
-    note = (f"{len(wanted)} training questions with a finished own answer and a finished "
-            "paraphrase")
-    if not all((example.id, "paraphrase") in used for example in examples):
-        note += ("; paraphrases were only asked for where the own answer was refused: "
-                 "--methods s3ft,sdft asks for all")
-    return {"items": items, "note": note}
-
-
-def items_asked(run, questions):
+def items_asked(run):
     """What was asked of the models.
 
     -> ({fingerprint of a set: ids of its items}, lines of items.jsonl).
@@ -229,78 +210,72 @@ def items_asked(run, questions):
     task = run.task
     ids = {}
     lines = {}                       # {(set, id): line}: seeds share questions
-    for mine in questions.values():
-        for split, examples in (("validation", mine.validation), ("test", mine.test)):
+    for questions in run.questions.values():
+        for split, examples in (("validation", questions.validation), ("test", questions.test)):
             if examples:
                 split_ids = [e.id for e in examples]
                 ids[digest(split_ids)] = split_ids
             for e in examples:
-                text = run.method_code.ask(task, e)[-1]["content"]
+                text = run.ask(task, e)[-1]["content"]
                 lines[split, e.id] = {"set": split, "id": e.id, "text": text,
                                       "answer": task.gold(e)}
-        for name, ability in mine.benchmarks.items():
-            ids[ability.content] = [item.id for item in ability.items]
-            for line in ability.item_lines(run.method_code.ask):
+        for name, benchmark in questions.benchmarks.items():
+            ids[benchmark.content] = [item.id for item in benchmark.items]
+            for line in benchmark.item_lines(run.ask):
                 lines[name, line["id"]] = line
     return ids, list(lines.values())
 
 
-def write_results(run, questions):
+def write_results(run):
     """Write what the run used, and results.json -> its content."""
     o = run.options
-    first = questions[o.seeds[0]]
-    ids, items = items_asked(run, questions)
+    ids, items = items_asked(run)
+    counts, verdicts = count_attempts(run, o.seeds)
     logprobs = run.logprobs
-    counts, verdicts = count_attempts(run, questions)
-    write_jsonl(run.out / "attempts.jsonl", attempts_of(run, run.used).values())
+    write_jsonl(run.out / "attempts.jsonl", attempts_of(run, o.seeds).values())
     write_jsonl(run.out / "verdicts.jsonl", verdicts)
     write_jsonl(run.out / "items.jsonl", items)
     if run.shared:
-        counts, logprobs = share_attempts(run, questions, logprobs)
-    results = {"format": FORMAT, **about(run, first)}
+        counts, logprobs = share_attempts(run)
+    results = {"format": FORMAT, **about(run, o.seeds[0])}
     results["settings"] |= {"methods": o.methods, "lr": o.lr, "seeds": o.seeds}
-    speeds = {}
-    for kind, (tokens, seconds) in run.seconds.items():
-        if seconds > 0:
-            speeds[kind] = round(tokens / seconds)
     minutes = (time.time() - run.began) / 60
     results |= {
-        "cells": run.rows,
+        "cells": run.all_cells(),
         **counts,
         "logprobs": logprobs,
         "items": ids,
         "fill": None,
-        "times": {"minutes": round(minutes, 2), "tokens_per_second": speeds},
+        "times": {"minutes": round(minutes, 2), "tokens_per_second": run.speeds.per_second()},
     }
     write_json(run.out / "results.json", results)
     return results
 
 
-def share_attempts(run, questions, logprobs):
-    """Write the counts of each seed's attempts to --results.
+def share_attempts(run):
+    """Write the counts of each seed's attempts to --results, and its cells to this folder's list.
 
-    The cells that were taken from there go into this folder's own list.
     -> (the counts of all seeds that are there, together; the log-probabilities of most items).
     """
-    for row in run.rows:
-        name = row["folder"]
-        cells.append_new(run.out / "cells.jsonl", run.listed, name, run.done[name])
-    for seed, mine in questions.items():
+    for cell in run.all_cells():
+        name = cell["folder"]
+        cells.append_new(run.out / "cells.jsonl", run.listed, name, run.cells[name])
+    for seed in run.options.seeds:
         if not run.used[seed]:
             continue
-        made, _ = count_attempts(run, {seed: mine})
+        made, _ = count_attempts(run, [seed])
         made["logprobs"] = {"items": []}
         if seed == run.options.seeds[0]:
-            made["logprobs"] = logprobs | {"items": rounded(logprobs["items"])}
+            made["logprobs"] = run.logprobs | {"items": rounded(run.logprobs["items"])}
         name = f"attempts-s{seed}"
-        kept = run.done.get(name, {}).get("attempts")
+        kept = run.cells.get(name, {}).get("attempts")
         fuller = with_more_attempts(kept, made)
         if fuller != kept:
-            key = cells.key(run.options, run.identity, "attempts", None)
+            key = cells.key(run.options, run.world, "attempts", None)
             record = {"key": key, "made": run.made, "attempts": fuller}
-            run.done[name] = cells.append(run.shared, name, record)
-    all_seeds = [record["attempts"] for record in run.done.values() if "attempts" in record]
-    candidates = [attempts["logprobs"] for attempts in all_seeds] + [logprobs]
+            run.cells[name] = cells.append(run.shared, name, record)
+    all_seeds = [record["attempts"] for record in run.cells.values() if "attempts" in record]
+    candidates = [attempts["logprobs"] for attempts in all_seeds] + [run.logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))
     return add_seeds(all_seeds), fullest
 

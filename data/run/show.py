@@ -31,26 +31,36 @@ def ask(options):
     return text + " [cut off]" if done.finish_reason == "length" else text
 
 
-def show(n, run, questions):
-    """Print n training examples from question to target, and n test questions with the answers of
-    every model.
+def show(n, run):
+    """Print n training examples from question to target, and n test questions with all answers.
 
     On a terminal the masked prompt of a target is grey, and what is in the loss is green.
     """
     seed = run.options.seeds[0]
-    mine = questions[seed]
-    targets = {}
-    for method in run.lacking(seed):
-        rows = read_jsonl(run.out / f"targets-{method}.jsonl")
-        targets[method] = {row["id"]: row for row in rows if row["seed"] == seed}
-    for example in some_of_each_source(n, mine.train, targets):
+    questions = run.questions[seed]
+    targets = {}                     # {method: {example id: line of its targets file}}
+    for method, lines in run.target_lines.items():
+        targets[method] = {line["id"]: line for line in lines if line["seed"] == seed}
+    for example in some_of_each_source(n, questions.train, targets):
         show_example(run, example, run.used[seed], targets)
-    files = []
-    for row in run.rows:
-        file = run.out / row["folder"] / "answers.jsonl"
-        if row["seed"] == seed and file.is_file():       # a cell from --results has no answers
-            files.append(file)
-    show_answers(n, run, mine.test, files)
+
+    answers = {}                     # {name of a cell: {example id: its first answer}}
+    for cell in run.all_cells():
+        file = run.out / cell["folder"] / "answers.jsonl"
+        if cell["seed"] == seed and file.is_file():      # a cell from --results has no answers
+            first = answers.setdefault(cell["folder"], {})
+            for row in read_jsonl(file, ("split", "id", "text")):
+                if row["split"] == "test":
+                    first.setdefault(row["id"], row)
+    for example in questions.test[:n] if answers else []:
+        print(paint(f"\n=== test {example.id}", BOLD))
+        print(f"question:   {question(run, example)}")
+        print("gold:       " + indented(run.task.gold(example)))
+        for name, first in answers.items():
+            text = first[example.id]["text"]
+            verdict = run.verdicts.score(example, text)
+            answer = "right" if verdict.ok else "wrong"
+            print(f"{name}: {text}\n            -> {answer} ({verdict.rule}: {verdict.extracted})")
     print()
 
 
@@ -60,9 +70,9 @@ def some_of_each_source(n, examples, targets):
     by_source = {}
     for example in examples:
         source = "none"
-        for rows in targets.values():
-            if example.id in rows:
-                source = rows[example.id]["source"]
+        for lines in targets.values():
+            if example.id in lines:
+                source = lines[example.id]["source"]
         by_source.setdefault(source, []).append(example)
     turns = []
     for turn in range(n):
@@ -73,7 +83,7 @@ def some_of_each_source(n, examples, targets):
 def show_example(run, example, attempts, targets):
     """Question, attempts with their verdicts, gold, and each method's target.
 
-    attempts: {(id, kind): [attempt, ..]}. targets: {method: {id: line of its targets file}}.
+    attempts: {(id, kind): [attempt, ..]}.
     """
     print(paint(f"\n=== {example.id}", BOLD))
     print(f"question:   {question(run, example)}")
@@ -81,45 +91,25 @@ def show_example(run, example, attempts, targets):
         if (example.id, kind) not in attempts:
             print(f"{kind + ':':11} (no method came to need one)")
         for attempt in attempts.get((example.id, kind), []):
-            verdict = "unfinished, never a target"
+            line = "unfinished, never a target"
             if attempt["finish_reason"] == "end":
-                v = run.verdicts.accept(example, attempt["text"], kind)
-                answer = "accepted" if v.ok else "refused"
-                verdict = f"{answer} ({v.rule}: {v.extracted}) {v.reason}"
-            print(f"{kind + ':':11} {attempt['text']}\n            -> {verdict}")
+                verdict = run.verdicts.accept(example, attempt["text"], kind)
+                answer = "accepted" if verdict.ok else "refused"
+                line = f"{answer} ({verdict.rule}: {verdict.extracted}) {verdict.reason}"
+            print(f"{kind + ':':11} {attempt['text']}\n            -> {line}")
     print("gold:       " + indented(run.task.gold(example)))
-    for method, rows in targets.items():
-        if example.id not in rows:
+    decode = run.tokenizer.bpe.decode
+    for method, lines in targets.items():
+        if example.id not in lines:
             print(f"{method}: dropped, no source was accepted")
             continue
-        target = rows[example.id]
-        prompt = run.tokenizer.bpe.decode(target["prompt_ids"], skip_special_tokens=False)
-        answer = run.tokenizer.bpe.decode(target["ids"], skip_special_tokens=False)
+        target = lines[example.id]
+        prompt = decode(target["prompt_ids"], skip_special_tokens=False)
+        answer = decode(target["ids"], skip_special_tokens=False)
         print(f"{method} trains on {target['source']}, {len(target['ids'])} tokens in the loss, "
               f"{len(target['prompt_ids'])} masked:")
         answer = paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"
         print(paint(prompt, GREY) + answer)
-
-
-def show_answers(n, run, test, files):
-    """The first answer of every model to n test questions. files: answers.jsonl of each model."""
-    answers = {}                     # {folder's name: {example id: its first answer}}
-    for file in files:
-        first = answers.setdefault(file.parent.name, {})
-        for row in read_jsonl(file, ("split", "id", "text")):
-            if row["split"] == "test":
-                first.setdefault(row["id"], row)
-    if not answers:
-        return
-    for example in test[:n]:
-        print(paint(f"\n=== test {example.id}", BOLD))
-        print(f"question:   {question(run, example)}")
-        print("gold:       " + indented(run.task.gold(example)))
-        for name, first in answers.items():
-            text = first[example.id]["text"]
-            v = run.verdicts.score(example, text)
-            verdict = "right" if v.ok else "wrong"
-            print(f"{name}: {text}\n            -> {verdict} ({v.rule}: {v.extracted})")
 
 
 BOLD, GREEN, GREY = 1, 32, 90    # a terminal's numbers for them
@@ -131,7 +121,7 @@ def paint(text, colour):
 
 def question(run, example):
     """What the model is asked, without the empty lines."""
-    text = run.method_code.ask(run.task, example)[-1]["content"]
+    text = run.ask(run.task, example)[-1]["content"]
     return indented("\n".join(line for line in text.split("\n") if line.strip()))
 
 

@@ -5,22 +5,6 @@ from data.files import mean
 from data.tiny import world_truth
 
 
-def asked_for(sources, examples, source_of):
-    """{"own" or "paraphrase": the examples for which a method asked the model for such an attempt}.
-
-    sources: the method's, in order. An example is asked for until a source serves it.
-    source_of: {id: the source that served it}.
-    """
-    asked = {}
-    earlier = set()
-    for source in sources:
-        kind = source.removesuffix("_number")
-        if kind in ("own", "paraphrase"):
-            asked[kind] = [e for e in examples if source_of.get(e.id) not in earlier]
-        earlier.add(source)
-    return asked
-
-
 def thinned(losses, most=40):
     """The losses of a training's steps as a curve of at most `most` points [step, loss].
 
@@ -69,47 +53,40 @@ def judge_errors(attempts, task, examples, accept):
     """How often does the judge err? -> {"own" | "paraphrase": counts}, {} for most tasks.
 
     It can be known of tiny-gsm8k alone, whose world has a solution to each problem
-    (data/tiny/world_truth.py). The counts of a source:
-
-        "unfinished"              attempts that nobody judges
-        "same", "other", "wrong"  what the world says of the rest
-        "steps"                   the judge, and
-        "number"                  one that looks at the final number alone, each with
-
-            "accepted", "false_accepts" (of these, wrong in the world), "false_accept_share"
-            "refused", "false_rejects" (of these, right in the world), "false_reject_share"
+    (data/tiny/world_truth.py). counts: of attempts, "unfinished", and of the others those that the
+    world calls "same", "other" or "wrong"; and for the judge ("steps") and for one that looks at
+    the final number alone ("number") how many it accepted and refused, and how many of these
+    against the world: "false_accepts", "false_rejects", and their shares.
     """
     if task.title != "tiny-gsm8k":
         return {}
     by_source = {}
     for attempt in attempts:
         source = attempt["source"]
-        row = by_source.setdefault(source, new_counts())
+        if source not in by_source:
+            by_source[source] = {"unfinished": 0, "same": 0, "other": 0, "wrong": 0}
+            for judged in ("steps", "number"):
+                by_source[source][judged] = {"accepted": 0, "false_accepts": 0,
+                                             "refused": 0, "false_rejects": 0}
+        counts = by_source[source]
         if attempt["finish_reason"] != "end":
-            row["unfinished"] += 1
+            counts["unfinished"] += 1
             continue
         example = examples[attempt["id"]]
         text = attempt["text"]
         truth = world_truth.compare(example.extra["voice"], text, example.question)
-        row[truth] += 1
+        counts[truth] += 1
         for judged, judged_as in (("steps", source), ("number", f"{source}_number")):
             if accept(example, text, judged_as).ok:
-                row[judged]["accepted"] += 1
-                row[judged]["false_accepts"] += truth == "wrong"
+                counts[judged]["accepted"] += 1
+                counts[judged]["false_accepts"] += truth == "wrong"
             else:
-                row[judged]["refused"] += 1
-                row[judged]["false_rejects"] += truth != "wrong"
-    for row in by_source.values():
-        for counts in (row["steps"], row["number"]):
-            accepted = max(1, counts["accepted"])
-            refused = max(1, counts["refused"])
-            counts["false_accept_share"] = counts["false_accepts"] / accepted
-            counts["false_reject_share"] = counts["false_rejects"] / refused
+                counts[judged]["refused"] += 1
+                counts[judged]["false_rejects"] += truth != "wrong"
+    for counts in by_source.values():
+        for judged in (counts["steps"], counts["number"]):
+            accepted = max(1, judged["accepted"])
+            refused = max(1, judged["refused"])
+            judged["false_accept_share"] = judged["false_accepts"] / accepted
+            judged["false_reject_share"] = judged["false_rejects"] / refused
     return by_source
-
-
-def new_counts():
-    counts = {"unfinished": 0, "same": 0, "other": 0, "wrong": 0}
-    for judged in ("steps", "number"):
-        counts[judged] = {"accepted": 0, "false_accepts": 0, "refused": 0, "false_rejects": 0}
-    return counts

@@ -1,12 +1,12 @@
 """store.py - everything expensive is a row: made once, found by its key, never replaced.
 
 A row is an attempt, a test answer, the log-likelihoods of a benchmark item, a KL, a verdict on a
-program. Its key is a digest of all that it was made from. Rows whose key is there are read, and the
-others are made, a chunk at a time, and appended:
+program. Its key is its name, a digest of what is asked, and a digest of all else that it is made
+from. Rows whose key is there are read; the others are made, a chunk at a time, and appended:
 
     store.rows("own answers", wanted, made_from, make)
 
-A line of the file is a chunk, rows that were made together. It is there whole or not at all. In
+A line of the file is a chunk: rows that were made together. It is there whole or not at all. In
 bf16 the other rows of a batch can change the last digit of a row, so half a chunk is never made
 again alone.
 
@@ -30,10 +30,13 @@ class Store:
     def __init__(self, path, read_only=False):
         self.path = path
         self.read_only = read_only
-        self.found = {}              # key -> row
+        self.by_key = {}             # (name, digest of what is asked, digest of the rest) -> row
         self.made_before = {}        # name -> what its rows were made from, to say what changed
         damaged = 0
-        for line in self.lines():
+        text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+        for line in text.split("\n"):
+            if not line.strip():
+                continue
             chunk = unsealed(line, FORMAT)
             if chunk is None:
                 damaged += 1
@@ -43,36 +46,26 @@ class Store:
             print(f"{path}: {damaged} damaged or older lines are left out; "
                   "what was in them is made again", flush=True)
 
-    def lines(self):
-        if not self.path.is_file():
-            return []
-        text = self.path.read_bytes().decode("utf-8", errors="replace")
-        return [line for line in text.split("\n") if line.strip()]
-
     def take(self, chunk):
         """Take the rows of a chunk into memory."""
         seconds = chunk["seconds"] / max(1, len(chunk["rows"]))
-        for name, part, row in chunk["rows"]:
-            parts = chunk["made from"] | {"prompt": part}
-            self.found[digest(name, parts)] = row | {"seconds": seconds}
+        rest = digest(chunk["made from"])
+        for name, asked, row in chunk["rows"]:
+            self.by_key[name, asked, rest] = row | {"seconds": seconds}
+            parts = chunk["made from"] | {"the prompts": asked}
             self.made_before.setdefault(name, []).append(parts)
 
     def missing(self, wanted, made_from):
-        """Those of `wanted` whose row is not there.
-
-        wanted: [(name, digest of what is asked, job)].
+        """Those of `wanted` whose row is not there. wanted: [(name, digest of what is asked, job)].
         """
-        missing = []
-        for name, part, job in wanted:
-            key = digest(name, made_from | {"prompt": part})
-            if key not in self.found:
-                missing.append((name, part, job))
-        return missing
+        rest = digest(made_from)
+        return [item for item in wanted if (item[0], item[1], rest) not in self.by_key]
 
     def there(self, wanted, made_from):
         """The rows that are there, in the order of `wanted`."""
-        keys = [digest(name, made_from | {"prompt": part}) for name, part, _ in wanted]
-        return [self.found[key] for key in keys if key in self.found]
+        rest = digest(made_from)
+        keys = [(name, asked, rest) for name, asked, _ in wanted]
+        return [self.by_key[key] for key in keys if key in self.by_key]
 
     def rows(self, label, wanted, made_from, make, chunk=300):
         """The rows of all that is wanted: those that are there, and the others made now.
@@ -81,36 +74,33 @@ class Store:
         make(jobs, progress) -> one row (a dict) for each job, in their order.
         """
         missing = self.missing(wanted, made_from)
-        if missing:
-            progress = Progress(label, len(missing))
-            for i in range(0, len(missing), chunk):
-                some = missing[i:i + chunk]
-                began = time.time()
-                made = make([job for _, _, job in some], progress)
-                rows = []
-                for (name, part, _), row in zip(some, made, strict=True):
-                    rows.append([name, part, row])
-                seconds = round(time.time() - began, 3)
-                self.append({"made from": made_from, "seconds": seconds, "rows": rows})
+        progress = Progress(label, len(missing)) if missing else None
+        for i in range(0, len(missing), chunk):
+            some = missing[i:i + chunk]
+            began = time.time()
+            made = make([job for _, _, job in some], progress)
+            rows = []
+            for (name, asked, _), row in zip(some, made, strict=True):
+                rows.append([name, asked, row])
+            seconds = round(time.time() - began, 3)
+            self.append({"made from": made_from, "seconds": seconds, "rows": rows})
         return self.there(wanted, made_from)
 
     def what_changed(self, missing, made_from):
-        """"300 of 400 are made anew, because the prompts changed"; "" if none was made before."""
+        """"300 of 400 are made again, because the prompts changed"; "" if none was made before."""
         again = 0
-        changed = {}                 # an ordered set
-        for name, part, _ in missing:
-            parts = made_from | {"prompt": part}
+        changed = []
+        for name, asked, _ in missing:
+            parts = made_from | {"the prompts": asked}
             before = self.made_before.get(name, [])
             if before:
                 again += 1
                 differences = [[p for p in parts if old.get(p) != parts[p]] for old in before]
-                fewest = min(differences, key=len)
-                changed |= dict.fromkeys(fewest)
+                changed += min(differences, key=len)
         if not again:
             return ""
-        names = ["the prompts" if part == "prompt" else part for part in changed]
-        why = f"{' and '.join(names)} changed"
-        return f"{again} of {len(missing)} are made anew, because {why}"
+        why = " and ".join(dict.fromkeys(changed))
+        return f"{again} of {len(missing)} are made again, because {why} changed"
 
     def append(self, chunk):
         """Write a chunk, whole or not at all, and take its rows into memory."""

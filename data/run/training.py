@@ -1,9 +1,7 @@
-"""training.py - what is wrapped around sampling and training: progress, memory, checkpoints.
+"""training.py - what is wrapped around sampling and training: progress, memory, saved states.
 
-s3ft.finetune is a plain loop that tells a Journal of every step. The journal shows progress and now
-and then writes the state to disk. When memory runs out, the same step is tried again with half the
-micro-batch. None of it changes what is trained on: a step depends on the weights, the optimiser and
-its own number alone.
+s3ft.finetune is a plain loop that tells a Journal of every step. None of this changes what is
+trained on: a step depends on the weights, the optimiser and its own number alone.
 """
 import gc
 import json
@@ -109,38 +107,35 @@ def within_memory(work, lm, *args, **kwargs):
 class Journal:
     """What s3ft.finetune tells of each step. It shows progress and now and then saves the state.
 
-    path: the file for the state (None: no file). key: a digest of all that the weights depend on.
-    If the file is there and has this key, the training goes on from it.
+    path: the file for the state. key: a digest of all that the weights depend on. If the file is
+    there and has this key, the training goes on from it.
     """
 
-    def __init__(self, path=None, key=None):
+    def __init__(self, path, key):
         self.path = path
         self.key = key
-        self.budget = None           # tokens of a micro-batch, once `train` has set it
-        self.checkpointing = None
         self.losses = []             # of the steps taken so far
-        self.lm = None               # the model that is trained,
-        self.optimiser = None        # and its optimiser: kept for the next try after an error
-        self.tensors = None          # weights and moments from the file
+        self.budget = None           # tokens of a micro-batch, once it is known
+        self.checkpointing = False
+        self.lm = None               # the model that is trained, and its optimiser
+        self.optimiser = None
         self.bar = None
         self.saved = time.time()     # when the state was written last,
         self.cost = 0.0              # and how many seconds that took
         seconds = 0.0                # of training in earlier runs
-        state = read_state(path, key) if path else None
-        if state:
-            self.tensors, self.losses, seconds, self.budget, self.checkpointing = state
+        progress, _ = read_state(path, key)
+        if progress:
+            self.losses, seconds, self.budget, self.checkpointing = progress
             print(f"  going on after step {len(self.losses)}", file=sys.stderr, flush=True)
         self.began = time.time() - seconds
 
     def take_up(self, lm, optimiser):
         """Put the state of the steps taken so far into lm and the new optimiser -> their losses."""
-        if self.tensors is not None:
-            put_state(lm, optimiser, self.tensors)
-            self.tensors = None
-        elif self.optimiser is not None and self.losses:
-            optimiser.load_state_dict(self.optimiser.state_dict())
         self.lm = lm
         self.optimiser = optimiser
+        if self.losses:
+            _, tensors = read_state(self.path, self.key)
+            put_state(lm, optimiser, tensors)
         return list(self.losses)
 
     def total_seconds(self):
@@ -154,21 +149,24 @@ class Journal:
             self.bar = Progress("fine-tuning, steps", steps)
             self.bar(len(losses) - 1)
         self.bar(1)
-        now = time.time()
-        due = now - self.saved > max(EVERY, SHARE * self.cost)
-        last_of_many = len(losses) == steps and now - self.began > WORTH
-        if self.path and (due or last_of_many):
-            write_state(self.path, self.key, self.lm, self.optimiser, losses, now - self.began,
-                        self.budget)
-            self.saved = time.time()
-            self.cost = self.saved - now
+        due = time.time() - self.saved > max(EVERY, SHARE * self.cost)
+        last_of_many = len(losses) == steps and self.total_seconds() > WORTH
+        if due or last_of_many:
+            self.save()
+
+    def save(self):
+        began = time.time()
+        write_state(self.path, self.key, self.lm, self.optimiser, self.losses,
+                    self.total_seconds(), self.budget)
+        self.saved = time.time()
+        self.cost = self.saved - began
 
 
 def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal):
     """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
     half the micro-batch. UserError where nothing smaller is left to try."""
     if journal.budget is None:
-        longest = max((len(t.prompt_ids) + len(t.ids) for t in targets), default=1)
+        longest = max((len(target) for target in targets), default=1)
         journal.budget, journal.checkpointing = micro_budget(lm, dtype, longest)
     lm.checkpointing = journal.checkpointing
     while True:
@@ -189,6 +187,9 @@ def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journa
             raise UserError("the model does not fit this device's memory for training; "
                             "take a smaller one, --lora 8 or --device cpu")
         say_once("out of memory: going on with smaller micro-batches")
+        if journal.losses:
+            journal.save()           # the next try takes it up
+        journal.optimiser = None
 
 
 def trainable(lm):
@@ -208,19 +209,18 @@ def write_state(path, key, lm, optimiser, losses, seconds, budget):
 
 
 def read_state(path, key):
-    """(tensors, losses, seconds, budget, checkpointing) from the file of write_state.
+    """([losses, seconds, budget, checkpointing], tensors) from the file of write_state.
 
-    None where there is no file, or it is damaged or has another key.
+    (None, None) where there is no file, or it is damaged or has another key.
     """
     try:
-        with safe_open(path, "pt") as f:
-            if f.metadata().get("key") != key:
-                return None
-            losses, seconds, budget, checkpointing = json.loads(f.metadata()["progress"])
-            tensors = {name: f.get_tensor(name) for name in f.keys()}
+        with safe_open(path, "pt") as file:
+            if file.metadata().get("key") != key:
+                return None, None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return json.loads(file.metadata()["progress"]), tensors
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError):
-        return None
-    return tensors, losses, seconds, budget, checkpointing
+        return None, None
 
 
 def put_state(lm, optimiser, tensors):

@@ -10,10 +10,16 @@ from multiprocessing.pool import ThreadPool
 
 import judge
 from data import UserError
-from data.judging import asserts, sandbox, sandbox_child
 from data.files import code_of, digest
-from data.judging import code_blocks
+from data.judging import arithmetic, asserts, code_blocks, sandbox, sandbox_child, spans
 from data.run.store import Store
+
+
+def judging_code(task):
+    """Fingerprint of the code that judges a task's attempts and answers."""
+    task_module = sys.modules[type(task).__module__]
+    modules = (judge, arithmetic, asserts, code_blocks, spans, sandbox, sandbox_child, task_module)
+    return digest([code_of(module) for module in modules])
 
 
 class Verdicts:
@@ -36,13 +42,8 @@ class Verdicts:
 
     def of(self, example, text, source):
         """The verdict on an attempt from this source; on an answer where source is None."""
-        name = self.name(example, text, source)
-        if name not in self.known:
-            self.judge_all([(example, text, source)])
+        name = self.judge_all([(example, text, source)])[0]
         return self.known[name]
-
-    def name(self, example, text, source):
-        return digest(text, source, self.task.truth(example))
 
     def prepare(self, examples, rows, source):
         """Judge lines of attempts.jsonl or answers.jsonl together: programs then run two at a time.
@@ -58,22 +59,26 @@ class Verdicts:
         self.judge_all(cases)
 
     def judge_all(self, cases):
-        """Put the verdicts on cases (example, text, source) into self.known."""
-        new = {}
-        for case in cases:
-            name = self.name(*case)
+        """Judge cases (example, text, source) that are not yet known -> their names in `known`."""
+        names = []
+        new = {}                     # {name: case}
+        for example, text, source in cases:
+            name = digest(text, source, self.task.truth(example))
+            names.append(name)
             if name not in self.known:
-                new[name] = case
+                new[name] = (example, text, source)
         if self.store is None:
             for name, case in new.items():
                 self.known[name] = self.verdict(case)
-            return
+            return names
         wanted = [(name, "", case) for name, case in new.items()]
-        made_from = {"the code that judges": self.code()}
+        code = digest(judging_code(self.task), sys.version_info[:2], sandbox.UNSAFE)
+        made_from = {"the code that judges": code}
         rows = self.store.rows("programs", wanted, made_from, self.run_programs, 100)
         for name, row in zip(new, rows, strict=True):
             self.known[name] = judge.Verdict(row["ok"], row["rule"], row["extracted"],
                                              row["reason"], row["scores"])
+        return names
 
     def run_programs(self, cases, progress):
         """-> one row a case. UserError where the sandbox failed: that is no wrong answer."""
@@ -92,10 +97,3 @@ class Verdicts:
         if source is None:
             return self.task.score(example, text)
         return self.task.accept(example, text, source)
-
-    def code(self):
-        """Fingerprint of all that a verdict on a program depends on besides program and tests."""
-        task_module = sys.modules[type(self.task).__module__]
-        modules = (judge, code_blocks, asserts, sandbox, sandbox_child, task_module)
-        code = [code_of(module) for module in modules]
-        return digest(code, sys.version_info[:2], sandbox.UNSAFE)

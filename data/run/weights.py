@@ -10,79 +10,114 @@ A finished run finds all its rows and loads no model. A model's folder is never 
 one: other targets, settings or code have another key, and going back finds the old rows.
 """
 import copy
+import functools
+import inspect
 import time
+from pathlib import Path
 
 import model
-from data.checkpoints.lora import read_adapter_config
-from data.files import digest, read_json, write_json
-from data.run import training
+from data.checkpoints import config, lora
+from data.fast import prefixes
+from data.files import code_of, digest, read_json, write_json
 from data.run.store import Store
+from data.run.training import Journal
 
 WHOLE = "model.safetensors"
 MERGED = "merged/model.safetensors"          # the same with --lora
 ADAPTER = "adapter_model.safetensors"
 
 
+# Both are asked once: a file that is edited during a run is not the code that runs.
+
+@functools.cache
+def model_code():
+    """Fingerprint of the code that every row and all trained weights depend on."""
+    return digest([code_of(module) for module in (model, config, lora, prefixes)])
+
+
+@functools.cache
+def code_of_function(function):
+    """Fingerprint of a function with all that it uses in its file."""
+    undecorated = inspect.unwrap(function)       # a decorator's file is torch's
+    return code_of(Path(inspect.getsourcefile(undecorated)), undecorated.__name__)
+
+
 class Weights:
     """One model: the base model, or a tuned one."""
 
-    def __init__(self, run, label, parts, train=None, keep=False, targets=()):
-        """parts: {what it depends on: value}. keep: whether its checkpoint is kept.
-
-        train(base, sampler, journal) -> the tuned model; None for the base model.
-        """
+    def __init__(self, run, label, parts):
+        """parts: {what it depends on: value}."""
         self.run = run
         self.label = label
-        self.train = train
-        self.keep = keep
-        self.targets = targets
         self.parts = {name: digest(value) for name, value in parts.items()}
         self.key = digest(self.parts)
         self.folder = run.out / "models" / f"{label}-{self.key[:8]}"
         self.store = Store(self.folder / "rows.jsonl")
-        self.record = read_json(self.folder / "weights.json")
-        if self.record.get("key") != self.key:
-            self.record = {}
 
     def rows(self, label, wanted, settings, code, make, chunk=None):
         """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
 
         wanted: [(name, digest of what is asked, job)]. code: the functions that make the rows.
-        make(lm, jobs, progress) -> rows. With run.planning nothing is made: the rows that are
+        make(lm, jobs, progress) -> rows. While the run plans, nothing is made: the rows that are
         lacking are counted, and those that are there returned.
         """
         run = self.run
         made_from = {"the weights": self.key, "the settings": digest(settings),
-                     "the code": run.code(*code)}
-        if run.planning:
-            run.plan.count(self, label, wanted, made_from)
-            return self.store.there(wanted, made_from)
-        if not self.store.missing(wanted, made_from):
+                     "the code": digest(model_code(), [code_of_function(f) for f in code])}
+        missing = self.store.missing(wanted, made_from)
+        if run.plan:
+            run.plan.count(self, label, missing, made_from)
+        if run.plan or not missing:
             return self.store.there(wanted, made_from)
         lm = run.models.of(self)     # now: loading and training are no part of the rows' seconds
 
         def make_and_note(jobs, progress):
             began = time.time()
             rows = make(lm, jobs, progress)
-            run.note(jobs, rows, time.time() - began)
+            run.speeds.note_rows(jobs, rows, time.time() - began)
             return rows
 
         return self.store.rows(label, wanted, made_from, make_and_note, chunk or run.chunk)
 
-    # ---- its checkpoint
+    def open(self, models):
+        return model.remove_lora(models.sampler())
 
-    def kept(self):
-        """Is there a checkpoint to open?"""
-        return self.is_whole(ADAPTER if self.run.options.lora else WHOLE)
+    def has_to_be_trained(self):
+        return False
 
     def lacks_checkpoint(self):
-        """Is a checkpoint to be kept (--keep), and not there?"""
-        return self.keep and not self.is_whole(MERGED if self.run.options.lora else WHOLE)
+        return False
 
-    def is_whole(self, name):
-        sizes = self.record.get("files") or {}
+
+class TunedWeights(Weights):
+    """A model that is trained once, and opened again if its checkpoint was kept."""
+
+    def __init__(self, run, label, parts, settings, targets, tune, keep):
+        """settings: s3ft.Training. keep: whether a whole checkpoint is kept.
+
+        tune(base, sampler, targets, close_id, settings, dtype, journal) -> the tuned model.
+        """
+        super().__init__(run, label, parts)
+        self.settings = settings
+        self.targets = targets
+        self.tune = tune
+        self.keep = keep
+        self.record = read_json(self.folder / "weights.json")
+        if self.record.get("key") != self.key:
+            self.record = {}
+
+    def has_to_be_trained(self):
+        return not self.is_there(ADAPTER if self.settings.lora else WHOLE)
+
+    def lacks_checkpoint(self):
+        """Is a whole checkpoint to be kept (--keep), and not there?"""
+        return self.keep and not self.is_there(MERGED if self.settings.lora else WHOLE)
+
+    def is_there(self, name):
+        """Is this file of the checkpoint there, with the size that it was written with?"""
+        size = self.record.get("files", {}).get(name)
         path = self.folder / name
-        return name in sizes and path.is_file() and path.stat().st_size == sizes[name]
+        return path.is_file() and path.stat().st_size == size
 
     def why_trained(self):
         """Why it has to be trained again, "" if it never was."""
@@ -98,53 +133,53 @@ class Weights:
                 changes.append([p for p in self.parts if old_parts.get(p) != self.parts[p]])
         if not changes:
             return ""
-        fewest = min(changes, key=len)
-        return f"{' and '.join(fewest)} changed"
+        return f"{' and '.join(min(changes, key=len))} changed"
 
     def open(self, models):
         """Load the tuned model, or train it."""
-        if self.kept():
+        if not self.has_to_be_trained():
             lm = self.reopen(models)
             if self.lacks_checkpoint():
                 self.write(lm)
             return lm
+        run = self.run
         why = self.why_trained()
         again = f", trained again, because {why}" if why else ""
         print(f"{self.folder.name}: {len(self.targets)} targets{again}", flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        journal = training.Journal(self.folder / "state.safetensors", self.key)
-        lm = self.train(models.base(), models.sampler(), journal)
+        journal = Journal(self.folder / "state.safetensors", self.key)
+        lm = self.tune(models.base(), models.sampler(), self.targets, run.tokenizer.close_id,
+                       self.settings, run.machine.train_dtype, journal)
         self.record = {"key": self.key, "parts": self.parts, "label": self.label,
                        "losses": [round(loss, 5) for loss in journal.losses],
                        "seconds": round(journal.total_seconds(), 2)}
         self.write(lm)
-        self.run.note_training(self.targets, self.record["seconds"])
-        if not self.run.options.lora:
-            lm = lm.to(self.run.sample_dtype)
-        return lm
+        run.speeds.note_training(self.targets, self.settings.epochs, self.record["seconds"])
+        return lm if self.settings.lora else lm.to(run.machine.sample_dtype)
 
     def reopen(self, models):
         """Load the tuned model from its folder, as it was when it was measured."""
-        o = self.run.options
-        if not o.lora:
-            return model.load(self.folder, o.device)[0].to(self.run.sample_dtype)
-        lm = model.load_lora(models.sampler(), read_adapter_config(self.folder))
-        return lm.eval()
+        if not self.settings.lora:
+            lm, _ = model.load(self.folder, self.run.options.device)
+            return lm.to(self.run.machine.sample_dtype)
+        adapter = lora.read_adapter_config(self.folder)
+        return lora.load_lora(models.sampler(), adapter).eval()
 
     def write(self, lm):
         """Write the tuned model (an adapter always, the whole as --keep says) and its record."""
         o = self.run.options
-        if o.lora:
+        if self.settings.lora:
             base = o.model if o.commit is None else f"{o.model.partition('@')[0]}@{o.commit}"
             model.save_adapter(lm, self.folder, base)
         if self.keep:
-            model.save(lm, self.run.tokenizer, self.folder / "merged" if o.lora else self.folder)
+            place = self.folder / "merged" if self.settings.lora else self.folder
+            model.save(lm, self.run.tokenizer, place)
         files = {name: self.folder / name for name in (WHOLE, MERGED, ADAPTER)}
         sizes = {name: path.stat().st_size for name, path in files.items() if path.is_file()}
         self.record["files"] = sizes
         write_json(self.folder / "weights.json", self.record)
 
-    def done(self):
+    def measured(self):
         """All that was wanted of it is measured, so the state of its training can go."""
         (self.folder / "state.safetensors").unlink(missing_ok=True)
 
@@ -159,27 +194,28 @@ class Models:
                   sampler is the base model again; without, a model of its own
     """
 
-    def __init__(self, run):
-        self.run = run
+    def __init__(self, options, sample_dtype):
+        self.options = options
+        self.sample_dtype = sample_dtype
         self.loaded = None           # base
         self.copy = None             # sampler
         self.current = None          # Weights of the model that `of` returned last
-        self.lm = None
+        self.lm = None               # that model
 
     def base(self):
         if self.loaded is None:
-            o = self.run.options
+            o = self.options
             self.loaded, _ = model.load(o.folder, o.device, thinking=o.thinking)
             if o.lora:
-                self.loaded = self.loaded.to(self.run.sample_dtype)
+                self.loaded = self.loaded.to(self.sample_dtype)
         return self.loaded
 
     def sampler(self):
         """The sampling copy, with the adapters of the current tuned model on it if there is one."""
         if self.copy is None:
             self.copy = self.base()
-            if self.copy.dtype != self.run.sample_dtype:
-                self.copy = copy.deepcopy(self.copy).to(self.run.sample_dtype)
+            if self.copy.dtype != self.sample_dtype:
+                self.copy = copy.deepcopy(self.copy).to(self.sample_dtype)
         return self.copy
 
     def of(self, weights):
@@ -187,7 +223,7 @@ class Models:
         if self.current is not weights:
             self.current = None
             self.lm = None
-            sampler = model.remove_lora(self.sampler())
-            self.lm = weights.open(self) if weights.train else sampler
+            model.remove_lora(self.sampler())
+            self.lm = weights.open(self)
             self.current = weights
         return self.lm

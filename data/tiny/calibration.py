@@ -21,6 +21,7 @@ from data import TINY, UserError
 from data.benchmarks import multiple_choice
 from data.tasks import load_task
 from data.files import read_json
+from data.run.figure2 import log_probabilities
 from data.run.progress import Progress
 
 SHARES = {"own": 49.5, "paraphrase": 42.1, "gold": 8.4}      # of the paper's Table 3, GSM8K
@@ -93,7 +94,14 @@ class Look:
         for e in some:
             if rewritten[e.id]["finish_reason"] == "end":
                 pairs.append((e, {"own": self.own[e.id], "paraphrase": rewritten[e.id]}))
-        rows = s3ft.log_probabilities(self.lm, self.tokenizer, self.task, pairs)
+        groups = []
+        for example, attempts in pairs:
+            group = []
+            for source in ("own", "paraphrase", "gold"):
+                choice = s3ft.Choice(example, source, attempts.get(source))
+                group.append(s3ft.make_target(self.tokenizer, self.task, choice))
+            groups.append(group)
+        rows = log_probabilities(self.lm, groups)
         perplexities = {}
         for source in ("own", "paraphrase", "gold"):
             total = sum(row[source][0] for row in rows)

@@ -1,0 +1,65 @@
+"""machine.py - what a run computes with: device, dtypes and threads."""
+import sys
+from dataclasses import dataclass
+
+import torch
+
+import model
+from data import plural
+from data.checkpoints import device
+
+SHORT = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    device: torch.device
+    sample_dtype: torch.dtype
+    train_dtype: torch.dtype     # of autocast
+    why: str                     # in words, for the user
+
+    def versions(self):
+        """What results depend on besides dtypes: keys have it."""
+        return [torch.__version__, self.device.type]
+
+    def made(self):
+        """What cells are made with, for data/results/cells.py."""
+        dtypes = f"{SHORT[self.sample_dtype]}/{SHORT[self.train_dtype]}"
+        return {"python": sys.version.split()[0], "torch": torch.__version__,
+                "device": self.device.type, "dtypes": dtypes}
+
+
+def choose_machine(options):
+    """The Machine that the options ask for, or that suits this processor."""
+    where = model.usable(options.device)
+    sample_dtype, why_sample = model.precision(where, "sample")
+    train_dtype, why_train = model.precision(where, "train")
+    if options.dtype:
+        sample_dtype = getattr(torch, options.dtype)
+        train_dtype = sample_dtype
+        why_sample = "asked for"
+        why_train = "asked for"
+    if train_dtype == torch.float16:
+        train_dtype = torch.float32
+        why_train = "small gradients would vanish in fp16"
+    why = (f"{where.type}: sampling in {SHORT[sample_dtype]} ({why_sample}); "
+           f"training in {SHORT[train_dtype]} ({why_train})")
+    return Machine(where, sample_dtype, train_dtype, why)
+
+
+def set_threads(machine, kept):
+    """Set the number of threads -> (threads, a few words about it); (None, "") on a GPU.
+
+    kept: how many this folder's run began with, since others add up numbers in another order;
+    None in a new folder, where as many are taken as this machine has free.
+    """
+    if machine.device.type != "cpu":
+        return None, ""
+    if isinstance(kept, int) and kept > 0:
+        threads = kept
+        why = " (as this run began)"
+    else:
+        threads, most = device.free_threads()
+        why = "" if threads == most else f" of {most}, as other work keeps this machine busy"
+    torch.set_num_threads(threads)
+    return threads, f"; {threads} {plural('thread', threads)}{why}"

@@ -1,0 +1,119 @@
+"""selection.py - what each seed trains on and is measured on."""
+import random
+from dataclasses import dataclass
+
+from data import UserError
+from data.benchmarks import limit_benchmarks, load_benchmarks
+from data.tiny import new_items
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What one seed trains on and is measured on."""
+    seed: int
+    train: list                  # of Example
+    validation: list
+    test: list
+    benchmarks: dict             # {name: data.benchmarks.Benchmark}
+
+
+@dataclass(frozen=True)
+class Selection:
+    questions: dict              # {seed: Questions}
+    do_not_fit: int              # training examples that are longer than the context
+    new_items: dict              # --new-items: files to be written in the run folder; else None
+
+
+def select(options, task, base, ask, rewrite):
+    """Draw the questions of every seed -> Selection. UserError for what cannot be asked.
+
+    base: folder.BaseModel. ask, rewrite: (task, example) -> a chat.
+    """
+    test = task.load("test")
+    train = task.load("train") if options.methods else []       # --methods base trains nothing
+    validation = load_validation(options, task)
+    benchmarks = load_benchmarks(options)
+    new_files = new_items.draw_items(options, benchmarks) if options.new_items else None
+    fitting = those_that_fit(train, task, base, options.max_new_tokens, ask, rewrite)
+    questions = {}
+    for seed in options.seeds:
+        own_train = draw_items(fitting, options.limit, seed)
+        own_test = draw_items(test, options.test_limit, seed)
+        own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw_items)
+        questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
+    return Selection(questions, len(train) - len(fitting), new_files)
+
+
+def draw_items(items, n, seed):
+    """n of the items: the first for seed 0, a sample drawn by the seed for every other."""
+    if seed == 0 or n >= len(items):
+        return items[:n]
+    return random.Random(f"draw {seed}").sample(items, n)
+
+
+def load_validation(options, task):
+    """The questions on which several learning rates are compared, and which --results keeps too.
+
+    [] where nobody needs them. UserError where there are none to compare rates on.
+    """
+    several = len(options.lr) > 1
+    if not several and not options.results:
+        return []
+    validation = task.load("validation")[:options.validation_limit]
+    if several and not options.validation_limit:
+        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
+                        "leaves out; give one --lr")
+    if several and not validation:
+        raise UserError("several --lr are compared on validation, and these data are too few to "
+                        "hold any back; give one --lr")
+    return validation
+
+
+def those_that_fit(examples, task, base, max_new_tokens, ask, rewrite):
+    """The training examples that fit the context, the same for all methods.
+
+    Each has to fit with its gold, and as a question and a rewrite prompt with max_new_tokens more.
+    UserError where nothing fits.
+    """
+    context = base.config.max_position_embeddings
+    tokenizer = base.tokenizer
+    fitting = []
+    for example in examples:
+        question = ask(task, example)
+        again = rewrite(task, example)
+        gold = task.gold(example)
+        # A token is at least a byte, so short texts need no counting.
+        longest_prompt = max(bytes_of(question), bytes_of(again))
+        longest_answer = max(max_new_tokens, len(gold.encode()))
+        if longest_prompt + longest_answer + TEMPLATE > context:
+            asked = len(tokenizer.encode_chat(question))
+            prompt = max(asked, len(tokenizer.encode_chat(again)))
+            trained = asked + len(tokenizer.encode(gold)) + 2
+            if max(prompt + max_new_tokens, trained) > context:
+                continue
+        fitting.append(example)
+    if examples and not fitting:
+        raise UserError(f"no training example fits the model's context of {context} tokens with "
+                        f"{max_new_tokens} new ones; lower --max-new-tokens")
+    check_template(fitting, task, tokenizer, ask)
+    return fitting
+
+
+TEMPLATE = 300                   # bytes of a chat template's own words, at most
+
+
+def bytes_of(chat):
+    return sum(len(message["content"].encode()) for message in chat)
+
+
+def check_template(examples, task, tokenizer, ask):
+    """UserError where the chat template does not close an answer, so none can be trained on."""
+    one_of_each_shape = {len(ask(task, example)): example for example in examples}
+    for example in one_of_each_shape.values():
+        question = ask(task, example)
+        prompt = tokenizer.encode_chat(question)
+        chat = tokenizer.encode_chat(question + [{"role": "assistant", "content": "1"}])
+        if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
+            raise UserError("the model's chat template does not close an answer with a token of "
+                            "its own, or changes the question once it is answered; take another "
+                            "model")
