@@ -26,10 +26,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox
-from data.judging.arithmetic import VALUE, fraction, plain
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.spans import ABSTAIN        # the tasks take it from here
+from data.judging.numbers import VALUE, fraction, plain
 from data.judging.spans import abstention, em, f1, normal, recall, stands_in
 
 

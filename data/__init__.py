@@ -9,7 +9,7 @@ TASKS = ("gsm8k", "mbpp", "nq", "squad")
 ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task all
 BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # those of the paper's Table 4
-SKILLS = ("sorting", "reversing", "counting", "arithmetic")    # of the bundled model: data/tiny/skills
+SKILLS = ("sorting", "reversing", "counting", "arithmetic")     # in data/tiny/skills
 
 
 class UserError(ValueError):

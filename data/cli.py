@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from data import ALL, BUNDLED, PUBLIC, SKILLS, TASKS, TINY, UserError
+from data import ALL, BUNDLED, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character
 
 # model.LINEAR, which cannot be imported without torch.
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -24,29 +24,19 @@ OWN_DATA = (".jsonl", ".json")          # how the name of a user's own file ends
 PAPER = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj",
          "lr": [1e-4], "schedule": "cosine", "batch": 8, "epochs": 5}
 
-EPILOG = """examples
-  python s3ft.py --task gsm8k
-      base, SFT and S3FT on the bundled model: minutes, no network
-  python s3ft.py --task gsm8k --methods sft,ssr,sdft,s3ft
-      two more methods; what is finished is not done again
-  python s3ft.py --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3
-      three seeds; each method's rate is chosen on validation
-  python s3ft.py --task gsm8k --plan
-      what it would do, and how long it would take
-  python s3ft.py --task gsm8k --show 3
-      three examples, from the question to the coloured target
-  python s3ft.py --ask "Ben has 12 coins. Ben finds 4 more. How many coins does Ben have now?"
-      one question to the bundled model, or with --model to any other
-  python s3ft.py --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
-      a public checkpoint on the official data, with LoRA: how long?
-  python s3ft.py --task gsm8k --model FOLDER --data FOLDER --benchmarks mmlu,hellaswag,mbpp
-      both from disk, and what does it cost elsewhere?
-  python s3ft.py --report runs/RUN
-      everything that a run says, with figures
-  python s3ft.py --task mine.jsonl --judge number
-      your own questions and answers (or --judge code, span, exact)
-  python s3ft.py --task all
-      word problems, code and readings, and the paper's three tables
+EPILOG = """examples, each after `python s3ft.py`
+  --task gsm8k                                  base, SFT, S3FT on the bundled model; no network
+  --task gsm8k --methods sft,ssr,sdft,s3ft      two more methods; finished ones are kept
+  --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3    each method's rate is chosen on validation
+  --task gsm8k --show 3                         three examples, from question to target
+  --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
+                                                a public checkpoint, with LoRA: how long?
+  --task gsm8k --model FOLDER --data FOLDER --benchmarks mmlu,hellaswag
+                                                both from disk; what is forgotten?
+  --task mine.jsonl --judge number              your own questions and answers
+  --task all                                    word problems, code, readings; three tables
+  --ask "Ben has 12 coins and finds 4. How many coins does Ben have?"
+  --report runs/RUN                             everything that a run says, with figures
 
 Stop it at any time and give the same command again: it goes on where it was. Edit a judge, a
 prompt, METHODS or the training and run again: what depends on the edit is made again, with a line
@@ -89,8 +79,7 @@ def parser():
                            "instead of one gold wording.")
     add_what(p.add_argument_group("what to run").add_argument)
     add_how_much(p.add_argument_group("how much").add_argument)
-    add_attempts(p.add_argument_group("attempts").add_argument)
-    add_training(p.add_argument_group("training").add_argument)
+    add_training(p.add_argument_group("attempts and training").add_argument)
     add_machine(p.add_argument_group("machine and files").add_argument)
     add_look(p.add_argument_group("look").add_argument)
     return p
@@ -103,41 +92,37 @@ def add_what(add):
              "or messages on every line")
     add("--judge", choices=JUDGES,
         help="what makes an answer to your own data right: its final number, a program that passes "
-             "the asserts of the line's test_list, a short answer that holds one of the golds, or "
-             "the whole text")
+             "the asserts of test_list, a short answer that holds a gold, or the whole text")
     add("--test", metavar="FILE",
-        help="test questions for your own data (default: a fifth of the data is held back); for "
-             "nq and squad the name of the other, to train on one and test on the other")
+        help="test questions for your own data (default: a fifth is held back); for nq and squad "
+             "the name of the other, to train on one and test on the other")
     add("--all-asserts", action="store_true",
         help="mbpp: show every assert in the prompt, as the paper does (default: hold one back)")
     add("--unsafe-code", action="store_true",
         help="run generated programs although nothing contains them here: they could read and "
-             "delete your files; only limits on time and memory remain")
+             "delete your files")
     add("--model", default=str(TINY), metavar="MODEL",
         help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
              "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled "
              "teaching model)")
     add("--data", metavar="FOLDER",
-        help="folder with gsm8k/train.jsonl and test.jsonl, mbpp/mbpp.jsonl, nq/ or squad/, and "
-             "for --benchmarks mmlu/, truthfulqa/, hellaswag/, winogrande/ (default: the bundled "
-             "files for the bundled model; for any other the official ones, fetched once)")
+        help="folder with gsm8k/, mbpp/, nq/ or squad/, and for --benchmarks mmlu/, truthfulqa/, "
+             "hellaswag/, winogrande/, each with the official files (default: the bundled files "
+             "for the bundled model; for any other the official ones, fetched once)")
     add("--methods", default="sft,s3ft", metavar="LIST",
-        help="rows of METHODS or CONTROLS in s3ft.py, with commas; base is always measured "
-             "(default sft,s3ft)")
+        help="rows of METHODS or CONTROLS in s3ft.py, with commas (default sft,s3ft)")
 
 
 def add_how_much(add):
     add("--limit", type=COUNT, default=600, metavar="N", help="training examples (default 600)")
     add("--test-limit", type=COUNT, default=400, metavar="N", help="test examples (default 400)")
     add("--validation-limit", type=COUNT_OR_NONE, default=500, metavar="N",
-        help="validation examples, on which several --lr are compared and which --results keeps "
-             "too (default 500; 0: none)")
+        help="validation examples, on which several --lr are compared (default 500; 0: none)")
     add("--benchmarks", metavar="LIST",
-        help=f"what else is measured on every model: {', '.join(PUBLIC)} (as "
-             "lm-evaluation-harness asks and scores them), mmlu-0shot, other tasks "
-             f"({', '.join(TASKS)}), all (the four), none (default: for the bundled model its own "
-             f"four, {', '.join(BUNDLED)}, and its small skills, {', '.join(SKILLS)}; for others "
-             "none); can be added to a run whose weights are kept")
+        help=f"what else is measured: {', '.join(PUBLIC)} (as lm-evaluation-harness does), "
+             f"mmlu-0shot, other tasks ({', '.join(TASKS)}), all (the four), none (default: of the "
+             f"bundled model {', '.join((*BUNDLED, *SKILLS))}; of others none); can be added to a "
+             "run whose weights are kept")
     add("--benchmark-limit", type=COUNT, default=250, metavar="N",
         help="items of each (default 250), of mmlu from all subjects in proportion")
     add("--test-samples", type=COUNT, default=1, metavar="K",
@@ -145,16 +130,15 @@ def add_how_much(add):
     add("--test-temperature", type=TEMPERATURE, default=0.0, metavar="T",
         help="of the test answers; 0 is greedy (default 0)")
     add("--new-items", action="store_true",
-        help="every seed draws training, test and benchmark items of its own from the bundled "
-             "model's world, none of which stands in the files (bundled model; gsm8k, mbpp, nq)")
+        help="every seed draws items of its own from the bundled model's world, none of which "
+             "stands in the files (bundled model; gsm8k, mbpp, nq)")
     add("--seeds", type=COUNT, default=1, metavar="N",
-        help="how many seeds, from 0 on: which examples are drawn, their order, dropout "
-             "(default 1)")
+        help="how many seeds: which examples are drawn, their order, dropout (default 1)")
     add("--first-seed", type=COUNT_OR_NONE, default=0, metavar="K",
         help="begin with seed K, so that machines can share a comparison (default 0)")
 
 
-def add_attempts(add):
+def add_training(add):
     add("--samples", type=COUNT, default=1, metavar="K",
         help="own answers and paraphrases per question; the first accepted wins (default 1)")
     add("--temperature", type=TEMPERATURE, default=0.0, metavar="T",
@@ -165,45 +149,37 @@ def add_attempts(add):
     add("--thinking", action="store_true",
         help="let a model that can think aloud first (Qwen3) do so (default: off)")
 
-
-def add_training(add):
     add("--epochs", type=COUNT, metavar="N", help="times every example is seen (default 2)")
     add("--batch", type=COUNT, metavar="N", help="examples in a step (default 8)")
     add("--lr", type=POSITIVE, nargs="+", metavar="RATE",
-        help="learning rates, the same for every method; of several, each method takes the "
-             "smallest within one standard error of its best on validation (default 3e-4 for the "
-             "bundled model; others 1e-4 with LoRA, 1e-5 without)")
+        help="learning rates; of several, each method takes the smallest within one standard "
+             "error of its best on validation (default 3e-4 for the bundled model; others 1e-4 "
+             "with LoRA, 1e-5 without)")
     add("--schedule", choices=("linear", "cosine"),
         help="how the rate falls after the warm-up (default linear)")
     add("--lora", type=COUNT_OR_NONE, metavar="RANK",
-        help="tune adapters of this rank beside frozen weights; 0 tunes all weights (default 0 for "
-             "the bundled model, 16 for others)")
+        help="rank of adapters; 0 tunes all weights (default 0 for the bundled model, else 16)")
     add("--lora-alpha", type=POSITIVE, metavar="A",
         help="their scale is alpha / rank (default twice the rank)")
     add("--lora-dropout", type=SHARE, metavar="P", help="dropout before an adapter (default 0)")
     add("--lora-targets", metavar="LIST",
         help=f"which layers have one (default all: {','.join(LINEAR)})")
     add("--paper", action="store_true",
-        help="the paper's LoRA (rank 8, alpha 16, dropout 0.1), and what the paper does not say "
-             "borrowed from SDFT's code: on q_proj,v_proj, rate 1e-4 with cosine decay, batch 8, "
-             "5 epochs; options given beside it win")
+        help="the paper's LoRA (rank 8, alpha 16, dropout 0.1); what it does not say is SDFT's: "
+             "q_proj,v_proj, rate 1e-4, cosine decay, batch 8, 5 epochs; other options win")
 
 
 def add_machine(add):
     add("--device", metavar="NAME", help="cpu, cuda, ... (default: cuda if there is one)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"),
-        help="to compute in (default: what is faster here; the run says why)")
+    add("--dtype", choices=("float32", "bfloat16", "float16"), help="(default: the faster one)")
     add("--out", metavar="FOLDER", help="run folder (default runs/TASK-HASH)")
     add("--results", metavar="FOLDER",
-        help="append every finished cell to FOLDER/TASK.jsonl, a line of a few KB; one that is "
-             "there already, from whatever machine, is not made again; --report "
-             "FOLDER/TASK.jsonl reports all of them")
-    add("--fresh", action="store_true",
-        help="start anew: delete what the run folder holds of this run")
+        help="append every finished cell to FOLDER/TASK.jsonl, a line of a few KB; what is there "
+             "already, from whatever machine, is not made again; --report reads the file")
+    add("--fresh", action="store_true", help="delete what the run folder holds, and start again")
     add("--keep", choices=("none", "last", "all"),
-        help="whole checkpoints of tuned cells (default last: of each method the highest rate of "
-             "the last seed; with LoRA none, as its adapters are always kept: --keep last writes "
-             "the merged weights too)")
+        help="whole checkpoints of tuned models (default last: of each method the highest rate of "
+             "the last seed; with LoRA none, as adapters are always kept)")
 
 
 def add_look(add):
@@ -212,9 +188,8 @@ def add_look(add):
     add("--show", type=COUNT, default=0, metavar="N",
         help="after the run print N examples: question, attempts, verdicts, coloured target")
     add("--report", nargs="+", metavar="RUN",
-        help="a run's folder (or several): gain and drop with intervals, the frontier, "
-             "log-probabilities, KL, answers that changed; printed, and written with figures to "
-             "RUN/report (or --out)")
+        help="folders of runs, or files of --results: gain and drop with intervals, KL, answers "
+             "that changed; printed, and written with figures to RUN/report (or --out)")
     add("--ask", metavar="TEXT", help="ask the model in --model one question and stop")
 
 
@@ -229,7 +204,7 @@ def parse(argv, methods=None, sources=()):
     options = parser().parse_args(argv)
     for name in ("task", "test", "model", "data", "out", "results", "device", "ask"):
         text = getattr(options, name)
-        if text is not None and (not text.strip() or not is_unicode(text)):
+        if text is not None and (not text.strip() or has_half_character(text)):
             raise UserError(f"--{name} is empty or no text; leave it out or give a value")
     if options.ask is not None or options.report:
         return options
@@ -249,24 +224,13 @@ def parse(argv, methods=None, sources=()):
         task = {"span": "nq", "code": "mbpp"}.get(options.judge, options.task)
         options.max_new_tokens = new_tokens(task, options.bundled)
     options.seeds = list(range(options.first_seed, options.first_seed + options.seeds))
-    if options.test_samples > 1 and options.test_temperature == 0:
-        n = options.test_samples
-        raise UserError(f"--test-samples {n} at temperature 0 would be {n} times the same answer; "
-                        "add --test-temperature 0.8")
-    if options.samples > 1 and options.temperature == 0:
-        n = options.samples
-        raise UserError(f"--samples {n} at temperature 0 would be {n} times the same answer; add "
-                        "--temperature 0.7")
+    for prefix, advice in (("test_", "--test-temperature 0.8"), ("", "--temperature 0.7")):
+        n = getattr(options, f"{prefix}samples")
+        if n > 1 and getattr(options, f"{prefix}temperature") == 0:
+            name = f"--{prefix}samples".replace("_", "-")
+            raise UserError(f"{name} {n} at temperature 0 would be {n} times the same answer; add "
+                            f"{advice}")
     return options
-
-
-def is_unicode(text):
-    """False where an argument held bytes that are no UTF-8, which Python keeps as surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def check_task(options):
@@ -320,23 +284,18 @@ def check_methods(options, methods, sources):
 
 def set_benchmarks(options):
     """Make options.benchmarks a list of names."""
-    default = "all" if options.bundled else "none"
     if options.benchmarks is None:
-        options.benchmarks = default
-    if options.bundled:
-        meant_by_all = (*BUNDLED, *SKILLS)
-        others = meant_by_all
-    else:
-        meant_by_all = PUBLIC
-        others = ()
+        options.benchmarks = "all" if options.bundled else "none"
+    own = (*BUNDLED, *SKILLS) if options.bundled else ()
+    meant_by_all = own or PUBLIC
     names = []
     for name in names_in(options.benchmarks):
-        known("--benchmarks:", name, (*others, *PUBLIC, "mmlu-0shot", *TASKS, "all", "none"))
-        if name == options.task:
-            raise UserError(f"--benchmarks {name}: that is the task itself, measured anyway; "
-                            "leave it out")
+        known("--benchmarks:", name, (*own, *PUBLIC, "mmlu-0shot", *TASKS, "all", "none"))
         if name == "all":
             names += meant_by_all
+        elif name == options.task:
+            raise UserError(f"--benchmarks {name}: that is the task itself, measured anyway; "
+                            "leave it out")
         elif name != "none":
             names.append(name)
     options.benchmarks = list(dict.fromkeys(names))
@@ -406,8 +365,7 @@ def known(what, name, names):
 def each_task(options):
     """The options of --task all, once for every task."""
     for task in ALL:
-        its_own = argparse.Namespace(**vars(options))
-        its_own.task = task
+        its_own = argparse.Namespace(**vars(options) | {"task": task})
         if options.out:
             its_own.out = os.path.join(options.out, task)
         its_own.benchmarks = [name for name in options.benchmarks if name != task]
@@ -449,7 +407,7 @@ def guard(main):
 
 
 def say(message, code):
-    """Print one line about how the program ends -> the exit code."""
+    """Print one line -> the exit code."""
     print("s3ft: " + " ".join(message.split()), file=sys.stderr)
     return code
 

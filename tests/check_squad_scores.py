@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
 from data import UserError
+from data.judging import spans
 from data.tasks import reading
 from data.files import mean
 
@@ -33,8 +34,8 @@ def official_scores(examples, predictions):
     figures = {}
     for prefix, part in (("", examples), ("HasAns_", answerable), ("NoAns_", unanswerable)):
         if part:
-            figures[f"{prefix}exact"] = 100 * mean(judge.em(predictions[e.id], e.extra["golds"]) for e in part)
-            figures[f"{prefix}f1"] = 100 * mean(judge.f1(predictions[e.id], e.extra["golds"]) for e in part)
+            figures[f"{prefix}exact"] = 100 * mean(spans.em(predictions[e.id], e.extra["golds"]) for e in part)
+            figures[f"{prefix}f1"] = 100 * mean(spans.f1(predictions[e.id], e.extra["golds"]) for e in part)
             figures[f"{prefix}total"] = len(part)
     return figures
 
@@ -87,8 +88,8 @@ def compare(folder):
         rows = [json.loads(line) for line in file]
     differ, odd, rules, same = [], [], Counter(), 0
     for row in rows:
-        em = judge.em(row["prediction"], row["golds"])
-        f1 = judge.f1(row["prediction"], row["golds"])
+        em = spans.em(row["prediction"], row["golds"])
+        f1 = spans.f1(row["prediction"], row["golds"])
         if (em, round(f1, 6)) == (row["em"], row["f1"]):
             same += 1
         else:

@@ -94,7 +94,7 @@ def test_mrqas_layout(tmp_path, header, packed):
     assert set(examples) == {"q1-0", "q1-no", "q2-0", "q2-no"} and examples == {e.id: e for e in t.read("train")}
     assert examples["q1-0"].answer == "word0"
     assert examples["q1-0"].extra == {"passage": passage(1)["context"], "golds": ["word0"]}
-    assert examples["q1-no"].answer == judge.ABSTAIN[0]
+    assert examples["q1-no"].answer == spans.ABSTAIN[0]
     assert examples["q1-no"].extra["golds"] == []
     assert examples["q1-no"].extra["kind"] == "who"
 
@@ -241,16 +241,16 @@ def test_prompts(tmp_path):
     [ask], [rewrite], [again] = s3ft.ask(t, fish), s3ft.rewrite(t, fish), s3ft.rewrite(t, who)
     for message in (ask, rewrite):
         assert message["role"] == "user" and HERON in message["content"] and fish.question in message["content"]
-    assert judge.ABSTAIN[0] in ask["content"], "the prompt should say which words abstain"
+    assert spans.ABSTAIN[0] in ask["content"], "the prompt should say which words abstain"
     assert "Reference answer: fish, frogs\n" in rewrite["content"]
-    assert f"Reference answer: {judge.ABSTAIN[0]}" in again["content"]
+    assert f"Reference answer: {spans.ABSTAIN[0]}" in again["content"]
     assert len(ask["content"]) - len(HERON) - len(fish.question) < 150, "the bundled model has 1,024 positions"
 
 
 def test_the_task_interface(tmp_path):
     t, fish, who = examples(tmp_path)
     assert [t.text(fish, source) for source in ("gold", "raw")] == ["fish, frogs"] * 2
-    assert t.gold(who) == judge.ABSTAIN[0]
+    assert t.gold(who) == spans.ABSTAIN[0]
     assert "bundled data" in refusal(t.text, fish, "voice")
     assert t.score(fish, "It eats fish.").rule == "contained"
     assert t.score(fish, HERON).ok
@@ -288,7 +288,7 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
         (fish, "paraphrase", "My response: fish", "end"),
         (who, "own", "Some fish", "end"),
         (who, "own", "", "end"),
-        (who, "paraphrase", judge.ABSTAIN[0], "end"),
+        (who, "paraphrase", spans.ABSTAIN[0], "end"),
         (fish, "own", "fish", "length"),
         (fish, "own", "I don't know", "end")]
     rows = []
@@ -354,8 +354,8 @@ SCORES = [
 
 @pytest.mark.parametrize("prediction, golds, em, f1, recall", SCORES)
 def test_scores_by_hand(prediction, golds, em, f1, recall):
-    assert judge.em(prediction, golds) == em
-    assert judge.f1(prediction, golds) == pytest.approx(f1)
+    assert spans.em(prediction, golds) == em
+    assert spans.f1(prediction, golds) == pytest.approx(f1)
     assert spans.recall(prediction, golds) == pytest.approx(recall)
 
 

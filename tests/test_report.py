@@ -227,7 +227,8 @@ def test_the_table_fits_80_columns():
         if c["lr"]:
             results["cells"].append(c | {"lr": 1e-4})
             c["lr"] = 3e-4
-        c["benchmarks"] |= {name: c["benchmarks"]["myths"] for name in ("mmlu", "hellaswag", "truthfulqa", "winogrande")}
+        for name in ("mmlu", "hellaswag", "truthfulqa", "winogrande"):
+            c["benchmarks"][name] = c["benchmarks"]["myths"]
     for c in results["cells"]:
         c["validation"] = c["test"]
     lines = final_table(results).splitlines()

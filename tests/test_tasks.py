@@ -7,7 +7,7 @@ import pytest
 
 import judge
 import s3ft
-from data import ALL, TINY, Example, UserError, cli
+from data import ALL, BUNDLED, SKILLS, TINY, Example, UserError, cli
 from data.judging import sandbox
 from data.report import paper, table
 from data.results import scores
@@ -48,6 +48,12 @@ def all_three(tmp_path_factory):
 
 
 # ---------------------------------------------------------------- the whole command
+
+def test_task_all_without_more_measures_the_bundled_benchmarks_on_each_task():
+    for task, options in zip(ALL, cli.each_task(cli.parse(["--task", "all"], s3ft.METHODS, s3ft.SOURCES)), strict=True):
+        assert options.task == task
+        assert options.benchmarks == [*BUNDLED, *SKILLS]
+
 
 @contained
 def test_task_all_runs_the_three_and_ends_with_the_papers_tables(all_three):

@@ -11,6 +11,7 @@ import torch
 import judge
 import s3ft
 from data import TINY, Example, cli
+from data.judging import spans
 from data.report import report
 from data.tasks import load_task, mbpp
 from data.run import statistics
@@ -167,7 +168,7 @@ def test_prompts_of_the_world_are_those_of_the_task():
     e = task.load("test")[0]
     parts = {"passage": e.extra["passage"], "question": e.question}
     assert prompts(task, e) == [world.ASK_READING.format(**parts), world.REWRITE_READING.format(**parts, gold=e.answer)]
-    assert world_readings.ABSTAIN == judge.ABSTAIN[0]
+    assert world_readings.ABSTAIN == spans.ABSTAIN[0]
     for row in rows(TINY / "mbpp" / "mbpp.jsonl")[:100]:
         assert mbpp.normalise(row["code"]) == world_code.neat(row["code"])
         assert mbpp.bare(world_code.neat(row["code"]), names=False) == world_code.nameless(row["code"])
@@ -332,7 +333,8 @@ def test_the_judges_errors_are_counted():
     assert "the judge accepts 3, 1 of them wrong (33.3 %), and refuses 2, 1 of them right (50.0 %)" in said
     assert "1 unfinished" in said
     task.title = "gsm8k"
-    assert statistics.judge_errors(attempts, task, {"e": e}, None) == {} and report.about_judge({"judge_errors": {}}) == []
+    assert statistics.judge_errors(attempts, task, {"e": e}, None) == {}
+    assert report.about_judge({"judge_errors": {}}) == []
 
 
 def test_the_bundled_weights_are_of_this_world():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import judge
 from data.judging import sandbox
-from data.judging.arithmetic import fraction
+from data.judging.numbers import fraction
 from data.judging.code_blocks import extract_code
 
 USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"

@@ -11,14 +11,17 @@ from multiprocessing.pool import ThreadPool
 import judge
 from data import UserError
 from data.files import code_of, digest
-from data.judging import arithmetic, asserts, code_blocks, sandbox, sandbox_child, spans
+from data.judging import (
+    arithmetic, asserts, code_blocks, numbers, sandbox, sandbox_child, spans,
+)
 from data.run.store import Store
 
 
 def judging_code(task):
     """Fingerprint of the code that judges a task's attempts and answers."""
     task_module = sys.modules[type(task).__module__]
-    modules = (judge, arithmetic, asserts, code_blocks, spans, sandbox, sandbox_child, task_module)
+    modules = (judge, arithmetic, asserts, code_blocks, numbers, spans, sandbox, sandbox_child,
+               task_module)
     return digest([code_of(module) for module in modules])
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 import judge
 from data import TINY, Example, UserError, checked_text
 from data.files import read_json
+from data.judging import spans
 from data.tasks.task import Task
 
 VALIDATION = 500                 # questions held back from train, at most a fifth of it
@@ -47,7 +48,7 @@ FIELDS = ("id", "qid", "question", "answers", "detected_answers", "question_toke
 
 class Reading(Task):
     instruction = ("Answer in a few words from the passage. "
-                   f"If it does not say, answer: {judge.ABSTAIN[0]}")
+                   f"If it does not say, answer: {spans.ABSTAIN[0]}")
     rewriting = "answer the question in your own words, in one short sentence."
 
     def __init__(self, name, folder, test=None):
@@ -290,6 +291,6 @@ def target(golds):
     """The wording that most annotators chose, the first of equals; without golds the abstention."""
     texts = [gold.strip() for gold in golds]
     if not texts:
-        return judge.ABSTAIN[0]
-    texts = [text for text in texts if judge.normal(text)] or texts  # "the" alone says nothing
+        return spans.ABSTAIN[0]
+    texts = [text for text in texts if spans.normal(text)] or texts  # "the" alone says nothing
     return max(texts, key=texts.count)
