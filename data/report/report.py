@@ -35,13 +35,13 @@ def report(paths, out=None):
 
     out: the folder, by default report/ in the first folder that is named.
     """
-    pooled = [pool(runs) for runs in runs_by_task(paths)]
     first = Path(paths[0])
     folder = Path(out) if out else (first if first.is_dir() else first.parent) / "report"
-    lines = [f"# S3FT: {md(', '.join(results['task'] for results in pooled))}"]
-    if not figures.available():
-        lines += ["", "Figures need matplotlib: `pip install matplotlib`."]
     try:
+        pooled = [pool(runs) for runs in runs_by_task(paths)]
+        lines = [f"# S3FT: {md(', '.join(results['task'] for results in pooled))}"]
+        if not figures.available():
+            lines += ["", "Figures need matplotlib: `pip install matplotlib`."]
         folder.mkdir(parents=True, exist_ok=True)
         for number, results in enumerate(pooled, 1):
             prefix = f"{number}-" if len(pooled) > 1 else ""         # of the pictures' names
@@ -56,6 +56,12 @@ def report(paths, out=None):
     except OSError as error:
         raise UserError(f"--report: {folder} cannot be written ({error.strerror}); "
                         "give --out FOLDER") from None
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError) as error:        # a file that was edited by hand
+        names = " ".join(str(path) for path in paths)
+        raise UserError(f"--report {names}: a cell is damaged ({type(error).__name__}: {error}); "
+                        "give the run's command again") from error
     encoding = sys.stdout.encoding or "utf-8"
     printed = f"{text}\nreport: {folder / 'report.md'}"
     print(printed.encode(encoding, "replace").decode(encoding))
