@@ -106,13 +106,14 @@ class FinalNumber(NamedTuple):
 
 
 # Each of the next four rules returns a FinalNumber, or None if the next rule is to be asked. Of
-# several matches the last one counts, since people correct themselves.
+# several matches the last one counts, since people correct themselves. "passed on": the rule reads
+# nothing there, and the next one is asked. "refused": no other rule may read a number there.
 
 def hash_line(text):
     """The number after ####, as GSM8K's golds end, with a few words of what it counts.
 
-    accepted   "so it is 17. #### 18 dollars per day"      18
-    refused    "#### Step 1: add 30"
+    accepted    "so it is 17. #### 18 dollars per day"      18
+    passed on   "#### Step 1: add 30"
     """
     for line in reversed(re.findall(r"####[ \t]*([^\n#]{1,200})", text)):
         match = ONE_NUMBER.fullmatch(line.strip())
@@ -128,8 +129,8 @@ BOXED = re.compile(r"\\boxed[ ]?\{ ( (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} 
 def boxed(text):
     r"""The number in a box, right of its last `=`.
 
-    accepted   "so \boxed{x = 5 apples} in 2 days"      5
-    refused    "so \boxed{5 and then 7}"
+    accepted    "so \boxed{x = 5 apples} in 2 days"      5
+    passed on   "so \boxed{5 and then 7}"
     """
     for inside in reversed(BOXED.findall(text)):
         match = ONE_NUMBER.fullmatch(inside.split("=")[-1].strip())
@@ -139,8 +140,8 @@ def boxed(text):
 
 
 # "The answer is" and the number behind it, perhaps on the next line.
-#   accepted   The answer is about $18      Answer:\n- 18 apples
-#   refused    The answer is in the box     Answer:\n1. Buy 3.  (a list)
+#   accepted    The answer is about $18      Answer:\n- 18 apples
+#   passed on   The answer is in the box     Answer:\n1. Buy 3.  (a list)
 ANSWER_IS = re.compile(rf"""
     answer (?: [ ]is | [ ]was | [ ]would[ ]be | [ ]will[ ]be | [ ]= | [ ]?: )
     [ :$*]{{0,6}}
@@ -222,7 +223,7 @@ def final_number(text):
 
 
 def read_final_number(prepared):
-    """The rules, in order of trust."""
+    """The rules, in order of trust. A FinalNumber without a value ends the search too."""
     return (hash_line(prepared)
             or boxed(prepared)
             or answer_is(prepared)
@@ -232,6 +233,8 @@ def read_final_number(prepared):
 
 def steps(text):
     """The steps that a text surely states -> [Step(expression, stated, right, values), ..].
+
+    values: what the stated result may mean, "20%" as 1/5 or as 20.
 
     The check of steps reads every `expression = result` on a line ("12 / 2 = 6 stamps"), computes
     the expression in exact fractions and compares it with the result, to the digits shown. It
@@ -295,8 +298,8 @@ def span(text, golds):
     golds: every accepted wording. [] or [""]: the passage does not say; then the text has to say
     so, in one of the ways in data/judging/spans.py, or to be empty. Text and golds are compared in
     SQuAD's normal form. If that leaves nothing of a gold ("the", "%"), it is compared unchanged.
-    Verdict.scores has SQuAD's em and f1, and recall; who declines to answer is scored as if the
-    text were empty, as SQuAD does.
+    Verdict.scores has SQuAD's em and f1, and recall; a text that declines to answer is scored as an
+    empty one, as SQuAD does.
 
     accepted   "It was Ole Berg."   for the gold "Ole Berg"
     refused    "Berg, Ole"
@@ -313,7 +316,7 @@ def span(text, golds):
 
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
-    if words > LONGEST_SPAN and (golds or declines):           # else the next rule says it better
+    if words > LONGEST_SPAN and (golds or declines):           # else the next rule names it
         reason = f"{words} words, where an answer has at most {LONGEST_SPAN}"
         return Verdict(False, "too long", None, reason, scores)
     if not golds and declines is None:
@@ -381,10 +384,10 @@ def code(text, tests, setup=""):
 # ---- Part 4: may it become a training target? ----------------------------------------------------
 # An own answer has to be right. A paraphrase is judged more strictly, because the model was shown
 # the gold when it wrote it: it may copy the answer without any reasoning, or talk about the gold
-# ("as the reference answer says"), which a target must not teach. A text that was cut off at the
-# length limit is not asked about; it is never a target.
+# ("as the reference answer says"), which a target must not teach. Texts that were cut off at the
+# length limit never get here: s3ft.choose_targets skips them.
 
-SAMPLED = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wrote a text
+BY_THE_MODEL = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wrote a text
 GOLDS = ("gold", "raw", "voice")                                        # wordings of the gold
 LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
          "rewrit", "own words")                                         # rewrite, rewritten
@@ -393,8 +396,9 @@ RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 def is_gold(source):
     """Is this source a wording of the gold? ValueError: unknown source."""
-    if source not in SAMPLED + GOLDS:
-        raise ValueError(f"unknown source {source!r}; known: {', '.join(SAMPLED + GOLDS)}")
+    known = BY_THE_MODEL + GOLDS
+    if source not in known:
+        raise ValueError(f"unknown source {source!r}; known: {', '.join(known)}")
     return source in GOLDS
 
 

@@ -7,9 +7,9 @@
     print(tokenizer.decode(answer.ids))
 
 Names of weights are those of transformers' LlamaForCausalLM: `load` opens public checkpoints, and
-transformers opens what `save` writes. What is fast is written twice: `generate_plain` and
-`loglikelihood_plain` say what is computed; `generate` and `loglikelihood` compute the same for many
-rows at once, and the tests compare them. Prompts and answers are lists of token ids.
+transformers opens what `save` writes. Each fast function has a slow, simple twin that says what is
+computed: `generate_plain` and `loglikelihood_plain`. `generate` and `loglikelihood` compute the
+same for many rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
 G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
@@ -80,7 +80,7 @@ def rope_table(positions, config):
     Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
     to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones
     ("llama3"). There a channel that turns more than `high_freq_factor` times in the original
-    context is kept, one below `low_freq_factor` slows down fully, and one between in part.
+    context is kept; below `low_freq_factor` the full factor applies; between them, a part of it.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -331,7 +331,7 @@ class Transformer(nn.Module):
 class Completion:
     """A sampled answer."""
     ids: list = field(default_factory=list)     # without the end token
-    finish_reason: str = "length"               # "end", or "length": cut off by a limit
+    finish_reason: str = "length"               # "end", or "length": cut off; in s3ft.py "too long"
     logprob: float = 0.0        # in nats, of these ids and the end token, at temperature 1
 
 
@@ -413,8 +413,8 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, en
              progress=None):
     """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
-    rows: the prompts' numbers in `noise`, by default 0, 1, ..; with its own numbers a chunk of a
-    larger set samples what the whole set would. end_ids: tokens that end an answer. progress:
+    rows: the prompts' numbers in `noise`, by default 0, 1, ..; a prompt that keeps its number gets
+    the same answer in any chunk. end_ids: tokens that end an answer. progress:
     called with the number of newly finished answers. ValueError for what cannot be sampled.
     """
     if rows is None:
@@ -455,7 +455,7 @@ class Batch:
     leaves, and the last one moves into its slot. Reading prompts holds up the others, so it waits
     until a quarter of the slots is free, and then fills them all. The longest prompts come first,
     so that those read together have similar lengths. What an earlier request left in a slot is
-    never seen, as padding is not: it stands behind the new one's tokens.
+    harmless, for the same reason as padding: it stands behind the new one's tokens.
     """
 
     def __init__(self, lm, requests):

@@ -16,9 +16,9 @@ one function, `choose_targets`; everything else serves them. On a laptop, withou
     python s3ft.py --task gsm8k --show 3     # three examples, from question to target
     python s3ft.py --help
 
-Edit the code and give the same command again. All that is expensive is kept on disk under a key of
-what it was made from. What has another key now is made again, the plan says what and why, and an
-edit that is taken back finds its old results:
+Edit the code and give the same command again. Expensive results are kept on disk, each under a
+key: a hash of all that it was made from. A result whose key has changed is made again, the plan
+says what and why, and an edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
     tuned weights             the base model, the targets, the settings, model.py, and all of this
@@ -64,7 +64,7 @@ METHODS = {
     "s3ft": ("own", "paraphrase", "gold"),
 }
 CONTROLS = {                                    # taken too: to see what the gain is made of
-    "raw": ("raw",),                            # the gold as the file has it, with its markers
+    "raw": ("raw",),                            # the gold as in the file: <<48/2=24>> and ####
     "own_only": ("own",),                       # no accepted own answer: the question is left out
     "voice": ("voice",),                        # bundled data: the gold in the model's own voice
     "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # judged by the number alone
@@ -74,8 +74,9 @@ SAMPLED = {"own": "own", "own_number": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
 
-# What trained weights do not depend on: all other code of this file is in their key. Sources,
-# prompts and attempts are seen in the targets; how a model is measured is in the keys of its rows.
+# What trained weights do not depend on. All other code of this file is in their key, to be on the
+# safe side. A change of sources, prompts or attempts shows in the targets, which are in the key;
+# functions that measure are in the keys of what they measure.
 NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask",
                 "rewrite", "as_chat", "make_jobs", "answers", "choose_targets", "make_target",
                 "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence", "score_options",
@@ -179,6 +180,7 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     context = lm.config.max_position_embeddings
     fitting = [job for job in jobs if len(job.prompt_ids) < context]
     # Every job has random numbers of its own: it does not matter which jobs are sampled together.
+    # within_memory tries again with smaller batches if memory runs out.
     rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
     completions = iter(within_memory(model.generate, lm, prompts, max_new_tokens, temperature,
@@ -197,9 +199,11 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
 
 
 def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
-    """A model's texts for these examples: rows that are read from disk, or sampled now.
+    """A model's texts for these examples: lines that are read from disk, or sampled now.
 
     weights: data.run.weights.Weights. label: what progress calls them. kind: as in Job.
+    Its `rows` takes jobs as (name, hash of what is asked, job), and the functions whose code is in
+    the key; it calls `sample` for those that are not on disk.
     """
     # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
     first = seed * sampling.samples if sampling.temperature else 0
@@ -225,13 +229,13 @@ def choose_targets(sources, examples, verdicts, attempts_of):
         task.accept, which calls judge.target_number(text, gold, source) for GSM8K, target_code for
         MBPP and target_span for readings.
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
-    -> [Choice], in the order of the examples. An example none of whose sources is accepted is left
-    out, which a row that ends in "gold" never does.
+    -> [Choice], in the order of the examples. An example is left out if none of its sources is
+    accepted. That cannot happen in a row that ends in "gold".
     """
     chosen = {}
     for source in sources:
-        # Only what no earlier source has served. So s3ft asks for a paraphrase of those questions
-        # alone whose own answer was refused.
+        # Only the examples that have no target yet. So s3ft asks for a paraphrase only where the
+        # own answer was refused.
         left = [example for example in examples if example.id not in chosen]
         if source not in SAMPLED:                       # a gold is right by definition
             for example in left:
@@ -251,10 +255,11 @@ def choose_targets(sources, examples, verdicts, attempts_of):
 def make_target(tokenizer, task, choice):
     """Choice -> Target: the prompt's ids, then the target's, then the token that closes an answer.
 
+    A paraphrase too is trained on the plain question: that is where the model is to say it.
     A sampled answer keeps the very ids that were sampled. Its text, encoded again, may be cut into
-    other tokens than the model chose, and these would be less like the model. A model may have
-    several tokens that end an answer. A target ends with close_id, the one with which the chat
-    template closes an answer.
+    other tokens, which the model itself would not have written. A model may have several tokens
+    that end an answer. A target ends with close_id, the one with which the chat template closes an
+    answer.
     """
     question = ask(task, choice.example)
     prompt_ids = tokenizer.encode_chat(question)
@@ -309,7 +314,8 @@ def micro_batches(targets, budget):
     """
     groups = []
     for target in sorted(targets, key=len):
-        padded = (len(groups[-1]) + 1) * len(target) if groups else 0       # it is the longest
+        # Padded to this target, which is the longest so far.
+        padded = (len(groups[-1]) + 1) * len(target) if groups else 0
         if not groups or padded > budget:
             groups.append([])
         groups[-1].append(target)
@@ -317,7 +323,7 @@ def micro_batches(targets, budget):
 
 
 def learning_rate(step, steps, top, schedule="linear"):
-    """Linear warm-up over a twentieth of the steps, then linear or cosine decay to zero."""
+    """Linear warm-up over a twentieth of the steps, then linear or cosine decay towards zero."""
     warmup = max(1, steps // 20)
     left = (steps - step) / max(1, steps - warmup)              # of the decay: 1 at its start
     if schedule == "cosine":
@@ -333,8 +339,9 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
     dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
-    the optimiser's state and the losses to disk. A step depends on these and on its own number
-    (which draws the dropout), so an interrupted training ends with the same weights as any other.
+    the optimiser's state, the losses and the budget to disk. A step depends on these and on its own
+    number (which draws the dropout), so an interrupted training ends with the same weights as any
+    other.
     """
     device = next(lm.parameters()).device
     trainable = [p for p in lm.parameters() if p.requires_grad]
@@ -381,9 +388,11 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
 
 
 def tune(base, sampler, targets, close_id, settings, dtype, journal):
-    """Fine-tune the sampler's adapters, or a copy of base in fp32 -> the tuned model.
+    """Fine-tune adapters on the sampler, or a copy of base in fp32 -> the tuned model.
 
-    sampler: base in the dtype that samples fastest (data/run/weights.py). settings: Training.
+    sampler: the base model in the dtype that samples fastest. settings: Training.
+    train_within_memory calls finetune with a budget that fits the device, and halves it when memory
+    runs out.
     """
     if settings.lora:
         lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
@@ -494,7 +503,7 @@ def measure(run, weights, task, questions, probe, sampling):
 
 
 def measure_benchmark(run, weights, benchmark):
-    """What else the model can do: likelihoods of options, answers to another task's questions."""
+    """Measure one benchmark: multiple choice, or the questions of another task -> rows."""
     if benchmark.task is not None:
         return texts_of(run, weights, benchmark.name, benchmark.task, benchmark.items, "answer",
                         Sampling(benchmark.max_new_tokens))
@@ -511,8 +520,9 @@ def measure_benchmark(run, weights, benchmark):
 def carry_out(run, task, options):
     """The whole comparison, for every seed: base, attempts, targets, training, measuring.
 
-    Everything expensive is a row or weights that `run` finds on disk or makes. It is called twice:
-    the first time nothing is made and what is lacking is counted, so that the plan cannot
+    Everything expensive is a row or weights that `run` finds on disk or makes. A cell is a method
+    at a rate with a seed: one line of the results. This function is called twice. The first time
+    nothing is made: rows that are not on disk are left out and counted. So the plan cannot
     contradict the run.
     """
     tokenizer = run.tokenizer
@@ -586,7 +596,7 @@ def main(argv=None):
         return report(options.report, options.out)
     if options.task != "all":
         return compare(options, open_task(options, methods, SAMPLED))
-    # All tasks are opened first: what the last one lacks is told before the first one begins.
+    # All tasks are opened first: a file that the last one lacks is told at once, not after hours.
     tasks = [(each, open_task(each, methods, SAMPLED)) for each in cli.each_task(options)]
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
