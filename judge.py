@@ -207,8 +207,8 @@ IN_TEXT = re.compile(rf"""
 def last_number(text):
     """The last number that stands in the text.
 
-    accepted   "He needs 3 boxes on the 2nd day"      3
-    refused    "The model X5 has the power 10^2"
+    accepted    "He needs 3 boxes on the 2nd day"      3
+    passed on   "The model X5 has the power 10^2"
     """
     matches = list(IN_TEXT.finditer(text))
     if not matches:
