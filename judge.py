@@ -243,7 +243,7 @@ def steps(text):
     answer refused is a target lost. One step that is surely wrong refuses a whole answer, since a
     small model likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
     """
-    return list(arithmetic.steps(prepare(text)[:LONGEST_ANSWER]))
+    return list(arithmetic.stated_steps(prepare(text)[:LONGEST_ANSWER]))
 
 
 def number(text, gold, check_steps=False):
@@ -264,7 +264,7 @@ def number(text, gold, check_steps=False):
     if not check_steps:
         return Verdict(True, rule, written, "the final number is right")
 
-    stated = list(arithmetic.steps(prepared))
+    stated = list(arithmetic.stated_steps(prepared))
     wrong = [step for step in stated if not step.right]
     scores = {"steps": len(stated), "wrong_steps": len(wrong)}
     if wrong:
@@ -387,8 +387,9 @@ def code(text, tests, setup=""):
 # ("as the reference answer says"), which a target must not teach. Texts that were cut off at the
 # length limit never get here: s3ft.choose_targets skips them.
 
-BY_THE_MODEL = ("own", "paraphrase", "own_number", "paraphrase_number")      # who wrote a text
-GOLDS = ("gold", "raw", "voice")                                        # wordings of the gold
+BY_THE_MODEL = ("own", "paraphrase")           # who wrote a text: a source begins with one of them
+GOLDS = ("gold", "raw", "voice")               # wordings of the gold
+NUMBER_ALONE = ("own_number", "paraphrase_number")     # for experiments: steps are not checked
 LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
          "rewrit", "own words")                                         # rewrite, rewritten
 RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
@@ -396,9 +397,9 @@ RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 def is_gold(source):
     """Is this source a wording of the gold? ValueError: unknown source."""
-    known = BY_THE_MODEL + GOLDS
-    if source not in known:
-        raise ValueError(f"unknown source {source!r}; known: {', '.join(known)}")
+    if source not in GOLDS and not source.startswith(BY_THE_MODEL):
+        raise ValueError(f"unknown source {source!r}; it has to be {', '.join(GOLDS)}, or to begin "
+                         f"with {' or '.join(BY_THE_MODEL)}")
     return source in GOLDS
 
 
@@ -408,7 +409,7 @@ def unless_leaked(verdict, text, source):
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
     """
-    if not verdict.ok or source != "paraphrase":
+    if not verdict.ok or not source.startswith("paraphrase") or source in NUMBER_ALONE:
         return verdict
     for phrase in LEAKS:
         if phrase in text.lower():
@@ -421,17 +422,18 @@ def target_number(text, gold, source="own"):
     """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
     It needs the right number and no wrong step, and a paraphrase also has to state a step that
-    gives the number. own_number and paraphrase_number, which are there for experiments, need the
-    number alone. For a paraphrase and the gold 6:
+    gives the number. A new source, such as own_shortest, is judged as what it begins with. For a
+    paraphrase and the gold 6:
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "The answer is 6."
     """
     if is_gold(source):
         return RIGHT_BY_DEFINITION
-    verdict = number(text, gold, check_steps=source in ("own", "paraphrase"))
-    verdict = unless_leaked(verdict, text, source)
-    if verdict.ok and source == "paraphrase":
+    if source in NUMBER_ALONE:
+        return number(text, gold)
+    verdict = unless_leaked(number(text, gold, check_steps=True), text, source)
+    if verdict.ok and source.startswith("paraphrase"):
         answer = final_number(text).value
         if not any(answer in step.values for step in steps(text)):
             reason = "no stated step gives the final number"

@@ -351,21 +351,22 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     losses = journal.take_up(lm, optimiser) if journal else []
 
     order = random.Random(f"order {settings.seed}")
-    steps = []
+    batches = []                                                # one a step
     for _ in range(settings.epochs):
         shuffled = order.sample(targets, len(targets))
-        steps += [shuffled[i:i + settings.batch] for i in range(0, len(shuffled), settings.batch)]
+        for start in range(0, len(shuffled), settings.batch):
+            batches.append(shuffled[start:start + settings.batch])
 
     assert all(t.ids[-1] == close_id for t in targets), "every target must end as the template ends"
     lm.train()                                                  # dropout, where there is any
-    for number in range(len(losses), len(steps)):
+    for number in range(len(losses), len(batches)):
         torch.manual_seed(number_of(f"dropout {settings.seed} {number}"))
         # The target tokens of the whole step are counted first, and the loss of every micro-batch
         # is divided by their number, not by examples: so the micro-batches add up to the gradient
         # of one big batch, and every token weighs the same.
-        tokens = sum(len(t.ids) for t in steps[number])
+        tokens = sum(len(t.ids) for t in batches[number])
         total = 0.0
-        for group in micro_batches(steps[number], budget):
+        for group in micro_batches(batches[number], budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 loss, scored = target_loss(lm, group)
             assert scored == sum(len(t.ids) for t in group), "the targets, whole, and no prompt"
@@ -377,12 +378,12 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
             raise UserError(f"training broke down in step {number + 1} (the gradient is not "
                             "finite); lower --lr or take --dtype float32")
         for parameters in optimiser.param_groups:
-            parameters["lr"] = learning_rate(number, len(steps), settings.lr, settings.schedule)
+            parameters["lr"] = learning_rate(number, len(batches), settings.lr, settings.schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         losses.append(total / tokens)
         if journal:
-            journal.step(losses, len(steps))
+            journal.step(losses, len(batches))
     lm.eval()
     return losses
 
@@ -591,7 +592,7 @@ def main(argv=None):
     methods = METHODS | CONTROLS
     options = cli.parse(argv, methods, SOURCES)
     if options.ask:
-        return print(show.ask(options))
+        return print(show.answer_question(options))
     if options.report:
         return report(options.report, options.out)
     if options.task != "all":

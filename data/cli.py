@@ -21,7 +21,7 @@ JUDGES = ("number", "code", "span", "exact")
 OWN_DATA = (".jsonl", ".json")          # how the name of a user's own file ends
 
 # --paper: the paper's LoRA, and what it does not say borrowed from SDFT's code.
-PAPER = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj",
+PAPER_LORA = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj",
          "lr": [1e-4], "schedule": "cosine", "batch": 8, "epochs": 5}
 
 EPILOG = """examples, each after `python s3ft.py`
@@ -304,7 +304,7 @@ def set_benchmarks(options):
 def set_training(options):
     """The settings of training that were not given."""
     if options.paper:
-        for name, value in PAPER.items():
+        for name, value in PAPER_LORA.items():
             if getattr(options, name) is None:
                 setattr(options, name, value)
     if options.lora is None:

@@ -98,7 +98,7 @@ def write_jsonl(path, rows):
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
-def read_json(path):
+def json_or_empty(path):
     """The JSON object in a file of a run; {} where it is missing or damaged, so that it is made
     again."""
     try:
@@ -108,7 +108,7 @@ def read_json(path):
     return value if isinstance(value, dict) else {}
 
 
-def read_jsonl(path, fields=()):
+def undamaged_rows(path, fields=()):
     """The undamaged rows of a run's file: JSON objects with these fields. The others are made
     again."""
     if not path.is_file():

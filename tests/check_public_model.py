@@ -51,7 +51,7 @@ import model
 import s3ft
 from data.tasks import load_task
 from data.checkpoints.chat import TODAY
-from data.files import read_jsonl
+from data.files import undamaged_rows
 
 CHECKS = ("logits", "greedy", "chat", "trl", "peft", "ask")
 TOLERANCE, ADAPTED = 1e-3, 1e-5         # of logits, relative to their spread
@@ -188,7 +188,7 @@ def trl(o, task):
             count = {"rows": len(dataset), "kept_by_trl": len(trainer.train_dataset), "sampled": 0, "compared": 0,
                      "unequal": 0, "not_same_ids": 0, "extra_tokens": 0, "longest": 0, "first_unequal": []}
             prepared = {(r["seed"], r["id"]): r for r in trainer.train_dataset}
-            for row in read_jsonl(path):
+            for row in undamaged_rows(path):
                 count["sampled"] += row["source"] in s3ft.SAMPLED
                 trained_on = row["prompt_ids"] + row["ids"]
                 if tokenizer.encode_chat(row["prompt"] + row["completion"])[:len(trained_on)] != trained_on:

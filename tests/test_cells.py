@@ -84,7 +84,7 @@ def test_new_items_stand_in_no_file_and_differ_between_seeds(tmp_path, name):
     options.data = str(TINY)
     beside = load_benchmarks(options)
     drawn = {seed: Questions(seed, [], [], [], beside) for seed in options.seeds}
-    found = new_items.read(options, tmp_path, new_items.draw_items(options, beside), drawn)
+    found = new_items.read(options, tmp_path, new_items.new_item_files(options, beside), drawn)
     texts = lambda examples: {(e.question, e.extra.get("passage")) for e in examples}
     task = load_task(name, TINY)
     items = lambda seed, n: {(i.contexts, i.endings) for i in found[seed].benchmarks[n].items}

@@ -7,7 +7,7 @@ import pytest
 import judge
 import s3ft
 from data import UserError
-from data.tasks.own import FIELDS, JUDGES, Own
+from data.tasks.own import FIELDS, REWRITE_ENDINGS, Own
 from data.run.verdicts import Verdicts
 
 
@@ -146,7 +146,7 @@ def test_gold_is_cleaned_and_raw_is_not(tmp_path, name, answer, gold):
     assert "voice" in error(lambda: task.text(example, "voice"))
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", REWRITE_ENDINGS)
 def test_rewrite_shows_the_gold_in_the_last_user_message_only(tmp_path, name):
     rows = [{"messages": TURNS[:-1] + [say("user", f"Add {{0}} and {n}."), say("assistant", f"It is {n}.")],
              "test_list": ["assert f(1) == 2"]} for n in range(3)]

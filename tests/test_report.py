@@ -203,7 +203,7 @@ def test_only_multiple_choice_enters_the_mean_drop_and_other_scores_are_named():
         myths |= {"metric": "mc2", "also": {"mc1": 0.312}, "right": [myths["accuracy"]] * 100}
     text = final_table(results)
     assert intervals.mean_drop([results["cells"][1]], [results["cells"][0]])[0] == pytest.approx(0.12)
-    assert "not multiple choice, so outside the drop: mbpp" in text
+    assert "the drop leaves out mbpp" in text
     assert "myths is mc2, base's mc1 is 31.2" in text
 
 

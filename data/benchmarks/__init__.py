@@ -125,7 +125,7 @@ def load_benchmarks(options):
 
 
 def limit_benchmarks(sets, n, seed, draw):
-    """The sets with n items each. draw: as s3ft.py draws examples, draw(items, n, seed).
+    """The sets with n items each. draw(items, n, seed): as data/run/selection.py draws examples.
 
     Of the bundled ones each seed draws its own; of public ones all seeds have the same.
     """

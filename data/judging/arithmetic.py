@@ -380,7 +380,7 @@ def step_at(line, tokens, equals):
     return Step(expression_text, stated_text, right_result, meanings)
 
 
-def steps(text):
+def stated_steps(text):
     """Yield every Step that a plain text surely states, in order."""
     for line in text.split("\n"):
         if "=" not in line:

@@ -8,7 +8,7 @@ import textwrap
 
 import numpy as np
 
-from data.files import read_jsonl
+from data.files import undamaged_rows
 from data.report.text import clean, fence, markdown_table, md, method_title
 from data.results.scores import flags, measured
 
@@ -45,7 +45,7 @@ def changes(c, seed):
 
     items = {}                               # {(set, id): the item's row of items.jsonl}
     for run in c.results["runs"]:
-        for row in read_jsonl(run["folder"] / "items.jsonl", ("set", "id", "text", "answer")):
+        for row in undamaged_rows(run["folder"] / "items.jsonl", ("set", "id", "text", "answer")):
             items[row["set"], row["id"]] = row
     if not items:
         return [*lines, "", "The items' texts are not there (items.jsonl beside results.json), so "
@@ -90,11 +90,11 @@ def answer_texts(cells):
     """{(a cell's folder, set, id): the cell's first answer}"""
     texts = {}
     for cell in cells:
-        for row in read_jsonl(cell["home"] / "answers.jsonl", ("split", "id", "text")):
+        for row in undamaged_rows(cell["home"] / "answers.jsonl", ("split", "id", "text")):
             texts.setdefault((cell["home"], row["split"], row["id"]), row["text"])
         for name, scores in cell["benchmarks"].items():
             if scores["kind"] in ("task", "skill"):
-                for row in read_jsonl(cell["home"] / f"{name}.jsonl", ("id", "text")):
+                for row in undamaged_rows(cell["home"] / f"{name}.jsonl", ("id", "text")):
                     texts.setdefault((cell["home"], name, row["id"]), row["text"])
     return texts
 

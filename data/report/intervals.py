@@ -153,7 +153,7 @@ def kind_of_interval(base, new_items=False):
 
 # ---------------------------------------------------------------- the mean drop
 
-def choices(base):
+def drop_benchmarks(base):
     """Names of the multiple-choice benchmarks, over which the mean drop is taken."""
     return [name for name, row in base[0]["benchmarks"].items()
             if row.get("kind", "choice") == "choice"]
@@ -164,11 +164,11 @@ def skills(base):
     return [name for name, row in base[0]["benchmarks"].items() if row.get("kind") == "skill"]
 
 
-def columns(base):
+def table_benchmarks(base):
     """Names of the benchmarks that have a column in the table."""
     return [name for name in base[0]["benchmarks"] if name not in skills(base)]
 
 
 def mean_drop(group, base):
     """(mean, low, high) of the accuracy lost, 0.04 for four points; None without a benchmark."""
-    return difference(base, group, choices(base))
+    return difference(base, group, drop_benchmarks(base))

@@ -1,13 +1,13 @@
 """paper.py - the paper's Tables 2, 3 and 4 in our figures, with the paper's beside them."""
 from data import plural
-from data.report.intervals import accuracy, columns, group_of, mean_drop
+from data.report.intervals import accuracy, table_benchmarks, group_of, mean_drop
 from data.report.rates import chosen_rates
 from data.report.table import count_sources
 from data.report.text import method_title, percent, plain_table
 
 # arXiv 2502.08130, Mistral-7B-Instruct-v0.2 on the official sets: Table 2, accuracy in %, and
 # Table 3, the shares of own answers, paraphrases and golds among S3FT's targets in %.
-PAPER = {
+PAPER_FIGURES = {
     "gsm8k": {
         "accuracy": {"base": 40.3, "sft": 53.4, "sdft": 54.8, "s3ft": 56.9},
         "shares": (49.5, 42.1, 8.4),
@@ -65,7 +65,7 @@ def table_2(runs, groups, methods):
     for method in methods:
         row = [method_title(method)]
         for run, of_run in zip(runs, groups):
-            paper = PAPER.get(run["task_name"], NOT_IN_PAPER)
+            paper = PAPER_FIGURES.get(run["task_name"], NOT_IN_PAPER)
             row.append(percent([cell["test"]["accuracy"] for cell in of_run.get(method, [])]))
             row.append(str(paper["accuracy"].get(method, "-")))
         rows.append(row)
@@ -76,7 +76,7 @@ def table_3(runs, groups, methods):
     """Rows: where the targets of S3FT come from."""
     rows = [["task", "method", "own", "paraphrase", "gold", "paper's S3FT"]]
     for run, of_run in zip(runs, groups):
-        paper = PAPER.get(run["task_name"], NOT_IN_PAPER)
+        paper = PAPER_FIGURES.get(run["task_name"], NOT_IN_PAPER)
         for method in methods:
             if method in of_run and method.partition(" ")[0] == "s3ft":
                 counts = count_sources(of_run[method])
@@ -90,7 +90,7 @@ def table_4(runs, groups, methods):
     """Rows: what is left of each benchmark."""
     names = []                              # of the benchmarks of all runs
     for of_run in groups:
-        names += [name for name in columns(of_run["base"]) if name not in names]
+        names += [name for name in table_benchmarks(of_run["base"]) if name not in names]
     rows = [["trained on", "method", *names, "mean drop"]]
     for run, of_run in zip(runs, groups):
         base = of_run["base"]
@@ -100,7 +100,7 @@ def table_4(runs, groups, methods):
             group = of_run[method]
             row = ["nothing" if method == "base" else run["task"], method_title(method)]
             for name in names:
-                is_measured = name in columns(base)
+                is_measured = name in table_benchmarks(base)
                 row.append(f"{100 * accuracy(group, name)[0]:.1f}" if is_measured else "-")
             lost = None if method == "base" else mean_drop(group, base)
             row.append(f"{100 * lost[0]:+.1f}" if lost else "-")

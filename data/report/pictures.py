@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from data.report import figures
-from data.report.intervals import accuracy, choices, paired
+from data.report.intervals import accuracy, drop_benchmarks, paired
 from data.report.text import clean, md, method_title
 
 
@@ -75,7 +75,7 @@ def likelihoods(runs, folder, name):
 
 def kl_and_forgetting(c, folder, name):
     """Mean drop against KL, one point a trained model."""
-    names = choices(c.base)
+    names = drop_benchmarks(c.base)
     if not names or not c.groups:
         return ["No trained model has both figures."]
     points = []

@@ -15,7 +15,8 @@ import numpy as np
 from data import UserError, plural
 from data.report import changed_items, figures, pictures
 from data.report.intervals import (
-    accuracy, choices, columns, difference, item_sets, kind_of_interval, mean_drop, skills, wilson,
+    accuracy, difference, drop_benchmarks, item_sets, kind_of_interval, mean_drop, skills,
+    table_benchmarks, wilson,
 )
 from data.report.paper import three_tables
 from data.report.pool import pool
@@ -153,7 +154,7 @@ def gain_and_drop(c):
         lost = points(c.lost[key], "")
         score = with_interval(accuracy(group))
         rows.append([*c.row_starts[key], score, gain, lost, mean_kl(group)])
-    over = ", ".join(choices(c.base))
+    over = ", ".join(drop_benchmarks(c.base))
     over = over or "no benchmark of multiple choice, as none was measured"
     kind = ", Wilson for a figure; for a difference" if len(c.base) < 3 else ":"
     interval = kind_of_interval(c.base, c.results["settings"].get("new_items"))
@@ -167,12 +168,12 @@ def gain_and_drop(c):
     groups = {method: c.groups[method, lr] for method, lr in c.rates.items()}
     for line in s3ft_against_sft({"base": c.base} | groups, c.results["settings"].get("new_items")):
         lines += ["", line]
-    lines += each_benchmark(c, columns(c.base), "Each benchmark: accuracy in %, and the points "
-                            "lost.")
+    lines += each_benchmark(c, table_benchmarks(c.base), "Each benchmark: accuracy in %, and the "
+                            "points lost.")
     lines += each_benchmark(c, skills(c.base), "Each skill: % of prompts answered exactly, and the "
                             "points lost (outside the mean drop).")
     chance = [f"{name} {100 * c.base[0]['benchmarks'][name]['chance']:.0f}"
-              for name in columns(c.base)]
+              for name in table_benchmarks(c.base)]
     if chance:
         lines += ["", f"- Chance level, %: {', '.join(chance)}."]
         lines += [f"- {line}" for line in about_benchmarks(c.results, c.base)]
@@ -241,7 +242,7 @@ def against_chance(c):
 
     It is taken where base is shown to lie above chance: its interval does.
     """
-    names = columns(c.base)
+    names = table_benchmarks(c.base)
     if not names or not c.groups:
         return []
     lines = ["Of base's points above chance the share that is lost, in % (below 0: gained); "

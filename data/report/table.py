@@ -8,8 +8,8 @@ import numpy as np
 
 from data import plural
 from data.report.intervals import (
-    accuracy, choices, columns, difference, group_of, kind_of_interval, mean_drop, paired,
-    skills,
+    accuracy, difference, drop_benchmarks, group_of, kind_of_interval, mean_drop, paired, skills,
+    table_benchmarks,
 )
 from data.report.rates import chosen_rates
 from data.report.text import method_title, percent, plain_table, points, with_interval
@@ -32,7 +32,7 @@ def final_table(results):
     cells = [columns_of(results, method, lr, rates) for method, lr in rows]
     head = [name for name, _ in cells[0]]
     lines = plain_table([head, *([text for _, text in row] for row in cells)])
-    lines += benchmark_table(results, "benchmark, %", columns(base), rows, rates)
+    lines += benchmark_table(results, "benchmark, %", table_benchmarks(base), rows, rates)
     lines += benchmark_table(results, "skill, %", skills(base), rows, rates)
     lines.append("")
 
@@ -43,7 +43,7 @@ def final_table(results):
     if len(settings["lr"]) > 1:
         notes.append("* the rate chosen on validation: the smallest within one standard error of "
                      "the method's best")
-    if columns(base):
+    if table_benchmarks(base):
         notes += about_benchmarks(results, base)
     notes += s3ft_against_sft(groups, settings.get("new_items"))
     notes += about_answers(groups, settings)
@@ -134,12 +134,12 @@ def about_benchmarks(results, base):
 
     base: the base model's cells, of which the first speaks for all.
     """
-    scores = {name: base[0]["benchmarks"][name] for name in columns(base)}
-    inside = choices(base)
+    scores = {name: base[0]["benchmarks"][name] for name in table_benchmarks(base)}
+    inside = drop_benchmarks(base)
     outside = [name for name in scores if name not in inside]
     lines = []
     if inside and outside:
-        lines.append(f"not multiple choice, so outside the drop: {', '.join(outside)}")
+        lines.append(f"the drop leaves out {', '.join(outside)}")
     metrics = []                            # of benchmarks whose score is no plain accuracy
     for name, row in scores.items():
         if row.get("cut_off"):
@@ -172,7 +172,7 @@ def s3ft_against_sft(groups, new_items=False):
             if not mine:                    # no seed in common
                 continue
             gain = difference(mine, theirs)
-            kept = difference(mine, theirs, choices(base))
+            kept = difference(mine, theirs, drop_benchmarks(base))
             interval = kind_of_interval(paired(base, mine)[0], new_items)
             title = f"{method_title(s3ft)} - {method_title(sft)}"
             lines.append(f"{title}, task: {points(gain)} ({interval})")

@@ -27,14 +27,15 @@ FORMAT = 2
 PARTS = ("key", "made", "about", "cell", "attempts")     # of a line, beside format, name and digest
 
 # The settings that belong to the key of the base model's cell, of attempts, and of a tuned cell.
-MEASURED = ("limit", "test_limit", "validation_limit", "new_items", "max_new_tokens", "benchmarks",
-            "benchmark_limit", "test_samples", "test_temperature", "all_asserts", "thinking")
-SAMPLED = (*MEASURED, "samples", "temperature")
-TRAINED = (*SAMPLED, "epochs", "batch", "schedule", "lora", "lora_alpha", "lora_dropout",
-           "lora_targets")
+FOR_ANSWERS = ("limit", "test_limit", "validation_limit", "new_items", "max_new_tokens",
+               "benchmarks", "benchmark_limit", "test_samples", "test_temperature", "all_asserts",
+               "thinking")
+FOR_ATTEMPTS = (*FOR_ANSWERS, "samples", "temperature")
+FOR_TRAINING = (*FOR_ATTEMPTS, "epochs", "batch", "schedule", "lora", "lora_alpha", "lora_dropout",
+                "lora_targets")
 
 
-def name(options, method, lr, seed):
+def cell_name(options, method, lr, seed):
     """The name of a cell, and of its folder."""
     if lr is None:
         return f"{method}-s{seed}"
@@ -42,13 +43,13 @@ def name(options, method, lr, seed):
     return f"{method}-lr{lr:g}{lora}-e{options.epochs}-s{seed}"
 
 
-def key(options, world, method, sources):
+def cell_key(options, world, method, sources):
     """What a cell of a method means.
 
     world: fingerprint of model, data and what --new-items draws (data/run/folder.py, world_of).
     sources: those of its targets; None for the base model and for "attempts".
     """
-    names = {"base": MEASURED, "attempts": SAMPLED}.get(method, TRAINED)
+    names = {"base": FOR_ANSWERS, "attempts": FOR_ATTEMPTS}.get(method, FOR_TRAINING)
     settings = {setting: getattr(options, setting) for setting in names}
     return {"world": world, "settings": settings, "sources": sources}
 
@@ -119,12 +120,12 @@ def find(options, path, world, methods):
     """
     wanted = {}                      # {name: key}
     for seed in options.seeds:
-        wanted[name(options, "base", None, seed)] = key(options, world, "base", None)
-        wanted[f"attempts-s{seed}"] = key(options, world, "attempts", None)
+        wanted[cell_name(options, "base", None, seed)] = cell_key(options, world, "base", None)
+        wanted[f"attempts-s{seed}"] = cell_key(options, world, "attempts", None)
         for method in options.methods:
             for lr in options.lr:
-                its_key = key(options, world, method, list(methods[method]))
-                wanted[name(options, method, lr, seed)] = its_key
+                its_key = cell_key(options, world, method, list(methods[method]))
+                wanted[cell_name(options, method, lr, seed)] = its_key
     try:
         if not options.plan:
             path.parent.mkdir(parents=True, exist_ok=True)

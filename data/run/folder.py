@@ -13,7 +13,7 @@ from data import TASKS, TINY, UserError
 from data.checkpoints import hub
 from data.checkpoints.lora import read_adapter_config, read_adapter_weights
 from data.checkpoints.weights import check_weights, weight_files
-from data.files import digest, file_digest, read_json, write_json
+from data.files import digest, file_digest, json_or_empty, write_json
 from data.run.machine import set_threads
 from data.tasks import check_sandbox, downloads, load_task
 from data.tiny import new_items
@@ -143,7 +143,7 @@ def open_folder(options, task, identity, machine):
             lock = take_lock(out)
             if options.fresh:
                 empty(out)
-        kept = None if options.fresh else read_json(out / "run.json").get("threads")
+        kept = None if options.fresh else json_or_empty(out / "run.json").get("threads")
         threads, why = set_threads(machine, kept)
         if not options.plan:
             write_json(out / "run.json", identity | {"threads": threads})
@@ -162,7 +162,7 @@ def check_folder(out, identity):
     if not out.is_dir():
         raise UserError(f"--out {out} is a file; name a folder")
     if (out / "run.json").is_file():
-        other = read_json(out / "run.json")
+        other = json_or_empty(out / "run.json")
         if not other:
             raise UserError(f"{out / 'run.json'} is damaged, so this folder's run is unknown; "
                             "delete the folder or give another --out")

@@ -15,7 +15,7 @@ from data.run.folder import model_name
 from data.run.statistics import copies, judge_errors, thinned
 from data.run.verdicts import Verdicts
 
-FORMAT = 2                       # of results.json; data/report/report.py reads this one
+FORMAT = 2                       # of results.json; data/report/read_runs.py reads this one
 UNFINISHED = judge.Verdict(False, "unfinished", None, "cut off at the length limit, never a target")
 TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's context",
                          {"em": 0, "f1": 0, "recall": 0})
@@ -107,7 +107,7 @@ def seconds_of_attempts(used, sources, examples, source_of):
     seconds = 0.0
     for example in examples:
         for source in sources:
-            kind = source.removesuffix("_number")
+            kind = source.partition("_")[0]           # own_number -> own
             for attempt in used.get((example.id, kind), []):
                 seconds += attempt["seconds"]
             if source_of.get(example.id) == source:
@@ -120,7 +120,7 @@ def check_cells(run):
 
     This happens when a file of questions has changed.
     """
-    for record in run.cells.values():
+    for record in run.records.values():
         if "cell" not in record:
             continue
         cell = record["cell"]
@@ -259,7 +259,7 @@ def share_attempts(run):
     """
     for cell in run.all_cells():
         name = cell["folder"]
-        cells.append_new(run.out / "cells.jsonl", run.listed, name, run.cells[name])
+        cells.append_new(run.out / "cells.jsonl", run.listed, name, run.records[name])
     for seed in run.options.seeds:
         if not run.used[seed]:
             continue
@@ -268,13 +268,13 @@ def share_attempts(run):
         if seed == run.options.seeds[0]:
             made["logprobs"] = run.logprobs | {"items": rounded(run.logprobs["items"])}
         name = f"attempts-s{seed}"
-        kept = run.cells.get(name, {}).get("attempts")
+        kept = run.records.get(name, {}).get("attempts")
         fuller = with_more_attempts(kept, made)
         if fuller != kept:
-            key = cells.key(run.options, run.world, "attempts", None)
+            key = cells.cell_key(run.options, run.world, "attempts", None)
             record = {"key": key, "made": run.made, "attempts": fuller}
-            run.cells[name] = cells.append(run.shared, name, record)
-    all_seeds = [record["attempts"] for record in run.cells.values() if "attempts" in record]
+            run.records[name] = cells.append(run.shared, name, record)
+    all_seeds = [record["attempts"] for record in run.records.values() if "attempts" in record]
     candidates = [attempts["logprobs"] for attempts in all_seeds] + [run.logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))
     return add_seeds(all_seeds), fullest

@@ -60,9 +60,9 @@ class Run:
         self.identity = folder.identify(options, task)
         self.world = folder.world_of(options, self.identity)
         self.shared = None           # the file in --results, or None
-        self.cells = {}              # {name: record} of finished cells, and of attempts of a seed
+        self.records = {}              # {name: record} of finished cells, and of attempts of a seed
         if options.results:
-            self.shared, self.cells = cells.open_results(options, task, self.world, methods)
+            self.shared, self.records = cells.open_results(options, task, self.world, methods)
         self.out, self.lock, self.about_threads = folder.open_folder(options, task, self.identity,
                                                                      self.machine)
         records, _ = cells.read(self.out / "cells.jsonl")
@@ -153,14 +153,14 @@ class Run:
         on_adapter = bool(o.lora) and (o.folder / "adapter_config.json").is_file()
         is_last = (settings.lr, settings.seed) == (o.lr[-1], o.seeds[-1])
         keep = on_adapter or o.keep == "all" or (o.keep == "last" and is_last)
-        name = cells.name(o, method, settings.lr, settings.seed)
+        name = cells.cell_name(o, method, settings.lr, settings.seed)
         return TunedWeights(self, name, parts, settings, targets, tune, keep)
 
     # ---- cells
 
     def has_cell(self, method, lr, seed):
         """Is this cell finished? At the start those are that --results has."""
-        return cells.name(self.options, method, lr, seed) in self.cells
+        return cells.cell_name(self.options, method, lr, seed) in self.records
 
     def unfinished(self, seed):
         """{method: sources} of those that have a cell of this seed to be made."""
@@ -180,26 +180,26 @@ class Run:
             return
         if weights.lacks_checkpoint():
             self.models.of(weights)                      # which writes it
-        name = cells.name(self.options, method, lr, seed)
+        name = cells.cell_name(self.options, method, lr, seed)
         sources = None if lr is None else list(self.methods[method])
         cell = results.make_cell(self, name, method, lr, seed, sources, weights, measured)
         if lr is not None:
-            weights.measured()
-        record = {"key": cells.key(self.options, self.world, method, sources),
+            weights.drop_training_state()
+        record = {"key": cells.cell_key(self.options, self.world, method, sources),
                   "made": self.made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
         if self.shared:
             cells.append(self.shared, name, record)
-        self.cells[name] = record
+        self.records[name] = record
 
     def all_cells(self):
         """The rows of results.json: the cells of this run, in the order of their seeds."""
         o = self.options
         names = []
         for seed in o.seeds:
-            names.append(cells.name(o, "base", None, seed))
-            names += [cells.name(o, method, lr, seed) for method in o.methods for lr in o.lr]
-        return [self.cells[name]["cell"] for name in names]
+            names.append(cells.cell_name(o, "base", None, seed))
+            names += [cells.cell_name(o, method, lr, seed) for method in o.methods for lr in o.lr]
+        return [self.records[name]["cell"] for name in names]
 
     # ---- the end
 

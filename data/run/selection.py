@@ -14,7 +14,7 @@ class Questions:
     train: list                  # of Example
     validation: list
     test: list
-    benchmarks: dict             # {name: data.benchmarks.Benchmark}
+    benchmarks: dict             # {name: MultipleChoice or Answered (data/benchmarks)}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def select(options, task, base, ask, rewrite):
     train = task.load("train") if options.methods else []       # --methods base trains nothing
     validation = load_validation(options, task)
     benchmarks = load_benchmarks(options)
-    new_files = new_items.draw_items(options, benchmarks) if options.new_items else None
+    new_files = new_items.new_item_files(options, benchmarks) if options.new_items else None
     fitting = those_that_fit(train, task, base, options.max_new_tokens, ask, rewrite)
     questions = {}
     for seed in options.seeds:

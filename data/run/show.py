@@ -5,10 +5,10 @@ import torch
 
 import model
 from data import UserError
-from data.files import read_jsonl
+from data.files import undamaged_rows
 
 
-def ask(options):
+def answer_question(options):
     """The answer of the model in --model to the question in --ask."""
     lm, tokenizer = model.load(options.model, options.device, merge=False,
                                thinking=options.thinking)
@@ -49,7 +49,7 @@ def show(n, run):
         file = run.out / cell["folder"] / "answers.jsonl"
         if cell["seed"] == seed and file.is_file():      # a cell from --results has no answers
             first = answers.setdefault(cell["folder"], {})
-            for row in read_jsonl(file, ("split", "id", "text")):
+            for row in undamaged_rows(file, ("split", "id", "text")):
                 if row["split"] == "test":
                     first.setdefault(row["id"], row)
     for example in questions.test[:n] if answers else []:

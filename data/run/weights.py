@@ -18,7 +18,7 @@ from pathlib import Path
 import model
 from data.checkpoints import config, lora
 from data.fast import prefixes
-from data.files import code_of, digest, read_json, write_json
+from data.files import code_of, digest, json_or_empty, write_json
 from data.run.store import Store
 from data.run.training import Journal
 
@@ -102,7 +102,7 @@ class TunedWeights(Weights):
         self.targets = targets
         self.tune = tune
         self.keep = keep
-        self.record = read_json(self.folder / "weights.json")
+        self.record = json_or_empty(self.folder / "weights.json")
         if self.record.get("key") != self.key:
             self.record = {}
 
@@ -127,7 +127,7 @@ class TunedWeights(Weights):
             return "its weights were not kept"
         changes = []                 # of each model with this label: the parts that differ
         for path in self.folder.parent.glob(f"{self.label}-*/weights.json"):
-            old = read_json(path)
+            old = json_or_empty(path)
             if old and path.parent != self.folder:
                 old_parts = old.get("parts", {})
                 changes.append([p for p in self.parts if old_parts.get(p) != self.parts[p]])
@@ -179,7 +179,7 @@ class TunedWeights(Weights):
         self.record["files"] = sizes
         write_json(self.folder / "weights.json", self.record)
 
-    def measured(self):
+    def drop_training_state(self):
         """All that was wanted of it is measured, so the state of its training can go."""
         (self.folder / "state.safetensors").unlink(missing_ok=True)
 

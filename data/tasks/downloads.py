@@ -28,7 +28,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data import UserError
-from data.files import read_json, write_atomic, write_json
+from data.files import json_or_empty, write_atomic, write_json
 
 TIMEOUT = 20            # seconds without a single byte, after which a server counts as stalled
 ATTEMPTS = 3            # where a connection breaks off
@@ -114,7 +114,7 @@ def fetch(name, cache=None):
 def fetch_missing(data_set, folder):
     """Download the files that are not there or are damaged; record checksums at first use."""
     records = {}            # of files for which no checksum is published
-    for file, record in read_json(folder / "checksums.json").items():
+    for file, record in json_or_empty(folder / "checksums.json").items():
         if isinstance(record, dict) and isinstance(record.get("sha256"), str):
             records[file] = record
     expected = {file: record["sha256"] for file, record in records.items()} | data_set.checksums

@@ -9,7 +9,7 @@ could be hard-coded. --all-asserts shows all, as the paper does (arXiv 2502.0813
 ours). Right is what passes every assert, shown or not; judge.code says how.
 
 The gold is normalised once, here: line ends, tabs. The prompt for a paraphrase shows it without the
-names of its variables. Shown as it is, it is copied (README.md has the figures).
+names of its variables. Shown as it is, it is copied (data/tasks/README.md has the figures).
 """
 import ast
 import warnings

@@ -26,7 +26,7 @@ from data import Example, UserError, checked_text, is_list_of_texts, plural, rea
 from data.tasks.task import Task, number_gold
 
 # {judge: what a paraphrase is asked for besides own words}
-JUDGES = {
+REWRITE_ENDINGS = {
     "number": ' Think step by step. End with "The answer is N.", where N is the final number.',
     "code": " Answer with one Python code block.",
     "span": " Answer in one short sentence.",
@@ -42,11 +42,12 @@ MOST_HELD_BACK = 500             # questions in a part that is held back
 
 class Own(Task):
     def __init__(self, file, judge_name, test=None):
-        if judge_name not in JUDGES:
-            raise UserError(f"{file}: which judge? give --judge NAME, one of: {', '.join(JUDGES)}")
+        if judge_name not in REWRITE_ENDINGS:
+            raise UserError(f"{file}: which judge? give --judge NAME, one of: "
+                            f"{', '.join(REWRITE_ENDINGS)}")
         self.name = judge_name
         self.title = Path(file).stem
-        self.rewriting = f"answer the question in your own words.{JUDGES[judge_name]}"
+        self.rewriting = f"answer the question in your own words.{REWRITE_ENDINGS[judge_name]}"
         self.runs_code = judge_name == "code"
         self.notes = []
         self.files = [Path(file)]

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import judge
 from data import TINY, Example, UserError, checked_text
-from data.files import read_json
+from data.files import json_or_empty
 from data.judging import spans
 from data.tasks.task import Task
 
@@ -67,7 +67,7 @@ class Reading(Task):
                             f"put {train_file} and {test_file} there")
         self.examples = {}           # {part: its examples}, of those that were read
         self.notes = []
-        recorded = read_json(self.folder / "checksums.json")         # of files that were downloaded
+        recorded = json_or_empty(self.folder / "checksums.json")     # of files that were downloaded
         if recorded:
             self.notes.append(f"no published checksums are known for {', '.join(recorded)}: those "
                               "of the first download are kept in checksums.json, and later ones "

@@ -20,7 +20,7 @@ import world_truth
 from data import TINY, UserError
 from data.benchmarks import multiple_choice
 from data.tasks import load_task
-from data.files import read_json
+from data.files import json_or_empty
 from data.run.figure2 import log_probabilities
 from data.run.progress import Progress
 
@@ -160,7 +160,7 @@ def criteria_of_task(look):
 def check(folder=TINY):
     """Print every criterion with its value -> how many are missed."""
     began = time.time()
-    made_of = read_json(Path(folder) / "world.json").get("world")
+    made_of = json_or_empty(Path(folder) / "world.json").get("world")
     if made_of != pretrain.fingerprint():
         raise UserError(f"the weights in {folder} come from another world ({made_of}, not "
                         f"{pretrain.fingerprint()}); pre-train anew")

@@ -41,7 +41,7 @@ def fingerprint(task):
     return digest(world.new_items(task, 0, 100, 100), benchmarks)
 
 
-def draw_items(options, benchmarks):
+def new_item_files(options, benchmarks):
     """{path under new-items: rows} for all seeds. UserError where the world has not so many items.
 
     benchmarks: {name: ..} of the sets from the files. Public ones the world does not write.
@@ -90,7 +90,7 @@ def draw_benchmark(name, seed, n):
 
 
 def read(options, out, files, drawn):
-    """Write the files and read them as any others -> {seed: s3ft.Questions}.
+    """Write the files and read them as any others -> {seed: selection.Questions}.
 
     drawn: the same from the bundled files; its validation is taken. With --plan the files are
     written to a place that is emptied again.

@@ -15,8 +15,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 from data.report import gather
-from data.report.intervals import choices, difference, group_of, mean_drop, paired
-from data.report.paper import NOT_IN_PAPER, PAPER
+from data.report.intervals import drop_benchmarks, difference, group_of, mean_drop, paired
+from data.report.paper import NOT_IN_PAPER, PAPER_FIGURES
 from data.report.rates import chosen_rates
 from data.report.table import count_sources, mean_kl
 from data.report.text import method_title, points
@@ -62,7 +62,7 @@ def study(results):
     lines.append("KL(base || tuned): " + ", ".join(parts))
     counts = count_sources(groups["s3ft"])
     shares = "/".join(f"{100 * n / sum(counts):.1f}" for n in counts)
-    papers = PAPER.get(results["task_name"], NOT_IN_PAPER)["shares"]
+    papers = PAPER_FIGURES.get(results["task_name"], NOT_IN_PAPER)["shares"]
     lines.append(f"S3FT's targets, own/paraphrase/gold: {shares} % "
                  f"(the paper's Table 3: {'/'.join(str(share) for share in papers)})")
     return lines
@@ -77,7 +77,8 @@ def four_tests(groups):
         is_shown = False
         numbers = "not measured on three seeds or more"
         if len(mine) >= 3:
-            gap = difference(mine, theirs, choices(groups["base"]) if of_drop else ("test",))
+            names = drop_benchmarks(groups["base"]) if of_drop else ("test",)
+            gap = difference(mine, theirs, names)
             is_shown = gap[1] > 0
             numbers = f"{points(gap)}, {len(mine)} seeds"
         outcome = "shown" if is_shown else "not shown; the rest is descriptive"
@@ -89,7 +90,7 @@ def four_tests(groups):
 def side_by_side(group, other, name, other_name):
     """How far a group is ahead of another on the task and in what it keeps."""
     ahead = points(difference(group, other))
-    keeps = points(difference(group, other, choices(group)))
+    keeps = points(difference(group, other, drop_benchmarks(group)))
     return f"task, {name} - {other_name}: {ahead}; mean drop, {other_name} - {name}: {keeps}"
 
 
