@@ -342,11 +342,11 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(tmp_path):
     b = basic()
     b["cells"][0]["test"] |= score(40, 80, "t80")
     said = refused(a, write(tmp_path / "B", b))
-    assert "A and B were measured on other items of the test (100 and 80; seed 0)" in said
+    assert "A/base-s0 and B/base-s0 were measured on other items of the test:" in said
     b = basic()
     b["cells"][2]["benchmarks"]["facts"] |= {"ids": "others"}
     said = refused(a, write(tmp_path / "B", b))
-    assert "A and B were measured on other items of the benchmark facts (100 and 100; seed 0)" in said
+    assert "A/base-s0 and B/s3ft-lr0.0003-e2-s0 were measured on other items of the benchmark facts:" in said
     b = basic()
     b["identity"]["data"] = "other"
     assert "A and B were made from other data files" in refused(a, write(tmp_path / "B", b))
@@ -369,15 +369,16 @@ def test_a_folder_that_is_no_whole_run_is_one_line(tmp_path):
     (run / "results.json").unlink()
     assert "the run is not finished, it has no results.json; give the run's command again" in refused(run)
     results = basic()
-    del results["cells"][1]
-    assert "damaged" in refused(write(run, results | {"settings": basic()["settings"]})), "a cell is lacking"
+    del results["cells"][0]
+    assert "damaged" in refused(write(run, results)), "the base model's cell is lacking"
+    results = basic()
     results["cells"][1]["test"]["right"] = ""
     assert "damaged" in refused(write(run, results))
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written .*--out FOLDER"):
+    with pytest.raises(UserError, match="cannot be read or written .*--out FOLDER"):
         report.report([write(tmp_path / "run", basic())], tmp_path / "file")
 
 

@@ -80,8 +80,7 @@ def item_sets(scores):
     """
     sets = {}
     for row in scores:
-        same_items = (row.get("ids"), len(row["right"]))
-        sets.setdefault(same_items, []).append(flags(row["right"]))
+        sets.setdefault(row["ids"], []).append(flags(row["right"]))
     return [np.mean(same, axis=0) for same in sets.values()]
 
 
@@ -113,7 +112,7 @@ def difference(group, other, names=("test",)):
         for mine, theirs in zip(group, other):
             a = measured(mine, name)
             b = measured(theirs, name)
-            by_seed.append({"ids": a.get("ids"), "right": flags(a["right"]) - flags(b["right"])})
+            by_seed.append({"ids": a["ids"], "right": flags(a["right"]) - flags(b["right"])})
         gaps.append(by_seed)
 
     means = []                              # one a seed
@@ -137,7 +136,7 @@ def kind_of_interval(base, new_items=False):
     same = []                               # the sets that have the same items for every seed
     for name in ("test", *base[0]["benchmarks"]):
         scores = [measured(cell, name) for cell in base]
-        if len({(row.get("ids"), len(row["right"])) for row in scores}) == 1:
+        if len({row["ids"] for row in scores}) == 1:
             same.append(name)
     if "test" in same:
         items = "all are measured on the same items"
@@ -156,12 +155,12 @@ def kind_of_interval(base, new_items=False):
 def drop_benchmarks(base):
     """Names of the multiple-choice benchmarks, over which the mean drop is taken."""
     return [name for name, row in base[0]["benchmarks"].items()
-            if row.get("kind", "choice") == "choice"]
+            if row["kind"] == "choice"]
 
 
 def skills(base):
     """Names of the bundled model's small skills, which have no column in the table."""
-    return [name for name, row in base[0]["benchmarks"].items() if row.get("kind") == "skill"]
+    return [name for name, row in base[0]["benchmarks"].items() if row["kind"] == "skill"]
 
 
 def table_benchmarks(base):

@@ -20,22 +20,22 @@ def pool(runs):
         labels = " and ".join(run["label"] for run in runs)
         raise UserError(f"--report: {labels} have no seed in common; "
                         "run one again with more --seeds")
-    remarks = [line for run in runs for line in run["remarks"]]
-    order = list(dict.fromkeys(["base", *(m for run in runs for m in run["settings"]["methods"])]))
+    order = ["base", *(method for run in runs for method in run["settings"]["methods"])]
     answers_of_base = {cell["seed"]: cell["test"]["right"] for cell in first["cells"]
                        if cell["method"] == "base"}
-    known_items = {}             # {(set, seed): what the first cell was measured on}
+    measured_on = {}             # {(set, seed): (digest of the items' ids, the first cell's title)}
+    remarks = [line for run in runs for line in run["remarks"]]
     items = {}
     cells = []
     for run in runs:
         check_comparable(first, run)
-        used = [cell for cell in run["cells"] if cell["seed"] in seeds]
-        for cell in used:
-            check_items(cell, names, run["label"], known_items)
         remarks += differences(first, run, runs, seeds, names)
         items |= run["items"]
         elsewhere = [m for other in runs if other is not run for m in other["settings"]["methods"]]
-        for cell in used:
+        for cell in run["cells"]:
+            if cell["seed"] not in seeds:
+                continue
+            check_items(cell, names, run["label"], measured_on)
             method = cell["method"]
             if method == "base" and run is not first:
                 if cell["test"]["right"] != answers_of_base[cell["seed"]]:
@@ -43,11 +43,12 @@ def pool(runs):
                                    f"{first['label']}, whose scores are taken")
                 continue
             title = f"{method} ({run['label']})" if method in elsewhere else method
-            pooled = cell | {"method": title, "home": run["folder"] / cell["folder"],
-                             "benchmarks": {name: cell["benchmarks"][name] for name in names}}
-            place = (order.index(method), title, cell["lr"] or 0, cell["seed"])
-            cells.append((place, pooled))
-    cells = [cell for _, cell in sorted(cells, key=lambda entry: entry[0])]
+            cells.append(cell | {
+                "method": title, "home": run["folder"] / cell["folder"],
+                "benchmarks": {name: cell["benchmarks"][name] for name in names},
+            })
+    cells.sort(key=lambda cell: (order.index(cell["method"].partition(" ")[0]), cell["method"],
+                                 cell["lr"] or 0, cell["seed"]))
     methods = list(dict.fromkeys(cell["method"] for cell in cells if cell["method"] != "base"))
     notes = [note for note in first["benchmark_notes"] if note.partition(":")[0] in names]
     return first | {
@@ -69,34 +70,27 @@ def in_all(lists):
 def check_comparable(first, run):
     """UserError where two runs are of two models, or were made from other data files."""
     labels = f"{first['label']} and {run['label']}"
-    models = {(each["model"], each["identity"].get("model")) for each in (first, run)}
+    models = {(each["model"], each["identity"]["model"]) for each in (first, run)}
     if len(models) > 1:
         raise UserError(f"--report: {labels} are of one task but of two models "
                         f"({first['model']}, {run['model']}): {APART}")
-    if first["identity"].get("data") != run["identity"].get("data"):
+    if first["identity"]["data"] != run["identity"]["data"]:
         raise UserError(f"--report: {labels} were made from other data files, "
                         f"so what bears one id may differ: {APART}")
 
 
-def check_items(cell, names, label, known_items):
+def check_items(cell, names, label, measured_on):
     """UserError where a cell was measured on other items than the first cell of its seed.
 
-    names: of the benchmarks that are compared.
-    known_items: {(set, seed): (number of items, digest of their ids, label, folder)} of the first
-    cells, to which this one is added.
+    names: of the benchmarks that are compared. measured_on: as in `pool`; this cell is added.
     """
     for name in ("test", *names):
-        scores = measured(cell, name)
-        n = len(scores["right"])
-        mine = (n, scores.get("ids"), label, cell["folder"])
-        first = known_items.setdefault((name, cell["seed"]), mine)
-        if first[:2] == mine[:2]:
-            continue
-        place = 2 if first[2] != label else 3            # two runs, or two cells of one run
-        what = "the test" if name == "test" else f"the benchmark {name}"
-        raise UserError(f"--report: {first[place]} and {mine[place]} were measured on other items "
-                        f"of {what} ({first[0]} and {n}; seed {cell['seed']}): {APART}, "
-                        "or run one again with the other's limits")
+        mine = (measured(cell, name)["ids"], f"{label}/{cell['folder']}")
+        first = measured_on.setdefault((name, cell["seed"]), mine)
+        if first[0] != mine[0]:
+            what = "the test" if name == "test" else f"the benchmark {name}"
+            raise UserError(f"--report: {first[1]} and {mine[1]} were measured on other items of "
+                            f"{what}: {APART}, or run one again with the other's limits")
 
 
 def differences(first, run, runs, seeds, names):

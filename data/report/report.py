@@ -47,7 +47,7 @@ def report(paths, out=None):
         for number, results in enumerate(pooled, 1):
             prefix = f"{number}-" if len(pooled) > 1 else ""         # of the pictures' names
             lines += ["", *section(results, folder, prefix)]
-        models = {str(results["identity"].get("model")) for results in pooled}
+        models = {str(results["identity"]["model"]) for results in pooled}
         if len(models) > 1:
             lines += ["", "The paper's tables are left out: these runs are of several models."]
         elif len(pooled) > 1:
@@ -55,13 +55,14 @@ def report(paths, out=None):
         text = "\n".join(lines) + "\n"
         (folder / "report.md").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--report: {folder} cannot be written ({error.strerror}); "
-                        "give --out FOLDER") from None
+        raise UserError(f"--report: {error.filename} cannot be read or written ({error.strerror}); "
+                        "--out FOLDER writes elsewhere") from None
     except UserError:
         raise
-    except (LookupError, TypeError, ValueError) as error:        # a file that was edited by hand
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+            ValueError) as error:            # a file that was edited by hand
         names = " ".join(str(path) for path in paths)
-        raise UserError(f"--report {names}: a cell is damaged ({type(error).__name__}: {error}); "
+        raise UserError(f"--report {names}: results are damaged ({type(error).__name__}: {error}); "
                         "give the run's command again") from error
     encoding = sys.stdout.encoding or "utf-8"
     printed = f"{text}\nreport: {folder / 'report.md'}"
