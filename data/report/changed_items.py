@@ -1,7 +1,7 @@
 """changed_items.py - the items that went from right to wrong or back, counted and shown.
 
-Counts are made from results.json alone. Texts are read from the files beside it: items.jsonl,
-CELL/answers.jsonl and CELL/NAME.jsonl; without these files there are no examples.
+Counts are made from results.json. Texts are read from the files beside it, if they are there:
+items.jsonl, CELL/answers.jsonl and CELL/NAME.jsonl.
 """
 import math
 import textwrap
@@ -57,8 +57,8 @@ def changes(c, seed):
                                  (better, "wrong before, right now")):
                 blocks = []
                 for name, i in first_of_each(changed, cell["method"], names):
-                    ids = c.results["items"].get(measured(base, name).get("ids"), [])
-                    if i < len(ids) and (name, ids[i]) in items:
+                    ids = c.results["items"].get(measured(base, name)["ids"])
+                    if ids and (name, ids[i]) in items:          # of the last command
                         text = example(items[name, ids[i]], i, [base, cell], answers)
                         blocks += ["", *fence(text)]
                 if blocks:
@@ -119,8 +119,7 @@ def example(item, i, cells, answers):
         scores = measured(cell, name)
         share = "" if isinstance(scores["right"], str) else f"{100 * scores['right'][i]:.0f} %"
         if options:
-            picks = scores.get("picks", "").split()
-            text = lettered(options, int(picks[i])) if i < len(picks) else "(not kept)"
+            text = lettered(options, int(scores["picks"].split()[i]))
             text += f"   ({share} of the probability on true answers)" if share else ""
         else:
             text = answers.get((cell["home"], name, item["id"]), "(not kept)")
@@ -132,8 +131,6 @@ def example(item, i, cells, answers):
 
 def lettered(options, k):
     """0 -> "A  the first option" """
-    if k >= len(options):
-        return "(not kept)"
     return f"{chr(ord('A') + k)}  {options[k]}"
 
 

@@ -50,14 +50,12 @@ def gather_cells(paths):
                         "run one seed with --methods base --results")
     results = as_results(used)
     seeds = [seed for seed in sorted(attempts) if seed in results["settings"]["seeds"]]
-    logprobs = {"items": []}         # of the first seed that has them
-    for seed in sorted(attempts, reverse=True):
-        if attempts[seed]["logprobs"]["items"]:
-            logprobs = attempts[seed]["logprobs"]
+    with_items = [attempts[seed]["logprobs"] for seed in sorted(attempts)
+                  if attempts[seed]["logprobs"]["items"]]
     minutes = sum(cell["times"]["minutes"] for cell in results["cells"])
     return results | add_seeds([attempts[seed] for seed in seeds]) | {
         "remarks": remarks + results["remarks"],
-        "logprobs": logprobs,
+        "logprobs": with_items[0] if with_items else {"items": []},
         "times": {"minutes": round(minutes, 2), "tokens_per_second": {}},
     }
 

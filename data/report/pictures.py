@@ -25,8 +25,7 @@ def frontier(c, folder, name):
                 "x": 100 * np.array(c.lost[method, lr]), "y": 100 * np.array(accuracy(group)),
             })
     if not points:
-        return ["No tuned model was measured on multiple-choice benchmarks, so there is nothing to "
-                "draw."]
+        return ["No tuned model was measured on multiple choice, so there is nothing to draw."]
     caption = ("Accuracy on the task against the mean drop, with 95 % intervals; up and to the "
                "left is better")
     if not figures.available():
@@ -49,7 +48,7 @@ def likelihoods(runs, folder, name):
                 items.append(pairs)
         if items:
             break
-    note = md(run["logprobs"].get("note") or "")
+    note = md(run["logprobs"].get("note", ""))
     if not items:
         return [f"No training item has all three texts with their log-probabilities. {note}"]
     table = np.array(items, dtype=float)     # (items, 3, 2)
@@ -115,11 +114,11 @@ def learning_curves(c, folder, name):
 def mean_curve(group):
     """(steps, losses): the mean of a group's curves, at the steps of the shortest.
 
-    None where a cell has no curve.
+    None where a cell has no target, so no curve.
     """
-    curves = [np.array(cell.get("curve") or [], dtype=float) for cell in group]    # (points, 2)
-    if not all(len(curve) for curve in curves):
+    if not all(cell["curve"] for cell in group):
         return None
+    curves = [np.array(cell["curve"], dtype=float) for cell in group]     # (points, 2) each
     shortest = min(curves, key=lambda curve: curve[-1, 0])
     steps = shortest[:, 0]
     losses = [np.interp(steps, curve[:, 0], curve[:, 1]) for curve in curves]

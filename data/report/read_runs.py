@@ -72,7 +72,7 @@ def why_no_run(path):
         return f": the run is not finished, it has no results.json; {AGAIN}"
     if not path.exists():
         return " does not exist; name a run's folder, the last thing that a run prints"
-    inside = {str(file.parent) for file in path.glob("*/results.json")}
-    inside |= {str(folder) for folder in path.glob("*") if files_of_cells(folder)}
-    example = " ".join(sorted(inside)) or "the last thing that a run prints"
+    inside = [str(folder) for folder in sorted(path.glob("*"))
+              if (folder / "results.json").is_file() or files_of_cells(folder)]
+    example = " ".join(inside) or "the last thing that a run prints"
     return f" is no run folder; name one: {example}"

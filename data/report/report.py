@@ -3,8 +3,7 @@
     python s3ft.py --report runs/RUN [runs/RUN ...]     # printed, and written to runs/RUN/report
     python s3ft.py --report FOLDER/gsm8k.jsonl          # the cells that --results FOLDER keeps
 
-Numbers are those of intervals.py, pictures those of figures.py. Both are made from results.json
-alone. The texts of changed items are read from the files beside it.
+Numbers and pictures are made from results.json alone.
 """
 import sys
 from dataclasses import dataclass
@@ -32,10 +31,7 @@ from data.results.scores import measured
 
 
 def report(paths, out=None):
-    """Print the report on runs, and write it with its pictures into a folder -> report.md's path.
-
-    out: the folder, by default report/ in the first folder that is named.
-    """
+    """Print the report, and write it with its pictures into a folder -> report.md's path."""
     first = Path(paths[0])
     folder = Path(out) if out else (first if first.is_dir() else first.parent) / "report"
     try:

@@ -11,11 +11,10 @@ the statistics of the attempts of one seed:
 "cell" is a row of results.json, and "about" what results.json says beside its rows. "key" is what
 the cell means: world, settings, sources. A cell with the wanted key counts as done. "made" is what
 it was made with: versions, device, dtypes, code. These may differ, and then the report says so.
-There are no texts and no paths in it; a line is a few KB.
+There are no texts and no paths in it.
 
-Lines are only appended. Of several lines with one name the last one counts. A line that is cut off,
+Lines are only appended, and of several with one name the last one counts. A line that is cut off,
 edited by hand (its digest tells) or of another format is left out, and its cell is made again.
-
 A run also writes its cells to OUT/cells.jsonl, so that --report OUT shows those of all commands.
 """
 from pathlib import Path
@@ -97,10 +96,7 @@ def append(path, name, content):
 
 
 def append_new(path, known, name, content):
-    """The same, unless the last line of this name says the same already.
-
-    known: `latest` of the file; it is kept up to date.
-    """
+    """The same, unless the last line of this name says so already. known: its `latest`."""
     parts = ("key", "made", "cell")
     before = known.get(name)
     if before is None or digest([before[p] for p in parts]) != digest([content[p] for p in parts]):
@@ -108,24 +104,19 @@ def append_new(path, known, name, content):
 
 
 def open_results(options, task, world, methods):
-    """--results -> (the file of this task, {name: record} of what it has of this run already)."""
-    path = Path(options.results) / f"{task.title.removeprefix('tiny-')}.jsonl"
-    return path, find(options, path, world, methods)
-
-
-def find(options, path, world, methods):
-    """{name: record} of the cells and attempts of this run that are in the file already.
+    """--results -> (the file of this task, {name: record} of what it has of this run already).
 
     UserError, one line, for what is of another world or was made with other settings.
     """
+    path = Path(options.results) / f"{task.title.removeprefix('tiny-')}.jsonl"
     wanted = {}                      # {name: key}
     for seed in options.seeds:
         wanted[cell_name(options, "base", None, seed)] = cell_key(options, world, "base", None)
         wanted[f"attempts-s{seed}"] = cell_key(options, world, "attempts", None)
         for method in options.methods:
             for lr in options.lr:
-                its_key = cell_key(options, world, method, list(methods[method]))
-                wanted[cell_name(options, method, lr, seed)] = its_key
+                name = cell_name(options, method, lr, seed)
+                wanted[name] = cell_key(options, world, method, list(methods[method]))
     try:
         if not options.plan:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,23 +128,21 @@ def find(options, path, world, methods):
         print(f"{remark}; what is lacking is made again", flush=True)
 
     found = {}
-    advice = "take it out or give another --results"
     for record in latest(records).values():
-        if record["key"]["world"] != world:
-            raise UserError(f"{record['where']} belongs to another world (model, data or the "
-                            f"program that writes them differ); {advice}")
+        expected = wanted.get(record["name"], record["key"] | {"world": world})
+        differ = different(record["key"], expected)
+        if differ:
+            raise UserError(f"{record['where']} was made with other {differ}; "
+                            "take it out or give another --results")
         if record["name"] in wanted:
-            differ = different(record["key"], wanted[record["name"]])
-            if differ:
-                raise UserError(f"{record['where']} was made with other {differ}; {advice}")
             found[record["name"]] = record
-    return found
+    return path, found
 
 
 def different(mine, other, sources=True):
     """How two keys differ: "settings (epochs 2, not 5)"; "" where they are the same.
 
-    Settings are compared where both keys have them. sources: compare these too?
+    Settings are compared where both keys have them.
     """
     if mine["world"] != other["world"]:
         return "model, data or drawn items (--new-items)"
