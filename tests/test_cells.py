@@ -180,13 +180,13 @@ def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_
     damaged = file.read_text()
     results = run(folder, "--seeds", "2")
     said = [line for line in capsys.readouterr().out.splitlines() if "damaged" in line]
-    assert said == [f"{file}: lines {edited + 1}, {len(lines)} are damaged or of another format, and left out; "
+    assert said == [f"{file}: left out, as damaged or of another format: lines {edited + 1}, {len(lines)}; "
                     "what is lacking is made again"]
     assert trained["finetune"] == 2 and without_times(results) == without_times(finished[1])
     assert file.read_text().startswith(damaged + "\n"), "the new line is one of its own"
     assert {"sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s1"} <= set(cells.latest(cells.read(file)[0]))
     assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
-    assert f"lines {edited + 1}, {len(lines)} are damaged or of another format, and left out" in capsys.readouterr().out
+    assert f"left out, as damaged or of another format: lines {edited + 1}, {len(lines)}" in capsys.readouterr().out
 
 
 def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
@@ -300,7 +300,7 @@ def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, cap
     assert "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
     without(file, "base-s1")
     assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
-    assert "seed 1 is left out: its base model is not there (base-s1)" in capsys.readouterr().out
+    assert "left out: seed 1, whose base model is not there (base-s1)" in capsys.readouterr().out
     tuned = record(file, "s3ft-lr0.0003-e1-s0")
     tuned["key"]["settings"]["limit"] = 7
     cells.append(file, "s3ft-lr0.0003-e1-s0", tuned)
@@ -332,11 +332,11 @@ def test_the_report_on_a_run_shows_the_cells_of_all_its_commands(tmp_path, capsy
     assert len(file.read_text().splitlines()) == 3, "nothing new"
     said = command("--methods", "s3ft", "--limit", "2")
     assert methods(said) == ["S3FT"]
-    assert "- 3 cells made with other settings (limit 3, not 2) than " in said
+    assert "- left out: 3 cells made with other settings (limit 3, not 2) than " in said
     said = command("--methods", "sft", "--lr", "1e-3")
     assert methods(said) == ["SFT", "S3FT"], "limit 3 again"
-    assert "- 2 cells made with other settings (limit 2, not 3) than " in said
-    assert "- 1 cell made without validation, on which the rates of SFT are compared is left out" in said
+    assert "- left out: 2 cells made with other settings (limit 2, not 3) than " in said
+    assert "- left out: 1 cell made without validation, on which the rates of SFT are compared" in said
 
 
 def test_earlier_cells_of_a_run_are_left_out_where_other_code_made_them(finished, tmp_path):
@@ -353,7 +353,7 @@ def test_earlier_cells_of_a_run_are_left_out_where_other_code_made_them(finished
     cells.append(file, "sft-lr0.0003-e1-s0", sft | {"made": sft["made"] | {"code": "of another day"}})
     shown = read_runs.read_run(run_folder)
     assert [c["method"] for c in shown["cells"]] == ["base", "s3ft", "base", "s3ft"]
-    assert shown["remarks"] == ["1 cell made with other versions or code is left out"]
+    assert shown["remarks"] == ["left out: 1 cell made with other versions or code"]
     without(file, "base-s0")
     assert read_runs.read_run(run_folder) == results | {"remarks": [], "folder": run_folder}
 

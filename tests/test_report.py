@@ -357,9 +357,10 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(tmp_path):
 def test_a_folder_that_is_no_whole_run_is_one_line(tmp_path):
     assert "nowhere does not exist" in refused(tmp_path / "nowhere")
     (tmp_path / "notes.md").write_text("no run\n")
-    assert "notes.md is no results.json" in refused(tmp_path / "notes.md")
+    assert "notes.md is no run's folder and no file of cells" in refused(tmp_path / "notes.md")
     write(tmp_path / "all" / "gsm8k", basic())
-    assert f"all is no run folder; name one: {tmp_path / 'all' / 'gsm8k'}" in refused(tmp_path / "all")
+    expected = f"all is no run's folder and no file of cells; name one: {tmp_path / 'all' / 'gsm8k'}"
+    assert expected in refused(tmp_path / "all")
     run = write(tmp_path / "run", basic())
     for content, why in (("{", "damaged"), ("[]", "damaged"), ('{"format": 2, "cells": 3}', "damaged"),
                          ('{"task": "x"}', "another version")):

@@ -85,8 +85,7 @@ def with_earlier_cells(results, path):
         else:
             used.setdefault(record["name"], record)
     for why, names in left_out.items():
-        verb = "is" if len(names) == 1 else "are"
-        remarks.append(f"{len(names)} {plural('cell', len(names))} made {why} {verb} left out")
+        remarks.append(f"left out: {len(names)} {plural('cell', len(names))} made {why}")
     merged = as_results(used)
     try:
         chosen_rates(merged)
@@ -122,9 +121,8 @@ def as_results(used):
     """{name: record} of cells that can be compared -> results.json without attempts."""
     records = list(used.values())
     seeds = sorted(r["cell"]["seed"] for r in records if r["cell"]["method"] == "base")
-    remarks = []
-    for seed in sorted({record["cell"]["seed"] for record in records} - set(seeds)):
-        remarks.append(f"seed {seed} is left out: its base model is not there (base-s{seed})")
+    remarks = [f"left out: seed {seed}, whose base model is not there (base-s{seed})"
+               for seed in sorted({record["cell"]["seed"] for record in records} - set(seeds))]
     methods = {record["cell"]["method"] for record in records} - {"base"}
     methods = sorted(methods, key=lambda m: (list(NAMES).index(m) if m in NAMES else 9, m))
     order = ["base", *methods]

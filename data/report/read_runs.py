@@ -65,9 +65,6 @@ def read_run(path):
 
 def why_no_run(path):
     """Why a path without results.json is no run, and what to do."""
-    if path.is_file():
-        return (" is no results.json and no file of cells; "
-                f"name the folder of a run, or of cells: {path.parent}")
     if (path / "run.json").is_file():
         return f": the run is not finished, it has no results.json; {AGAIN}"
     if not path.exists():
@@ -75,4 +72,4 @@ def why_no_run(path):
     inside = [str(folder) for folder in sorted(path.glob("*"))
               if (folder / "results.json").is_file() or files_of_cells(folder)]
     example = " ".join(inside) or "the last thing that a run prints"
-    return f" is no run folder; name one: {example}"
+    return f" is no run's folder and no file of cells; name one: {example}"

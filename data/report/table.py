@@ -153,9 +153,8 @@ def about_benchmarks(results, base):
         lines.append("scores: " + "; ".join(metrics))
     for name, row in scores.items():
         if row.get("cut"):
-            verb = "is" if row["cut"] == 1 else "are"
-            lines.append(f"{name}: {row['cut']} {plural('item', row['cut'])} {verb} longer than "
-                         "the model's context and lost tokens on the left")
+            lines.append(f"{name}: {row['cut']} {plural('item', row['cut'])} longer than the "
+                         "model's context lost tokens on the left")
     return lines + results["benchmark_notes"]
 
 

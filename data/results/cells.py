@@ -74,9 +74,8 @@ def read(path):
             records.append(record | {"where": f"{path}, line {number} ({record['name']})"})
     if not damaged:
         return records, []
-    verb = "is" if len(damaged) == 1 else "are"
-    return records, [f"{path}: {plural('line', len(damaged))} {', '.join(damaged)} {verb} damaged "
-                     "or of another format, and left out"]
+    return records, [f"{path}: left out, as damaged or of another format: "
+                     f"{plural('line', len(damaged))} {', '.join(damaged)}"]
 
 
 def latest(records):
