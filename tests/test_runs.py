@@ -276,7 +276,7 @@ def test_full_disk_is_one_line_and_keeps_what_is_finished(finished, tmp_path, mo
 def test_rate_is_the_smallest_within_one_standard_error_on_validation():
     def cell(method, lr, accuracy, seed):
         n = round(100 * accuracy)
-        validation = {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n)}
+        validation = {"accuracy": accuracy, "right": "1" * n + "0" * (100 - n), "ids": "v"}
         return {"method": method, "lr": lr, "seed": seed, "validation": validation}
     results = {"settings": {"methods": ["sft"], "seeds": [0], "lr": [1e-4, 3e-4, 1e-3]},
                "cells": [cell("sft", lr, at, 0) for lr, at in ((1e-4, 0.50), (3e-4, 0.56), (1e-3, 0.60))]}

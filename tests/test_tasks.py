@@ -305,10 +305,11 @@ def made_up(task, accuracy, drops, sources):
     cells = []
     for method, lr in (("base", None), ("sft", 1e-3), ("s3ft", 1e-3)):
         n = 80 - round(100 * drops.get(method, 0))
-        cells.append({"method": method, "lr": lr, "seed": 0, "test": {"accuracy": accuracy[method], "right": "1"},
+        cells.append({"method": method, "lr": lr, "seed": 0,
+                      "test": {"accuracy": accuracy[method], "right": "1", "ids": "t"},
                       "sources": sources if method == "s3ft" else {"gold": 10},
                       "benchmarks": {"facts": {"accuracy": n / 100, "right": "1" * n + "0" * (100 - n),
-                                               "chance": 0.25}}})
+                                               "ids": "b", "kind": "choice", "chance": 0.25}}})
     return {"task": task, "task_name": task.removeprefix("tiny-"), "model": "made up", "notes": ["a note"],
             "cells": cells,
             "settings": {"methods": ["sft", "s3ft"], "lr": [1e-3], "seeds": [0]}}
