@@ -12,7 +12,6 @@ one: other targets, settings or code have another key, and going back finds the 
 import copy
 import functools
 import inspect
-import time
 from pathlib import Path
 
 import model
@@ -70,14 +69,11 @@ class Weights:
         if run.plan or not missing:
             return self.store.there(wanted, made_from)
         lm = run.models.of(self)     # now: loading and training are no part of the rows' seconds
-
-        def make_and_note(jobs, progress):
-            began = time.time()
-            rows = make(lm, jobs, progress)
-            run.speeds.note_rows(jobs, rows, time.time() - began)
-            return rows
-
-        return self.store.rows(label, wanted, made_from, make_and_note, chunk or run.chunk)
+        rows = self.store.rows(label, wanted, made_from, functools.partial(make, lm),
+                               chunk or run.chunk)
+        jobs = [job for _, _, job in missing]
+        run.speeds.note_rows(jobs, self.store.there(missing, made_from))
+        return rows
 
     def open(self, models):
         return model.remove_lora(models.sampler())
@@ -121,8 +117,6 @@ class TunedWeights(Weights):
 
     def why_trained(self):
         """Why it has to be trained again, "" if it never was."""
-        if self.record.get("files"):
-            return "its checkpoint is not there any more"
         if self.record:
             return "its weights were not kept"
         changes = []                 # of each model with this label: the parts that differ
@@ -143,14 +137,12 @@ class TunedWeights(Weights):
                 self.write(lm)
             return lm
         run = self.run
-        why = self.why_trained()
-        again = f", trained again, because {why}" if why else ""
-        print(f"{self.folder.name}: {len(self.targets)} targets{again}", flush=True)
+        print(f"{self.folder.name}: {len(self.targets)} targets", flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.folder / "state.safetensors", self.key)
         lm = self.tune(models.base(), models.sampler(), self.targets, run.tokenizer.close_id,
                        self.settings, run.machine.train_dtype, journal)
-        self.record = {"key": self.key, "parts": self.parts, "label": self.label,
+        self.record = {"key": self.key, "parts": self.parts,
                        "losses": [round(loss, 5) for loss in journal.losses],
                        "seconds": round(journal.total_seconds(), 2)}
         self.write(lm)
