@@ -245,7 +245,6 @@ def write_results(run):
         **counts,
         "logprobs": logprobs,
         "items": ids,
-        "fill": None,
         "times": {"minutes": round(minutes, 2), "tokens_per_second": run.speeds.per_second()},
     }
     write_json(run.out / "results.json", results)
@@ -266,7 +265,7 @@ def share_attempts(run):
         made, _ = count_attempts(run, [seed])
         made["logprobs"] = {"items": []}
         if seed == run.options.seeds[0]:
-            made["logprobs"] = run.logprobs | {"items": rounded(run.logprobs["items"])}
+            made["logprobs"] = run.logprobs
         name = f"attempts-s{seed}"
         kept = run.records.get(name, {}).get("attempts")
         fuller = with_more_attempts(kept, made)
@@ -278,14 +277,3 @@ def share_attempts(run):
     candidates = [attempts["logprobs"] for attempts in all_seeds] + [run.logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))
     return add_seeds(all_seeds), fullest
-
-
-def rounded(items):
-    """Items of Figure 2 with log-probabilities of 3 decimals, so that a line stays short."""
-    short_items = []
-    for item in items:
-        short = {}
-        for name, value in item.items():
-            short[name] = value if name == "id" else [round(value[0], 3), value[1]]
-        short_items.append(short)
-    return short_items
