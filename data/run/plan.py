@@ -48,21 +48,6 @@ class Plan:
         """The jobs of the rows that are missing."""
         return list(self.missing.get(label, {}).values())
 
-    def share_of_paraphrases(self):
-        """(the share of the missing paraphrases that will be asked for, whether that is a guess).
-
-        A method may ask for a paraphrase only where no own answer is accepted. Where the own answer
-        is missing too, this is not known yet, and half of these paraphrases are counted.
-        """
-        paraphrases = self.jobs("paraphrases")
-        own = {job.example.id for job in self.jobs("own answers")}
-        unsure = [job for job in paraphrases if job.example.id in own]
-        methods = self.run.unfinished(self.run.options.seeds[0])
-        asks_for_all = any(sources[0].startswith("paraphrase") for sources in methods.values())
-        if not unsure or asks_for_all:
-            return 1, False
-        return 1 - len(unsure) / len(paraphrases) / 2, True
-
     def show(self):
         """Print what this run is and what is left to do, with minutes, memory and disk."""
         self.say_what_it_is()
@@ -90,7 +75,11 @@ class Plan:
         # Seconds.
         own = self.jobs("own answers")
         paraphrases = self.jobs("paraphrases")
-        share, is_guess = self.share_of_paraphrases()
+        # S3FT asks for a paraphrase only where no own answer is accepted. How often that is cannot
+        # be known before there are own answers: half of them are counted.
+        asks_for_all = any(run.methods[name][0].startswith("paraphrase") for name in o.methods)
+        is_guess = bool(own) and not asks_for_all
+        share = 0.5 if is_guess else 1
         t_attempts = (sampling_seconds(own, answer, speed)
                       + share * sampling_seconds(paraphrases, answer, speed))
         target = (answer + gold) / 2
