@@ -202,11 +202,12 @@ def test_attempts_of_different_settings_are_counted_apart(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("line, complaint", [
-    ("{", ":2: this line is no JSON"), ("[1]", ":2: the field 'id'"), ("[" * 100_000, ":2: "),
-    ({**ATTEMPT, "text": None}, ":2: the field 'text'"),
-    ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ":2: the field 'gold'"),
-    ({**ATTEMPT, "gold": "none"}, ":2: this gold has no number"),
-    ({**ATTEMPT, "source": "mine"}, ":2: unknown source 'mine'")])
+    ("{", ", line 2: is no JSON"), ("[1]", ", line 2: lacks the text field 'source'"),
+    ("[" * 100_000, ", line 2: "),
+    ({**ATTEMPT, "text": None}, ", line 2: the field 'text'"),
+    ({k: v for k, v in ATTEMPT.items() if k != "gold"}, ", line 2: the field 'gold'"),
+    ({**ATTEMPT, "gold": "none"}, ", line 2: this gold has no number"),
+    ({**ATTEMPT, "source": "mine"}, ", line 2: unknown source 'mine'")])
 def test_bad_attempts_get_one_line(tmp_path, capsys, line, complaint):
     assert rejudge.main([write(tmp_path / "attempts.jsonl", ATTEMPT, line)]) == 2
     out, err = capsys.readouterr()
