@@ -1,20 +1,4 @@
-"""run.py - one run of the comparison: its keys, its attempts, its cells, and its files.
-
-    OUT/run.json               the task, model and data that this folder belongs to, and its threads
-    OUT/models/MODEL/rows.jsonl    one folder a model (weights.py), rows found by key (store.py)
-    OUT/verdicts/rows.jsonl    what the judge said of programs (verdicts.py)
-
-From these a run writes, for people and other tools, what it has used itself:
-
-    OUT/attempts.jsonl         own answers and paraphrases, each with its sampling settings
-    OUT/targets-METHOD.jsonl   what each method trains on, as ids and as chat messages
-    OUT/verdicts.jsonl         what the judge said of every attempt
-    OUT/items.jsonl            what was asked: test questions and benchmark items
-    OUT/CELL/answers.jsonl     answers to test and validation questions
-    OUT/CELL/NAME.jsonl        answers to a benchmark that is another task
-    OUT/cells.jsonl            every finished cell of this folder (data/results/cells.py)
-    OUT/results.json           everything that the table shows (results.py)
-"""
+"""run.py - one run of the comparison: its keys, its attempts, its cells. README.md: its files."""
 import time
 from dataclasses import asdict
 

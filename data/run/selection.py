@@ -60,21 +60,15 @@ def load_validation(options, task):
     if not several and not options.results:
         return []
     validation = task.load("validation")[:options.validation_limit]
-    if several and not options.validation_limit:
-        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
-                        "leaves out; give one --lr")
     if several and not validation:
-        raise UserError("several --lr are compared on validation, and these data are too few to "
-                        "hold any back; give one --lr")
+        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
+                        "leaves out, and which these data may be too few for; give one --lr")
     return validation
 
 
 def those_that_fit(examples, task, base, max_new_tokens, ask, rewrite):
-    """The training examples that fit the context, the same for all methods.
-
-    Each has to fit with its gold, and as a question and a rewrite prompt with max_new_tokens more.
-    UserError where nothing fits.
-    """
+    """The training examples that fit the context, the same for all methods: with the gold, and as
+    a question and a rewrite prompt with max_new_tokens more. UserError where nothing fits."""
     context = base.config.max_position_embeddings
     tokenizer = base.tokenizer
     fitting = []

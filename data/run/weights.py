@@ -76,7 +76,7 @@ class Weights:
         return rows
 
     def open(self, models):
-        return model.remove_lora(models.sampler())
+        return models.sampler()
 
     def has_to_be_trained(self):
         return False
