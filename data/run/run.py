@@ -22,7 +22,7 @@ class Run:
     nothing is made and what is lacking is counted; afterwards it is made."""
 
     def __init__(self, options, task, base, selected, methods, ask, code):
-        """base: folder.BaseModel. selected: selection.Selection. methods: {method: sources}.
+        """base: folder.BaseModel. selected: from selection.select. methods: {method: sources}.
 
         ask(task, example) -> the chat that poses a question. code: fingerprints of s3ft.py's code:
         {"training": what trained weights depend on, "cells": what cells depend on}.
@@ -52,10 +52,9 @@ class Run:
         records, _ = cells.read(self.out / "cells.jsonl")
         self.listed = cells.latest(records)
 
-        self.do_not_fit = selected.do_not_fit
-        self.questions = selected.questions          # {seed: selection.Questions}
-        if selected.new_items is not None:
-            self.questions = new_items.read(options, self.out, selected.new_items, self.questions)
+        self.questions, self.do_not_fit, new_files = selected   # questions: {seed: Questions}
+        if new_files is not None:
+            self.questions = new_items.read(options, self.out, new_files, self.questions)
         results.check_cells(self)
 
         self.models = Models(options, self.machine.sample_dtype)
