@@ -22,9 +22,7 @@ from data.tiny import new_items
 
 def open_task(options, methods, sampled):
     """Find the files (which may fetch them), read the task, and see that it can be judged here.
-
-    methods: {method: sources}. sampled: the sources that the model is asked for.
-    """
+    sampled: the sources that the model is asked for."""
     find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
     for method in options.methods:

@@ -60,7 +60,8 @@ class Speeds:
         if "ids" in rows[0]:
             self.note("sampling", sum(len(row["ids"]) + 1 for row in rows), seconds)
         elif "loglikelihoods" in rows[0]:
-            self.note("scoring", multiple_choice.tokens(self.tokenizer, jobs, self.context), seconds)
+            tokens = multiple_choice.tokens(self.tokenizer, jobs, self.context)
+            self.note("scoring", tokens, seconds)
 
     def note_training(self, targets, epochs, seconds):
         self.note("training", epochs * sum(len(target) for target in targets), seconds)

@@ -1,7 +1,4 @@
 """rejudge.py - judge.py's command line: the table of cases, and the attempts of a run judged again.
-
-    python judge.py --table
-    python judge.py attempts.jsonl [--unsafe-code]
 """
 import json
 import sys
@@ -44,7 +41,6 @@ def table():
 
 
 def try_case(case):
-    """One row of the table."""
     kind = case["kind"]
     text = case["text"] * case.get("times", 1)
     wanted = case["wanted"]
@@ -94,10 +90,7 @@ def print_table():
 # ---- Attempts judged again -----------------------------------------------------------------------
 
 def judge_file(path):
-    """A run's attempts.jsonl -> how many are accepted and refused by source and rule, as lines.
-
-    ValueError with one line: the file, or a line of it, cannot be judged.
-    """
+    """A run's attempts.jsonl -> lines of the report. ValueError where it cannot be judged."""
     attempts = read_attempts(path)
     if any(attempt.get("judge") == "code" for _, attempt in attempts):
         sandbox.check()

@@ -123,7 +123,7 @@ class Run:
     # ---- tuned models
 
     def tuned(self, method, settings, targets, tune):
-        """The Weights of a tuned model. settings: s3ft.Training. tune: as in TunedWeights."""
+        """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
         parts = {
             "the base model": self.base.key,
@@ -154,10 +154,7 @@ class Run:
         return unfinished
 
     def add_cell(self, method, lr, seed, weights, measured):
-        """Judge what was measured, and write the finished cell down.
-
-        lr: None for the base model. measured: what s3ft.measure returned.
-        """
+        """Judge what was measured, and write the cell down. measured: from s3ft.measure."""
         if self.plan:
             self.plan.count_checkpoint(weights)
             return
@@ -166,8 +163,8 @@ class Run:
         name = cells.cell_name(self.options, method, lr, seed)
         sources = None if lr is None else list(self.methods[method])
         cell = results.make_cell(self, name, method, lr, seed, sources, weights, measured)
-        if lr is not None:
-            weights.drop_training_state()
+        # All that was wanted of the model is measured, so the state of its training can go.
+        (weights.folder / "state.safetensors").unlink(missing_ok=True)
         record = {"key": cells.cell_key(self.options, self.world, method, sources),
                   "made": self.made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
@@ -187,9 +184,7 @@ class Run:
     # ---- the end
 
     def measure_figure2(self, all_targets):
-        """Figure 2, on training questions of the first seed. all_targets: as in figure2.py."""
         self.logprobs = figure2.measure(self, all_targets)
 
     def results(self):
-        """Write what this run used, and results.json -> its content (results.py)."""
         return results.write_results(self)

@@ -102,8 +102,7 @@ def within_memory(work, lm, *args, **kwargs):
 class Journal:
     """What s3ft.finetune tells of each step. It shows progress and now and then saves the state.
 
-    path: the file for the state. key: a digest of all that the weights depend on. If the file is
-    there and has this key, the training goes on from it.
+    path: the file for the state. If it is there and has this key, the training goes on from it.
     """
 
     def __init__(self, path, key):

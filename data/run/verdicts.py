@@ -44,10 +44,8 @@ class Verdicts:
         return self.judge_all([(example, text, None)])[0]
 
     def prepare(self, examples, rows, source):
-        """Judge lines of attempts.jsonl or answers.jsonl together: programs then run two at a time.
-
-        examples: that of each line. source: that of attempts; None for answers.
-        """
+        """Judge attempts or answers (source None) together: programs then run two at a time.
+        examples: that of each row."""
         if self.store is None:
             return
         cases = []

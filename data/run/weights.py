@@ -56,9 +56,8 @@ class Weights:
     def rows(self, label, wanted, settings, code, make, chunk=None):
         """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
 
-        wanted: [(name, digest of what is asked, job)]. code: the functions that make the rows.
-        make(lm, jobs, progress) -> rows. While the run plans, nothing is made: the rows that are
-        lacking are counted, and those that are there returned.
+        wanted: as in store.py. code: the functions that make the rows. make(lm, jobs, progress) ->
+        rows. While the run plans, rows that are lacking are counted, and none is made.
         """
         run = self.run
         made_from = {"the weights": self.key, "the settings": digest(settings),
@@ -89,10 +88,7 @@ class TunedWeights(Weights):
     """A model that is trained once, and opened again if its checkpoint was kept."""
 
     def __init__(self, run, label, parts, settings, targets, tune, keep):
-        """settings: s3ft.Training. keep: whether a whole checkpoint is kept.
-
-        tune(base, sampler, targets, close_id, settings, dtype, journal) -> the tuned model.
-        """
+        """settings: s3ft.Training. tune: s3ft.tune. keep: whether a whole checkpoint is kept."""
         super().__init__(run, label, parts)
         self.settings = settings
         self.targets = targets
@@ -106,7 +102,6 @@ class TunedWeights(Weights):
         return not self.is_there(ADAPTER if self.settings.lora else WHOLE)
 
     def lacks_checkpoint(self):
-        """Is a whole checkpoint to be kept (--keep), and not there?"""
         return self.keep and not self.is_there(MERGED if self.settings.lora else WHOLE)
 
     def is_there(self, name):
@@ -170,11 +165,6 @@ class TunedWeights(Weights):
         sizes = {name: path.stat().st_size for name, path in files.items() if path.is_file()}
         self.record["files"] = sizes
         write_json(self.folder / "weights.json", self.record)
-
-    def drop_training_state(self):
-        """All that was wanted of it is measured, so the state of its training can go."""
-        (self.folder / "state.safetensors").unlink(missing_ok=True)
-
 
 class Models:
     """What is in memory: base, its sampling copy, and at most one tuned model.
