@@ -28,10 +28,10 @@ SETTINGS = ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks",
 
 # ---------------------------------------------------------------- one cell
 
-def make_cell(run, name, method, lr, seed, sources, weights, measured):
+def make_cell(run, name, method, lr, seed, weights, measured):
     """Judge what was measured -> a cell of results.json. Its answers are written in OUT/CELL.
 
-    lr, sources: None for the base model. measured: what s3ft.measure returned.
+    lr: None for the base model. measured: what s3ft.measure returned.
     """
     questions = run.questions[seed]
     cell = {"folder": name, "method": method, "lr": lr, "epochs": None, "seed": seed,
@@ -66,8 +66,7 @@ def make_cell(run, name, method, lr, seed, sources, weights, measured):
                  "loss": losses[-1] if losses else None, "curve": thinned(losses),
                  "sources": Counter(source_of.values()),      # {source: number of examples}
                  "dropped": len(questions.train) - len(source_of)}
-        seconds += weights.record["seconds"]
-        seconds += seconds_of_attempts(run.used[seed], sources, questions.train, source_of)
+        seconds += weights.record["seconds"] + run.attempt_seconds[method, seed]
     cell["times"] = {"minutes": round(seconds / 60, 2)}
     return cell
 
@@ -90,22 +89,6 @@ def judged_split(run, examples, answers):
     if hasattr(run.task, "summary"):
         split["summary"] = run.task.summary(asked, verdicts)
     return split
-
-
-def seconds_of_attempts(used, sources, examples, source_of):
-    """Seconds of the attempts that a method asked for: of each example until a source serves it.
-
-    used: {(id, kind): [attempt, ...]}. source_of: {id: the source that served it}.
-    """
-    seconds = 0.0
-    for example in examples:
-        for source in sources:
-            kind = source.partition("_")[0]           # own_number -> own
-            for attempt in used.get((example.id, kind), []):
-                seconds += attempt["seconds"]
-            if source_of.get(example.id) == source:
-                break
-    return seconds
 
 
 def check_cells(run):

@@ -71,6 +71,8 @@ class Run:
         self.plan = Plan(self)       # None once the plan is made
         self.used = {seed: {} for seed in options.seeds}    # {seed: {(id, kind): [attempt, ...]}}
         self.target_lines = {}       # {method: lines of its targets file}
+        self.seconds_asked = 0.0     # of the attempts that were asked for since the last targets
+        self.attempt_seconds = {}    # {(method, seed): seconds of the attempts that it asked for}
         self.logprobs = None         # Figure 2, see `measure_figure2`
         self.began = time.time()
 
@@ -86,6 +88,7 @@ class Run:
     def begin(self):
         """The plan is made and shown: from now on what is lacking is made."""
         self.plan = None
+        self.seconds_asked = 0.0
         self.used = {seed: {} for seed in self.options.seeds}
 
     # ---- attempts and targets
@@ -102,12 +105,15 @@ class Run:
         self.verdicts.prepare([by_id[row["id"]] for row in rows], rows, kind)
         for id, tries in attempts.items():
             self.used[seed][id, kind] = tries
+        self.seconds_asked += sum(row["seconds"] for row in rows)
         return attempts
 
     def write_targets(self, method, seed, chosen, targets):
         """Write targets-METHOD.jsonl: ids, which we train on, and chat messages for other tools."""
         if self.plan:
             return
+        self.attempt_seconds[method, seed] = self.seconds_asked
+        self.seconds_asked = 0.0
         lines = self.target_lines.setdefault(method, [])
         for choice, target in zip(chosen, targets):
             if choice.attempt:
@@ -162,7 +168,7 @@ class Run:
             self.models.of(weights)                      # which writes it
         name = cells.cell_name(self.options, method, lr, seed)
         sources = None if lr is None else list(self.methods[method])
-        cell = results.make_cell(self, name, method, lr, seed, sources, weights, measured)
+        cell = results.make_cell(self, name, method, lr, seed, weights, measured)
         # All that was wanted of the model is measured, so the state of its training can go.
         (weights.folder / "state.safetensors").unlink(missing_ok=True)
         record = {"key": cells.cell_key(self.options, self.world, method, sources),
