@@ -304,7 +304,7 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
         assert re.search(rf"(accepted|refused) +{rule} +1 ", report), rule
     for golds in ("fish", [1], None):
         path.write_text(json.dumps(rows[0] | {"golds": golds}))
-        with pytest.raises(ValueError, match="attempts.jsonl:1: the field 'golds'"):
+        with pytest.raises(ValueError, match="attempts.jsonl, line 1: the field 'golds'"):
             rejudge.judge_file(path)
 
 

@@ -10,10 +10,7 @@
 def add_seeds(statistics):
     """Several seeds' statistics -> those of all together, as results.json has them."""
     errors = summed([one["judge_errors"] for one in statistics])
-    for row in errors.values():
-        for counts in (row["steps"], row["number"]):        # shares cannot be added
-            counts["false_accept_share"] = counts["false_accepts"] / max(1, counts["accepted"])
-            counts["false_reject_share"] = counts["false_rejects"] / max(1, counts["refused"])
+    add_shares(errors)                       # which cannot be added up
     copies = [one["copies"] for one in statistics if one["copies"]["accepted"]]
     means = {"accepted": sum(one["accepted"] for one in copies)}
     for name in copies[0] if copies else ():
@@ -22,6 +19,14 @@ def add_seeds(statistics):
             means[name] = total / means["accepted"]
     verdicts = summed([one["verdicts"] for one in statistics])
     return {"verdicts": verdicts, "judge_errors": errors, "copies": means}
+
+
+def add_shares(judge_errors):
+    """Add the judge's two shares of errors to its counts, or set them anew, in place."""
+    for row in judge_errors.values():
+        for counts in (row["steps"], row["number"]):
+            counts["false_accept_share"] = counts["false_accepts"] / max(1, counts["accepted"])
+            counts["false_reject_share"] = counts["false_rejects"] / max(1, counts["refused"])
 
 
 def summed(counts):

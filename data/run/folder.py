@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-
 import model
 from data import TASKS, TINY, UserError
 from data.checkpoints import hub
@@ -23,9 +22,7 @@ from data.tiny import new_items
 
 def open_task(options, methods, sampled):
     """Find the files (which may fetch them), read the task, and see that it can be judged here.
-
-    methods: {method: sources}. sampled: the sources that the model is asked for.
-    """
+    sampled: the sources that the model is asked for."""
     find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
     for method in options.methods:
@@ -126,8 +123,7 @@ def open_folder(options, task, identity, machine):
     """Find or make the run folder, and make sure that it is this task's, model's and data's.
 
     -> (its path, its lock, a few words on the threads that it computes with). With --plan nothing
-    is written, and the lock is None. UserError where the folder is in use, of another run, or
-    cannot be written.
+    is written, and the lock is None.
     """
     out = Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
     if options.out:
@@ -163,13 +159,10 @@ def check_folder(out, identity):
         raise UserError(f"--out {out} is a file; name a folder")
     if (out / "run.json").is_file():
         other = json_or_empty(out / "run.json")
-        if not other:
-            raise UserError(f"{out / 'run.json'} is damaged, so this folder's run is unknown; "
-                            "delete the folder or give another --out")
         differ = [name for name in identity if other.get(name) != identity[name]]
         if differ:
-            raise UserError(f"{out} holds a run with another {' and '.join(differ)}; "
-                            "give another --out, or leave it out")
+            raise UserError(f"{out} holds a run with another {' and '.join(differ)} (or a damaged "
+                            "run.json); give another --out, or leave it out")
         return
     for path in out.iterdir():
         left_by_a_kill = path.name == "lock" or ".tmp" in path.name     # of an earlier start

@@ -1,8 +1,7 @@
 """plan.py - what a run is, what of it is left to do and why, and what that takes.
 
-s3ft.carry_out goes through the whole comparison once without making anything. What it asks for and
-does not find is counted here, under the very keys by which the run will look for it. Tokens come
-from the files, speeds from a few seconds of sampling and reading.
+What s3ft.carry_out asks for and does not find is counted here, under the very keys by which the run
+will look for it. Tokens come from the files, speeds from a few seconds of sampling and reading.
 """
 import time
 
@@ -20,60 +19,43 @@ from data.run.progress import minutes
 class Plan:
     def __init__(self, run):
         self.run = run
-        self.missing = {}            # label -> {(weights, name, digest of what is asked): job}
+        self.missing = {}            # label -> {(folder, name, digest of what is asked): job}
         self.again = {}              # lines on rows that are made again, as in an ordered set
-        self.trainings = {}          # models that have to be trained -> Weights
+        self.lacking = {}            # {folder: Weights} of the models that lack something
 
     def count(self, weights, label, missing, made_from):
         """Count rows that are missing: [(name, digest of what is asked, job)]."""
         if not missing:
             return
+        self.lacking[weights.folder] = weights
         rows = self.missing.setdefault(label, {})
         for name, asked, job in missing:
-            rows[weights.key, name, asked] = job
+            rows[weights.folder, name, asked] = job
         changed = weights.store.what_changed(missing, made_from)
         if changed:
             self.again[f"{weights.label}: {label}: {changed}"] = True
-        if weights.has_to_be_trained():
-            self.trainings[weights.folder.name] = weights
 
     def count_checkpoint(self, weights):
         """Count a checkpoint that is to be kept and is not there."""
         if weights.lacks_checkpoint():
-            self.missing.setdefault("checkpoint", {})[weights.key] = weights
-            if weights.has_to_be_trained():
-                self.trainings[weights.folder.name] = weights
+            self.lacking[weights.folder] = weights
 
     def jobs(self, label):
         """The jobs of the rows that are missing."""
         return list(self.missing.get(label, {}).values())
-
-    def share_of_paraphrases(self):
-        """(the share of the missing paraphrases that will be asked for, whether that is a guess).
-
-        A method may ask for a paraphrase only where no own answer is accepted. Where the own answer
-        is missing too, this is not known yet, and half of these paraphrases are counted.
-        """
-        paraphrases = self.jobs("paraphrases")
-        own = {job.example.id for job in self.jobs("own answers")}
-        unsure = [job for job in paraphrases if job.example.id in own]
-        methods = self.run.unfinished(self.run.options.seeds[0])
-        asks_for_all = any(sources[0].startswith("paraphrase") for sources in methods.values())
-        if not unsure or asks_for_all:
-            return 1, False
-        return 1 - len(unsure) / len(paraphrases) / 2, True
 
     def show(self):
         """Print what this run is and what is left to do, with minutes, memory and disk."""
         self.say_what_it_is()
         run = self.run
         o = run.options
-        if not self.missing:
+        if not self.lacking:
             print(f"all cells are there: {run.out}")
             return
         for line in self.again:
             print(line)
-        for weights in self.trainings.values():
+        trainings = [weights for weights in self.lacking.values() if weights.has_to_be_trained()]
+        for weights in trainings:
             why = weights.why_trained()
             if why:
                 print(f"{weights.folder.name}: will be trained again, because {why}")
@@ -90,7 +72,11 @@ class Plan:
         # Seconds.
         own = self.jobs("own answers")
         paraphrases = self.jobs("paraphrases")
-        share, is_guess = self.share_of_paraphrases()
+        # S3FT asks for a paraphrase only where no own answer is accepted. How often that is cannot
+        # be known before there are own answers: half of them are counted.
+        asks_for_all = any(run.methods[name][0].startswith("paraphrase") for name in o.methods)
+        is_guess = bool(own) and not asks_for_all
+        share = 0.5 if is_guess else 1
         t_attempts = (sampling_seconds(own, answer, speed)
                       + share * sampling_seconds(paraphrases, answer, speed))
         target = (answer + gold) / 2
@@ -102,11 +88,11 @@ class Plan:
         t_measure += kl_tokens / speed["read"]
         for name, benchmark in questions.benchmarks.items():
             t_measure += self.benchmark_seconds(name, benchmark, speed)
-        total = t_attempts + len(self.trainings) * t_train + t_measure
+        total = t_attempts + len(trainings) * t_train + t_measure
 
         number = len({e.id for one in run.questions.values() for e in one.train})
         about = "about " if is_guess else ""
-        models = f"{len(self.trainings)} {plural('model', len(self.trainings))}"
+        models = f"{len(trainings)} {plural('model', len(trainings))}"
         print(f"plan: {number} questions; {len(own)} own answers and "
               f"{about}{share * len(paraphrases):.0f} paraphrases to sample "
               f"({minutes(t_attempts)}); {models} to train ({minutes(t_train)} each); "

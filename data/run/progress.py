@@ -49,21 +49,19 @@ class Speeds:
         self.tokenizer = tokenizer
         self.context = context
         self.totals = {"sampling": [0, 0.0], "training": [0, 0.0], "scoring": [0, 0.0]}
-        self.counted = {}            # tokens of benchmark items, since long prompts take long
 
     def note(self, kind, tokens, seconds):
         self.totals[kind][0] += tokens
         self.totals[kind][1] += seconds
 
-    def note_rows(self, jobs, rows, seconds):
-        """Note a chunk of rows that were made; of a KL nothing is noted."""
+    def note_rows(self, jobs, rows):
+        """Note rows that were made; of a KL nothing is noted."""
+        seconds = sum(row["seconds"] for row in rows)
         if "ids" in rows[0]:
             self.note("sampling", sum(len(row["ids"]) + 1 for row in rows), seconds)
         elif "loglikelihoods" in rows[0]:
-            chunk = (jobs[0].id, jobs[-1].id, len(jobs))         # the same for every cell
-            if chunk not in self.counted:
-                self.counted[chunk] = multiple_choice.tokens(self.tokenizer, jobs, self.context)
-            self.note("scoring", self.counted[chunk], seconds)
+            tokens = multiple_choice.tokens(self.tokenizer, jobs, self.context)
+            self.note("scoring", tokens, seconds)
 
     def note_training(self, targets, epochs, seconds):
         self.note("training", epochs * sum(len(target) for target in targets), seconds)

@@ -1,7 +1,4 @@
 """rejudge.py - judge.py's command line: the table of cases, and the attempts of a run judged again.
-
-    python judge.py --table
-    python judge.py attempts.jsonl [--unsafe-code]
 """
 import json
 import sys
@@ -10,6 +7,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import judge
+from data import is_list_of_texts, read_jsonl
 from data.judging import sandbox
 from data.judging.numbers import fraction
 from data.judging.code_blocks import extract_code
@@ -43,7 +41,6 @@ def table():
 
 
 def try_case(case):
-    """One row of the table."""
     kind = case["kind"]
     text = case["text"] * case.get("times", 1)
     wanted = case["wanted"]
@@ -93,13 +90,8 @@ def print_table():
 # ---- Attempts judged again -----------------------------------------------------------------------
 
 def judge_file(path):
-    """A run's attempts.jsonl -> how many are accepted and refused by source and rule, as lines.
-
-    ValueError with one line: the file, or a line of it, cannot be judged.
-    """
+    """A run's attempts.jsonl -> lines of the report. ValueError where it cannot be judged."""
     attempts = read_attempts(path)
-    if not attempts:
-        raise ValueError(f"{path}: no attempts in it")
     if any(attempt.get("judge") == "code" for _, attempt in attempts):
         sandbox.check()
     with ThreadPool(sandbox.AT_ONCE) as pool:
@@ -108,43 +100,25 @@ def judge_file(path):
 
 
 def read_attempts(path):
-    """[("PATH:LINE", attempt), ..] of a file of JSON lines; ValueError with one line."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: cannot be read (no UTF-8 text)") from None
+    """[("PATH, line N", attempt), ..] of a file of JSON lines; ValueError with one line."""
     attempts = []
-    for n, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        place = f"{path}:{n}"
-        try:
-            attempt = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ValueError(f"{place}: this line is no JSON") from None
-        check_fields(place, attempt)
+    for n, attempt in read_jsonl(path, ("source", "finish_reason")):
+        place = f"{path}, line {n}"
+        right_type = {"id": isinstance(attempt.get("id"), (str, int)),
+                      "text": isinstance(attempt.get("text"), str),
+                      "gold": isinstance(attempt.get("gold"), (str, int))}
+        for field, judge_name in (("golds", "span"), ("tests", "code")):
+            if attempt.get("judge") == judge_name:
+                right_type[field] = is_list_of_texts(attempt.get(field))
+        for field, fits in right_type.items():
+            if not fits:
+                raise ValueError(f"{place}: the field {field!r} is missing or has the wrong type")
         attempts.append((place, attempt))
     return attempts
 
 
-def check_fields(place, attempt):
-    """ValueError if an attempt lacks something that judging it needs."""
-    types = {
-        "id": (str, int), "source": str, "text": str, "finish_reason": str, "gold": (str, int)}
-    for name, wanted in types.items():
-        if not isinstance(attempt, dict) or not isinstance(attempt.get(name), wanted):
-            raise ValueError(f"{place}: the field {name!r} is missing or has the wrong type")
-    list_field = {"span": "golds", "code": "tests"}.get(attempt.get("judge"))
-    if list_field:
-        texts = attempt.get(list_field)
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"{place}: the field {list_field!r} is missing or no list of texts")
-
-
 def judge_line(line):
-    """("PATH:LINE", attempt) -> Verdict; ValueError with the place in front."""
+    """("PATH, line N", attempt) -> Verdict; ValueError with the place in front."""
     place, attempt = line
     try:
         return judge_attempt(attempt)
@@ -173,19 +147,12 @@ def judge_attempt(attempt):
 
 
 def report(attempts, verdicts):
-    """The shares accepted and refused, by source and rule, as lines.
-
-    Attempts that were sampled with other settings are counted apart.
-    """
+    """The shares accepted and refused, by source and rule, as lines."""
     ids = {attempt["id"] for attempt in attempts}
     lines = [f"{len(attempts)} attempts at {len(ids)} examples"]
-    all_settings = {settings_of(attempt) for attempt in attempts}
-    counts_of = {}                                     # source, and settings: Counter of (ok, rule)
+    counts_of = {}                                     # {source: Counter of (ok, rule)}
     for attempt, verdict in zip(attempts, verdicts):
-        source = attempt["source"]
-        if len(all_settings) > 1:
-            source += settings_of(attempt)
-        counts = counts_of.setdefault(source, Counter())
+        counts = counts_of.setdefault(attempt["source"], Counter())
         counts[verdict.ok, verdict.rule] += 1
 
     width = max(len(verdict.rule) for verdict in verdicts)
@@ -198,14 +165,6 @@ def report(attempts, verdicts):
             word = "accepted" if ok else "refused"
             lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
     return lines
-
-
-def settings_of(attempt):
-    """The settings that an attempt was sampled with, as " (temperature 0.8, samples 4)", or ""."""
-    settings = attempt.get("settings")
-    if not isinstance(settings, dict):
-        return ""
-    return f" ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
 # ---- The command line ----------------------------------------------------------------------------

@@ -3,8 +3,7 @@
 run: data.run.run.Run, which has its options, questions, attempts and cells.
 """
 import time
-
-import torch
+from collections import Counter
 
 import judge
 from data import TASKS, UserError, benchmarks
@@ -29,23 +28,22 @@ SETTINGS = ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks",
 
 # ---------------------------------------------------------------- one cell
 
-def make_cell(run, name, method, lr, seed, sources, weights, measured):
+def make_cell(run, name, method, lr, seed, weights, measured):
     """Judge what was measured -> a cell of results.json. Its answers are written in OUT/CELL.
 
-    lr, sources: None for the base model. measured: what s3ft.measure returned.
+    lr: None for the base model. measured: what s3ft.measure returned.
     """
     questions = run.questions[seed]
     cell = {"folder": name, "method": method, "lr": lr, "epochs": None, "seed": seed,
             "targets": None, "target_tokens": None, "kl": measured["kl"]}
     answers = []                     # of both splits, for one file
-    seconds = 0.0                    # that this cell alone took
     for split, examples in (("validation", questions.validation), ("test", questions.test)):
         if examples:
             cell[split] = judged_split(run, examples, measured[split])
         answers += [{"split": split} | answer for answer in measured[split]]
     (run.out / name).mkdir(exist_ok=True)
     write_jsonl(run.out / name / "answers.jsonl", answers)
-    seconds += sum(answer["seconds"] for answer in answers)
+    seconds = sum(answer["seconds"] for answer in answers)      # that this cell alone took
 
     cell["benchmarks"] = {}
     for benchmark_name, benchmark in questions.benchmarks.items():
@@ -63,24 +61,18 @@ def make_cell(run, name, method, lr, seed, sources, weights, measured):
     if lr is not None:
         losses = weights.record["losses"]
         source_of = {target.id: target.source for target in weights.targets}
-        counts = {}                  # {source: number of examples}
-        for source in source_of.values():
-            counts[source] = counts.get(source, 0) + 1
         cell |= {"epochs": run.options.epochs, "targets": len(weights.targets),
                  "target_tokens": sum(len(target.ids) for target in weights.targets),
                  "loss": losses[-1] if losses else None, "curve": thinned(losses),
-                 "sources": counts, "dropped": len(questions.train) - len(source_of)}
-        seconds += weights.record["seconds"]
-        seconds += seconds_of_attempts(run.used[seed], sources, questions.train, source_of)
+                 "sources": Counter(source_of.values()),      # {source: number of examples}
+                 "dropped": len(questions.train) - len(source_of)}
+        seconds += weights.record["seconds"] + run.attempt_seconds[method, seed]
     cell["times"] = {"minutes": round(seconds / 60, 2)}
     return cell
 
 
 def judged_split(run, examples, answers):
-    """Judge the answers to the validation or test questions -> what the cell says of them.
-
-    answers: rows of answers.jsonl, one or several an example.
-    """
+    """Judge answers, one or several an example -> what the cell says of them."""
     by_id = {e.id: e for e in examples}
     asked = [by_id[answer["id"]] for answer in answers]          # the example of each answer
     run.verdicts.prepare(asked, answers, None)
@@ -97,22 +89,6 @@ def judged_split(run, examples, answers):
     if hasattr(run.task, "summary"):
         split["summary"] = run.task.summary(asked, verdicts)
     return split
-
-
-def seconds_of_attempts(used, sources, examples, source_of):
-    """Seconds of the attempts that a method asked for: of each example until a source serves it.
-
-    used: {(id, kind): [attempt, ...]}. source_of: {id: the source that served it}.
-    """
-    seconds = 0.0
-    for example in examples:
-        for source in sources:
-            kind = source.partition("_")[0]           # own_number -> own
-            for attempt in used.get((example.id, kind), []):
-                seconds += attempt["seconds"]
-            if source_of.get(example.id) == source:
-                break
-    return seconds
 
 
 def check_cells(run):
@@ -139,7 +115,7 @@ def check_cells(run):
 # ---------------------------------------------------------------- the run as a whole
 
 def about(run, seed):
-    """What results.json says of the run as a whole, that is not made of its cells."""
+    """What results.json says beside its cells."""
     o = run.options
     task = run.task
     machine = run.machine
@@ -154,7 +130,7 @@ def about(run, seed):
         "settings": settings,
         "notes": task.notes,
         "benchmark_notes": benchmarks.notes(run.questions[seed].benchmarks),
-        "versions": {"python": run.made["python"], "torch": torch.__version__},
+        "versions": {name: run.made[name] for name in ("python", "torch")},
         "device": machine.device.type,
         "identity": run.identity,
         "do_not_fit": run.do_not_fit,
@@ -175,10 +151,7 @@ def attempts_of(run, seeds):
 
 
 def count_attempts(run, seeds):
-    """Judge the attempts of these seeds.
-
-    -> (what results.json says of the attempts, lines of verdicts.jsonl).
-    """
+    """Judge them -> (what results.json says of the attempts, lines of verdicts.jsonl)."""
     examples = {e.id: e for seed in seeds for e in run.questions[seed].train}
     attempts = attempts_of(run, seeds)
     accept = run.verdicts.accept
@@ -203,10 +176,7 @@ def count_attempts(run, seeds):
 
 
 def items_asked(run):
-    """What was asked of the models.
-
-    -> ({fingerprint of a set: ids of its items}, lines of items.jsonl).
-    """
+    """-> ({fingerprint of a set: ids of its items}, lines of items.jsonl)."""
     task = run.task
     ids = {}
     lines = {}                       # {(set, id): line}: seeds share questions
@@ -239,24 +209,16 @@ def write_results(run):
         counts, logprobs = share_attempts(run)
     results = {"format": FORMAT, **about(run, o.seeds[0])}
     results["settings"] |= {"methods": o.methods, "lr": o.lr, "seeds": o.seeds}
-    minutes = (time.time() - run.began) / 60
-    results |= {
-        "cells": run.all_cells(),
-        **counts,
-        "logprobs": logprobs,
-        "items": ids,
-        "fill": None,
-        "times": {"minutes": round(minutes, 2), "tokens_per_second": run.speeds.per_second()},
-    }
+    minutes = round((time.time() - run.began) / 60, 2)
+    results |= {"cells": run.all_cells(), **counts, "logprobs": logprobs, "items": ids,
+                "times": {"minutes": minutes, "tokens_per_second": run.speeds.per_second()}}
     write_json(run.out / "results.json", results)
     return results
 
 
 def share_attempts(run):
     """Write the counts of each seed's attempts to --results, and its cells to this folder's list.
-
-    -> (the counts of all seeds that are there, together; the log-probabilities of most items).
-    """
+    -> (the counts of all seeds that are there, together; the log-probabilities of most items)."""
     for cell in run.all_cells():
         name = cell["folder"]
         cells.append_new(run.out / "cells.jsonl", run.listed, name, run.records[name])
@@ -266,7 +228,7 @@ def share_attempts(run):
         made, _ = count_attempts(run, [seed])
         made["logprobs"] = {"items": []}
         if seed == run.options.seeds[0]:
-            made["logprobs"] = run.logprobs | {"items": rounded(run.logprobs["items"])}
+            made["logprobs"] = run.logprobs
         name = f"attempts-s{seed}"
         kept = run.records.get(name, {}).get("attempts")
         fuller = with_more_attempts(kept, made)
@@ -278,14 +240,3 @@ def share_attempts(run):
     candidates = [attempts["logprobs"] for attempts in all_seeds] + [run.logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))
     return add_seeds(all_seeds), fullest
-
-
-def rounded(items):
-    """Items of Figure 2 with log-probabilities of 3 decimals, so that a line stays short."""
-    short_items = []
-    for item in items:
-        short = {}
-        for name, value in item.items():
-            short[name] = value if name == "id" else [round(value[0], 3), value[1]]
-        short_items.append(short)
-    return short_items

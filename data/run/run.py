@@ -1,20 +1,4 @@
-"""run.py - one run of the comparison: its keys, its attempts, its cells, and its files.
-
-    OUT/run.json               the task, model and data that this folder belongs to, and its threads
-    OUT/models/MODEL/rows.jsonl    one folder a model (weights.py), rows found by key (store.py)
-    OUT/verdicts/rows.jsonl    what the judge said of programs (verdicts.py)
-
-From these a run writes, for people and other tools, what it has used itself:
-
-    OUT/attempts.jsonl         own answers and paraphrases, each with its sampling settings
-    OUT/targets-METHOD.jsonl   what each method trains on, as ids and as chat messages
-    OUT/verdicts.jsonl         what the judge said of every attempt
-    OUT/items.jsonl            what was asked: test questions and benchmark items
-    OUT/CELL/answers.jsonl     answers to test and validation questions
-    OUT/CELL/NAME.jsonl        answers to a benchmark that is another task
-    OUT/cells.jsonl            every finished cell of this folder (data/results/cells.py)
-    OUT/results.json           everything that the table shows (results.py)
-"""
+"""run.py - one run of the comparison: its keys, its attempts, its cells. README.md: its files."""
 import time
 from dataclasses import asdict
 
@@ -38,7 +22,7 @@ class Run:
     nothing is made and what is lacking is counted; afterwards it is made."""
 
     def __init__(self, options, task, base, selected, methods, ask, code):
-        """base: folder.BaseModel. selected: selection.Selection. methods: {method: sources}.
+        """base: folder.BaseModel. selected: from selection.select. methods: {method: sources}.
 
         ask(task, example) -> the chat that poses a question. code: fingerprints of s3ft.py's code:
         {"training": what trained weights depend on, "cells": what cells depend on}.
@@ -68,10 +52,9 @@ class Run:
         records, _ = cells.read(self.out / "cells.jsonl")
         self.listed = cells.latest(records)
 
-        self.do_not_fit = selected.do_not_fit
-        self.questions = selected.questions          # {seed: selection.Questions}
-        if selected.new_items is not None:
-            self.questions = new_items.read(options, self.out, selected.new_items, self.questions)
+        self.questions, self.do_not_fit, new_files = selected   # questions: {seed: Questions}
+        if new_files is not None:
+            self.questions = new_items.read(options, self.out, new_files, self.questions)
         results.check_cells(self)
 
         self.models = Models(options, self.machine.sample_dtype)
@@ -88,6 +71,8 @@ class Run:
         self.plan = Plan(self)       # None once the plan is made
         self.used = {seed: {} for seed in options.seeds}    # {seed: {(id, kind): [attempt, ...]}}
         self.target_lines = {}       # {method: lines of its targets file}
+        self.seconds_asked = 0.0     # of the attempts that were asked for since the last targets
+        self.attempt_seconds = {}    # {(method, seed): seconds of the attempts that it asked for}
         self.logprobs = None         # Figure 2, see `measure_figure2`
         self.began = time.time()
 
@@ -103,6 +88,7 @@ class Run:
     def begin(self):
         """The plan is made and shown: from now on what is lacking is made."""
         self.plan = None
+        self.seconds_asked = 0.0
         self.used = {seed: {} for seed in self.options.seeds}
 
     # ---- attempts and targets
@@ -119,12 +105,15 @@ class Run:
         self.verdicts.prepare([by_id[row["id"]] for row in rows], rows, kind)
         for id, tries in attempts.items():
             self.used[seed][id, kind] = tries
+        self.seconds_asked += sum(row["seconds"] for row in rows)
         return attempts
 
     def write_targets(self, method, seed, chosen, targets):
         """Write targets-METHOD.jsonl: ids, which we train on, and chat messages for other tools."""
         if self.plan:
             return
+        self.attempt_seconds[method, seed] = self.seconds_asked
+        self.seconds_asked = 0.0
         lines = self.target_lines.setdefault(method, [])
         for choice, target in zip(chosen, targets):
             if choice.attempt:
@@ -140,7 +129,7 @@ class Run:
     # ---- tuned models
 
     def tuned(self, method, settings, targets, tune):
-        """The Weights of a tuned model. settings: s3ft.Training. tune: as in TunedWeights."""
+        """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
         parts = {
             "the base model": self.base.key,
@@ -171,10 +160,7 @@ class Run:
         return unfinished
 
     def add_cell(self, method, lr, seed, weights, measured):
-        """Judge what was measured, and write the finished cell down.
-
-        lr: None for the base model. measured: what s3ft.measure returned.
-        """
+        """Judge what was measured, and write the cell down. measured: from s3ft.measure."""
         if self.plan:
             self.plan.count_checkpoint(weights)
             return
@@ -182,9 +168,9 @@ class Run:
             self.models.of(weights)                      # which writes it
         name = cells.cell_name(self.options, method, lr, seed)
         sources = None if lr is None else list(self.methods[method])
-        cell = results.make_cell(self, name, method, lr, seed, sources, weights, measured)
-        if lr is not None:
-            weights.drop_training_state()
+        cell = results.make_cell(self, name, method, lr, seed, weights, measured)
+        # All that was wanted of the model is measured, so the state of its training can go.
+        (weights.folder / "state.safetensors").unlink(missing_ok=True)
         record = {"key": cells.cell_key(self.options, self.world, method, sources),
                   "made": self.made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
@@ -204,9 +190,7 @@ class Run:
     # ---- the end
 
     def measure_figure2(self, all_targets):
-        """Figure 2, on training questions of the first seed. all_targets: as in figure2.py."""
         self.logprobs = figure2.measure(self, all_targets)
 
     def results(self):
-        """Write what this run used, and results.json -> its content (results.py)."""
         return results.write_results(self)

@@ -17,17 +17,12 @@ class Questions:
     benchmarks: dict             # {name: MultipleChoice or Answered (data/benchmarks)}
 
 
-@dataclass(frozen=True)
-class Selection:
-    questions: dict              # {seed: Questions}
-    do_not_fit: int              # training examples that are longer than the context
-    new_items: dict              # --new-items: files to be written in the run folder; else None
-
-
 def select(options, task, base, ask, rewrite):
-    """Draw the questions of every seed -> Selection. UserError for what cannot be asked.
+    """Draw the questions of every seed.
 
     base: folder.BaseModel. ask, rewrite: (task, example) -> a chat.
+    -> ({seed: Questions}, how many training examples do not fit the context, the files that
+    --new-items puts into the run folder, or None). UserError for what cannot be asked.
     """
     test = task.load("test")
     train = task.load("train") if options.methods else []       # --methods base trains nothing
@@ -41,7 +36,7 @@ def select(options, task, base, ask, rewrite):
         own_test = draw_items(test, options.test_limit, seed)
         own_benchmarks = limit_benchmarks(benchmarks, options.benchmark_limit, seed, draw_items)
         questions[seed] = Questions(seed, own_train, validation, own_test, own_benchmarks)
-    return Selection(questions, len(train) - len(fitting), new_files)
+    return questions, len(train) - len(fitting), new_files
 
 
 def draw_items(items, n, seed):
@@ -60,21 +55,15 @@ def load_validation(options, task):
     if not several and not options.results:
         return []
     validation = task.load("validation")[:options.validation_limit]
-    if several and not options.validation_limit:
-        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
-                        "leaves out; give one --lr")
     if several and not validation:
-        raise UserError("several --lr are compared on validation, and these data are too few to "
-                        "hold any back; give one --lr")
+        raise UserError("several --lr are compared on validation, which --validation-limit 0 "
+                        "leaves out, and which these data may be too few for; give one --lr")
     return validation
 
 
 def those_that_fit(examples, task, base, max_new_tokens, ask, rewrite):
-    """The training examples that fit the context, the same for all methods.
-
-    Each has to fit with its gold, and as a question and a rewrite prompt with max_new_tokens more.
-    UserError where nothing fits.
-    """
+    """The training examples that fit the context, the same for all methods: with the gold, and as
+    a question and a rewrite prompt with max_new_tokens more. UserError where nothing fits."""
     context = base.config.max_position_embeddings
     tokenizer = base.tokenizer
     fitting = []

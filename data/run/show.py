@@ -1,24 +1,17 @@
 """show.py - single examples: --ask puts a question to a model, --show prints the targets."""
 import sys
 
-import torch
-
 import model
 from data import UserError
 from data.files import undamaged_rows
+from data.run.machine import choose_machine
 
 
 def answer_question(options):
     """The answer of the model in --model to the question in --ask."""
-    lm, tokenizer = model.load(options.model, options.device, merge=False,
+    dtype = choose_machine(options).sample_dtype
+    lm, tokenizer = model.load(options.model, options.device, dtype, merge=False,
                                thinking=options.thinking)
-    if options.dtype:
-        dtype = getattr(torch, options.dtype)
-    else:
-        dtype, _ = model.precision(next(lm.parameters()).device, "sample")
-    for name, p in lm.named_parameters():
-        if ".lora_" not in name:             # adapters stay fp32 on cast weights, as in training
-            p.data = p.data.to(dtype)
     prompt = tokenizer.encode_chat([{"role": "user", "content": options.ask}])
     context = lm.config.max_position_embeddings
     room = context - len(prompt)

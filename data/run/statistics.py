@@ -2,15 +2,14 @@
 import difflib
 
 from data.files import mean
+from data.results.attempts import add_shares
 from data.tiny import world_truth
 
 
-def thinned(losses, most=40):
-    """The losses of a training's steps as a curve of at most `most` points [step, loss].
-
-    Each point is the mean of a few steps in a row.
-    """
-    points = min(most, len(losses))
+def thinned(losses):
+    """The losses of a training's steps as a curve of at most 40 points [step, loss], each the mean
+    of a few steps in a row."""
+    points = min(40, len(losses))
     cuts = [i * len(losses) // points for i in range(points + 1)] if points else []
     curve = []
     for start, end in zip(cuts, cuts[1:]):
@@ -83,10 +82,5 @@ def judge_errors(attempts, task, examples, accept):
             else:
                 counts[judged]["refused"] += 1
                 counts[judged]["false_rejects"] += truth != "wrong"
-    for counts in by_source.values():
-        for judged in (counts["steps"], counts["number"]):
-            accepted = max(1, judged["accepted"])
-            refused = max(1, judged["refused"])
-            judged["false_accept_share"] = judged["false_accepts"] / accepted
-            judged["false_reject_share"] = judged["false_rejects"] / refused
+    add_shares(by_source)
     return by_source

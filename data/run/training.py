@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from data import UserError
-from data import say_once
+from data import UserError, say_once
 from data.checkpoints.weights import write_tensors
 from data.run.progress import Progress
 
@@ -26,10 +25,7 @@ WORTH = 60          # a training of more seconds is also written at its end, unt
 # ---------------------------------------------------------------- memory
 
 def memory_of(device):
-    """Bytes that this device has in all.
-
-    Not those that are free, which change from run to run: the size of a micro-batch must not.
-    """
+    """Bytes that this device has in all: what is free changes from run to run."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -53,8 +49,7 @@ def micro_budget(lm, dtype, longest):
     """(tokens in a micro-batch, whether to checkpoint activations). longest: tokens of an example.
 
     The activations may take an eighth of the memory, on a CPU at most 1 GiB. Above 16384 tokens
-    (CPU: 2048) a larger micro-batch is no faster. The answer depends on the model, the data and the
-    machine's size only, so that a repeated run computes the same.
+    (CPU: 2048) a larger micro-batch is no faster. A repeated run gets the same answer.
     """
     device = next(lm.parameters()).device
     each = bytes_per_token(lm.config, dtype)
@@ -107,8 +102,7 @@ def within_memory(work, lm, *args, **kwargs):
 class Journal:
     """What s3ft.finetune tells of each step. It shows progress and now and then saves the state.
 
-    path: the file for the state. key: a digest of all that the weights depend on. If the file is
-    there and has this key, the training goes on from it.
+    path: the file for the state. If it is there and has this key, the training goes on from it.
     """
 
     def __init__(self, path, key):
@@ -192,18 +186,12 @@ def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journa
         journal.optimiser = None
 
 
-def trainable(lm):
-    return {name: p for name, p in lm.named_parameters() if p.requires_grad}
-
-
 def write_state(path, key, lm, optimiser, losses, seconds, budget):
     """Weights, optimiser and step as one safetensors file, whole or not at all."""
-    tensors = {}
-    for name, p in trainable(lm).items():
-        tensors[f"weight {name}"] = p.detach().cpu()
-        for part, value in optimiser.state[p].items():
-            if torch.is_tensor(value):
-                tensors[f"{part} {name}"] = value.detach().cpu()
+    trainable = {name: p for name, p in lm.named_parameters() if p.requires_grad}
+    tensors = {f"weight {name}": p.detach() for name, p in trainable.items()}
+    for number, parts in optimiser.state_dict()["state"].items():
+        tensors |= {f"{part} {number}": value for part, value in parts.items()}
     progress = json.dumps([losses, seconds, budget, lm.checkpointing])
     write_tensors(path, tensors, {"key": key, "progress": progress})
 
@@ -225,10 +213,11 @@ def read_state(path, key):
 
 def put_state(lm, optimiser, tensors):
     """Put what write_state wrote into lm and a new optimiser."""
-    moments = {}
-    for number, (name, p) in enumerate(trainable(lm).items()):
-        p.data.copy_(tensors[f"weight {name}"])
-        parts = [part.removesuffix(f" {name}") for part in tensors if part.endswith(f" {name}")]
-        moments[number] = {part: tensors[f"{part} {name}"] for part in parts if part != "weight"}
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    content = optimiser.state_dict()
+    for name, tensor in tensors.items():
+        part, _, place = name.partition(" ")
+        if part == "weight":
+            lm.get_parameter(place).data.copy_(tensor)
+        else:
+            content["state"].setdefault(int(place), {})[part] = tensor
+    optimiser.load_state_dict(content)

@@ -37,22 +37,15 @@ class Verdicts:
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict."""
-        return self.of(example, text, source)
+        return self.judge_all([(example, text, source)])[0]
 
     def score(self, example, text):
         """Is this answer right? -> Verdict."""
-        return self.of(example, text, None)
-
-    def of(self, example, text, source):
-        """The verdict on an attempt from this source; on an answer where source is None."""
-        name = self.judge_all([(example, text, source)])[0]
-        return self.known[name]
+        return self.judge_all([(example, text, None)])[0]
 
     def prepare(self, examples, rows, source):
-        """Judge lines of attempts.jsonl or answers.jsonl together: programs then run two at a time.
-
-        examples: that of each line. source: that of attempts; None for answers.
-        """
+        """Judge attempts or answers (source None) together: programs then run two at a time.
+        examples: that of each row."""
         if self.store is None:
             return
         cases = []
@@ -62,7 +55,7 @@ class Verdicts:
         self.judge_all(cases)
 
     def judge_all(self, cases):
-        """Judge cases (example, text, source) that are not yet known -> their names in `known`."""
+        """The verdicts on cases (example, text, source); source is None for an answer."""
         names = []
         new = {}                     # {name: case}
         for example, text, source in cases:
@@ -73,15 +66,15 @@ class Verdicts:
         if self.store is None:
             for name, case in new.items():
                 self.known[name] = self.verdict(case)
-            return names
-        wanted = [(name, "", case) for name, case in new.items()]
-        code = digest(judging_code(self.task), sys.version_info[:2], sandbox.UNSAFE)
-        made_from = {"the code that judges": code}
-        rows = self.store.rows("programs", wanted, made_from, self.run_programs, 100)
-        for name, row in zip(new, rows, strict=True):
-            self.known[name] = judge.Verdict(row["ok"], row["rule"], row["extracted"],
-                                             row["reason"], row["scores"])
-        return names
+        elif new:
+            wanted = [(name, "", case) for name, case in new.items()]
+            code = digest(judging_code(self.task), sys.version_info[:2], sandbox.UNSAFE)
+            made_from = {"the code that judges": code}
+            rows = self.store.rows("programs", wanted, made_from, self.run_programs, 100)
+            for name, row in zip(new, rows, strict=True):
+                fields = {field: value for field, value in row.items() if field != "seconds"}
+                self.known[name] = judge.Verdict(**fields)
+        return [self.known[name] for name in names]
 
     def run_programs(self, cases, progress):
         """-> one row a case. UserError where the sandbox failed: that is no wrong answer."""

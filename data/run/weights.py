@@ -12,7 +12,6 @@ one: other targets, settings or code have another key, and going back finds the 
 import copy
 import functools
 import inspect
-import time
 from pathlib import Path
 
 import model
@@ -57,9 +56,8 @@ class Weights:
     def rows(self, label, wanted, settings, code, make, chunk=None):
         """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
 
-        wanted: [(name, digest of what is asked, job)]. code: the functions that make the rows.
-        make(lm, jobs, progress) -> rows. While the run plans, nothing is made: the rows that are
-        lacking are counted, and those that are there returned.
+        wanted: as in store.py. code: the functions that make the rows. make(lm, jobs, progress) ->
+        rows. While the run plans, rows that are lacking are counted, and none is made.
         """
         run = self.run
         made_from = {"the weights": self.key, "the settings": digest(settings),
@@ -70,17 +68,14 @@ class Weights:
         if run.plan or not missing:
             return self.store.there(wanted, made_from)
         lm = run.models.of(self)     # now: loading and training are no part of the rows' seconds
-
-        def make_and_note(jobs, progress):
-            began = time.time()
-            rows = make(lm, jobs, progress)
-            run.speeds.note_rows(jobs, rows, time.time() - began)
-            return rows
-
-        return self.store.rows(label, wanted, made_from, make_and_note, chunk or run.chunk)
+        rows = self.store.rows(label, wanted, made_from, functools.partial(make, lm),
+                               chunk or run.chunk)
+        jobs = [job for _, _, job in missing]
+        run.speeds.note_rows(jobs, self.store.there(missing, made_from))
+        return rows
 
     def open(self, models):
-        return model.remove_lora(models.sampler())
+        return models.sampler()
 
     def has_to_be_trained(self):
         return False
@@ -93,10 +88,7 @@ class TunedWeights(Weights):
     """A model that is trained once, and opened again if its checkpoint was kept."""
 
     def __init__(self, run, label, parts, settings, targets, tune, keep):
-        """settings: s3ft.Training. keep: whether a whole checkpoint is kept.
-
-        tune(base, sampler, targets, close_id, settings, dtype, journal) -> the tuned model.
-        """
+        """settings: s3ft.Training. tune: s3ft.tune. keep: whether a whole checkpoint is kept."""
         super().__init__(run, label, parts)
         self.settings = settings
         self.targets = targets
@@ -110,7 +102,6 @@ class TunedWeights(Weights):
         return not self.is_there(ADAPTER if self.settings.lora else WHOLE)
 
     def lacks_checkpoint(self):
-        """Is a whole checkpoint to be kept (--keep), and not there?"""
         return self.keep and not self.is_there(MERGED if self.settings.lora else WHOLE)
 
     def is_there(self, name):
@@ -121,8 +112,6 @@ class TunedWeights(Weights):
 
     def why_trained(self):
         """Why it has to be trained again, "" if it never was."""
-        if self.record.get("files"):
-            return "its checkpoint is not there any more"
         if self.record:
             return "its weights were not kept"
         changes = []                 # of each model with this label: the parts that differ
@@ -143,14 +132,12 @@ class TunedWeights(Weights):
                 self.write(lm)
             return lm
         run = self.run
-        why = self.why_trained()
-        again = f", trained again, because {why}" if why else ""
-        print(f"{self.folder.name}: {len(self.targets)} targets{again}", flush=True)
+        print(f"{self.folder.name}: {len(self.targets)} targets", flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.folder / "state.safetensors", self.key)
         lm = self.tune(models.base(), models.sampler(), self.targets, run.tokenizer.close_id,
                        self.settings, run.machine.train_dtype, journal)
-        self.record = {"key": self.key, "parts": self.parts, "label": self.label,
+        self.record = {"key": self.key, "parts": self.parts,
                        "losses": [round(loss, 5) for loss in journal.losses],
                        "seconds": round(journal.total_seconds(), 2)}
         self.write(lm)
@@ -178,11 +165,6 @@ class TunedWeights(Weights):
         sizes = {name: path.stat().st_size for name, path in files.items() if path.is_file()}
         self.record["files"] = sizes
         write_json(self.folder / "weights.json", self.record)
-
-    def drop_training_state(self):
-        """All that was wanted of it is measured, so the state of its training can go."""
-        (self.folder / "state.safetensors").unlink(missing_ok=True)
-
 
 class Models:
     """What is in memory: base, its sampling copy, and at most one tuned model.
