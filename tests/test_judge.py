@@ -192,6 +192,15 @@ def test_attempts_are_judged_again(tmp_path, capsys):
         assert rule in out
 
 
+def test_attempts_of_different_settings_are_counted_apart(tmp_path, capsys):
+    hot = ATTEMPT | {"settings": {"temperature": 0.8, "samples": 4}, "text": "The answer is 14."}
+    greedy = ATTEMPT | {"settings": {"temperature": 0.0, "samples": 1}}
+    assert rejudge.main([write(tmp_path / "attempts.jsonl", greedy, hot, hot | {"sample": 1})]) == 0
+    out = capsys.readouterr().out
+    assert "own (temperature 0.0, samples 1): 1 of 1 accepted" in out
+    assert "own (temperature 0.8, samples 4): 0 of 2 accepted" in out
+
+
 @pytest.mark.parametrize("line, complaint", [
     ("{", ", line 2: is no JSON"), ("[1]", ", line 2: lacks the text field 'source'"),
     ("[" * 100_000, ", line 2: "),

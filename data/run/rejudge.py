@@ -147,12 +147,19 @@ def judge_attempt(attempt):
 
 
 def report(attempts, verdicts):
-    """The shares accepted and refused, by source and rule, as lines."""
+    """The shares accepted and refused, by source and rule, as lines.
+
+    Attempts that were sampled with other settings are counted apart.
+    """
     ids = {attempt["id"] for attempt in attempts}
     lines = [f"{len(attempts)} attempts at {len(ids)} examples"]
-    counts_of = {}                                     # {source: Counter of (ok, rule)}
+    all_settings = {settings_of(attempt) for attempt in attempts}
+    counts_of = {}                                     # source, and settings: Counter of (ok, rule)
     for attempt, verdict in zip(attempts, verdicts):
-        counts = counts_of.setdefault(attempt["source"], Counter())
+        source = attempt["source"]
+        if len(all_settings) > 1:
+            source += settings_of(attempt)
+        counts = counts_of.setdefault(source, Counter())
         counts[verdict.ok, verdict.rule] += 1
 
     width = max(len(verdict.rule) for verdict in verdicts)
@@ -165,6 +172,14 @@ def report(attempts, verdicts):
             word = "accepted" if ok else "refused"
             lines.append(f"    {word:8}  {rule:{width}} {n:6} {n / total:7.1%}")
     return lines
+
+
+def settings_of(attempt):
+    """The settings that an attempt was sampled with, as " (temperature 0.8, samples 4)", or ""."""
+    settings = attempt.get("settings")
+    if not isinstance(settings, dict):
+        return ""
+    return f" ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
 # ---- The command line ----------------------------------------------------------------------------
