@@ -75,9 +75,8 @@ RUN_ON = re.compile(r"""
 def prepare(text):
     """The text made plain (one minus sign, * and /, no bold type, ..), and cut where it runs on.
 
-    All of Part 1 reads prepared texts. A text is prepared once, since a second time could change it
-    again. What stands before the first number is no run-on: some models repeat the question before
-    they answer.
+    All of Part 1 reads prepared texts. What stands before the first number is no run-on: some
+    models repeat the question before they answer.
     """
     text = plain(text)
     first_digit = re.search("[0-9]", text)
@@ -218,12 +217,8 @@ def last_number(text):
 
 
 def final_number(text):
-    """The final number of a text -> FinalNumber."""
-    return read_final_number(prepare(text))
-
-
-def read_final_number(prepared):
-    """The rules, in order of trust. A FinalNumber without a value ends the search too."""
+    """The final number of a text -> FinalNumber, by the first rule that reads one or refuses."""
+    prepared = prepare(text)
     return (hash_line(prepared)
             or boxed(prepared)
             or answer_is(prepared)
@@ -236,12 +231,10 @@ def steps(text):
 
     values: what the stated result may mean, "20%" as 1/5 or as 20.
 
-    The check of steps reads every `expression = result` on a line ("12 / 2 = 6 stamps"), computes
-    the expression in exact fractions and compares it with the result, to the digits shown. It
-    ignores what it cannot read with certainty, such as unknowns, mixed units ("2 hours + 30
-    minutes") or words that compute ("half of 12 + 4"), since people write loosely, and a right
-    answer refused is a target lost. One step that is surely wrong refuses a whole answer, since a
-    small model likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
+    It reads every `expression = result` on a line ("12 / 2 = 6 stamps") and ignores what it cannot
+    read with certainty ("half of 12 + 4"; see data/judging/arithmetic.py): a right answer refused
+    is a target lost. One step that is surely wrong refuses a whole answer, since a small model
+    likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
     """
     return list(arithmetic.stated_steps(prepare(text)[:LONGEST_ANSWER]))
 
@@ -254,17 +247,16 @@ def number(text, gold, check_steps=False):
     wanted = final_number(str(gold)).value
     if wanted is None:
         raise ValueError(f"this gold has no number: {str(gold)[:60]!r}")
-    prepared = prepare(text)
-    if len(prepared) > LONGEST_ANSWER:
+    if len(prepare(text)) > LONGEST_ANSWER:
         return Verdict(False, "too long", None, f"over {LONGEST_ANSWER} characters")
-    rule, written, value = read_final_number(prepared)
+    rule, written, value = final_number(text)
     if value != wanted:
         reason = f"{written} is not {wanted}" if written else "no number found"
         return Verdict(False, rule, written, reason)
     if not check_steps:
         return Verdict(True, rule, written, "the final number is right")
 
-    stated = list(arithmetic.stated_steps(prepared))
+    stated = steps(text)
     wrong = [step for step in stated if not step.right]
     scores = {"steps": len(stated), "wrong_steps": len(wrong)}
     if wrong:
