@@ -29,7 +29,7 @@ from data.judging import arithmetic, sandbox
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
 from data.judging.numbers import VALUE, fraction, plain
-from data.judging.spans import abstention, em, f1, normal, recall, stands_in
+from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
 @dataclass(frozen=True)
@@ -302,8 +302,7 @@ def span(text, golds):
     equal = [gold for gold in golds if text == gold or (answer and answer == normal(gold))]
     contained = [gold for gold in golds if normal(gold) and stands_in(normal(gold), answer)]
     declines = None if equal else abstention(text, golds)      # a phrase, "" for no text, or None
-    scored = text if declines is None else ""
-    scores = {"em": em(scored, golds), "f1": f1(scored, golds), "recall": recall(scored, golds)}
+    scores = squad_scores(text if declines is None else "", golds)
     words = len(text.split())
 
     if equal:
