@@ -13,10 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from data import ALL, BUNDLED, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character
+from data import (
+    ALL, BUNDLED, LINEAR, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
 
-# model.LINEAR, which cannot be imported without torch.
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 JUDGES = ("number", "code", "span", "exact")
 OWN_DATA = (".jsonl", ".json")          # how the name of a user's own file ends
 
@@ -370,7 +369,7 @@ def each_task(options):
             its_own.out = os.path.join(options.out, task)
         its_own.benchmarks = [name for name in options.benchmarks if name != task]
         if options.max_new_tokens is None:
-            its_own.max_new_tokens = new_tokens(task, options.bundled)
+            its_own.max_new_tokens = options.new_tokens[task]
         yield its_own
 
 
