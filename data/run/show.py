@@ -15,7 +15,7 @@ def answer_question(options):
     if options.dtype:
         dtype = getattr(torch, options.dtype)
     else:
-        dtype, _ = model.precision(next(lm.parameters()).device, "sample")
+        dtype, _ = model.precision(next(lm.parameters()).device)
     for name, p in lm.named_parameters():
         if ".lora_" not in name:             # adapters stay fp32 on cast weights, as in training
             p.data = p.data.to(dtype)
