@@ -3,6 +3,7 @@
 Pickles (*.bin, *.pth), which can run code, and consolidated.safetensors are never opened.
 """
 import errno
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from data.checkpoints import LoadError, read_model_json
+from data.files import write_json
 
 EMBEDDING = "model.embed_tokens.weight"
 
@@ -126,6 +128,26 @@ def write_tensors(path, tensors, metadata=None):
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)      # save_file lets nobody but the owner read
     os.replace(temporary, path)
+
+
+def write_model(folder, weights, dtype, config, tokenizer):
+    """Write a folder in Hugging Face layout. weights: {name: tensor}; dtype None: as they are.
+
+    Every file is written whole or not at all, and the weights last, so that a killed run leaves no
+    folder that only looks finished.
+    """
+    weights = {name: tensor.to("cpu", dtype or tensor.dtype).contiguous()
+               for name, tensor in weights.items()}
+    ends = {"eos_token_id": tokenizer.end_ids}
+    # generation_config.json: transformers and vLLM believe it before config.json
+    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends
+    config = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype")}
+    config |= {"torch_dtype": str(weights[EMBEDDING].dtype).removeprefix("torch.")} | ends
+
+    tokenizer.save(folder)
+    write_json(folder / "generation_config.json", generation)
+    write_json(folder / "config.json", config)
+    write_tensors(folder / "model.safetensors", weights)
 
 
 def first_of(names):
