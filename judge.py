@@ -28,7 +28,7 @@ from typing import NamedTuple
 from data.judging import arithmetic, sandbox
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.numbers import VALUE, fraction, plain
+from data.judging.numbers import VALUE, fraction, prepare
 from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
@@ -62,33 +62,13 @@ class Verdict:
 
 
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
-
-# Where the model ran on and posed itself a next question.
-#   matches          a line "Question: .."      "Q 2: .."      "### Problem 3: .."
-#   does not match   "The question: .."         "Questions: .."
-RUN_ON = re.compile(r"""
-    \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
-    (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
-    re.VERBOSE)
-
-
-def prepare(text):
-    """The text made plain (one minus sign, * and /, no bold type, ..), and cut where it runs on.
-
-    All of Part 1 reads prepared texts. What stands before the first number is no run-on: some
-    models repeat the question before they answer.
-    """
-    text = plain(text)
-    first_digit = re.search("[0-9]", text)
-    run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
-    return text[:run_on.start()] if run_on else text
-
+# Texts are read as `prepare` in data/judging/numbers.py makes them: plain, and cut where the model
+# ran on and posed itself a next question.
 
 # A number with sign and currency.
 #   accepted   -5      $18      -$18      $-18      1,234.50      1 1/2
 #   refused    five    (5)
 AMOUNT = rf"(?:[-+][ ]?)?(?:[$€£][ ]?)?[-+]?{VALUE}"
-STARTS_WITH_AMOUNT = re.compile(AMOUNT)
 
 # One number and nothing else, but for a few words of what it counts.
 #   accepted   18       $18.              18 dollars per day
@@ -184,7 +164,7 @@ def answer_is(text):
     # "6 * 3 = 18", and for "2 * 3 * 3 = 6 * 3 = 18" once more: what stands right of the next `=`.
     while GOES_ON.match(rest_of_line):
         right_side = rest_of_line.partition("=")[2].lstrip()
-        result = STARTS_WITH_AMOUNT.match(right_side)
+        result = re.match(AMOUNT, right_side)
         if not result:
             return FinalNumber("answer is", None, None)
         written = result[0]
@@ -267,11 +247,7 @@ def number(text, gold, check_steps=False):
 
 
 def exact(text, gold):
-    """Is `text` equal to `gold`, but for white space?
-
-    accepted   "two  words"   for the gold "two words"
-    refused    "Two words"
-    """
+    """Is `text` equal to `gold`, but for white space?"""
     answer = " ".join(text.split())
     wanted = " ".join(gold.split())
     if answer == wanted:
@@ -325,11 +301,9 @@ def span(text, golds):
 
 
 # ---- Part 3: a program that passes its tests -----------------------------------------------------
-# A program is hostile until shown otherwise. It runs in a contained child process
-# (data/judging/sandbox.py), which never learns what the tests expect: of `assert f(3) == 9`, taken
-# apart in data/judging/asserts.py, it gets f(3) and sends back a plain value, and the comparison
-# with 9 is made here. So nothing that a program does to its own process (an object equal to
-# everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
+# A program is hostile until shown otherwise. It runs in a contained child process, which never
+# learns what the tests expect: of `assert f(3) == 9` it gets f(3), and the comparison with 9 is
+# made here. data/judging/sandbox.py says what that is good for.
 
 def code(text, tests, setup=""):
     """Does the program in `text` pass all of `tests`, a list of assert lines?
@@ -395,11 +369,7 @@ def is_gold(source):
 
 
 def unless_leaked(verdict, text, source):
-    """The verdict as it is, or a refusal if a paraphrase talks about its prompt.
-
-    accepted   "12 / 2 = 6 stamps. The answer is 6."
-    refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
-    """
+    """The verdict as it is, or a refusal if a paraphrase talks about its prompt."""
     if not verdict.ok or not source.startswith("paraphrase") or source in NUMBER_ALONE:
         return verdict
     for phrase in LEAKS:
