@@ -1,9 +1,5 @@
 """hub.py - checkpoints of the Hugging Face hub.
 
-    from data.checkpoints import hub
-    folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")
-    folder, commit = hub.find("my/folder")      # a folder of yours is used as it is; commit None
-
 huggingface_hub, which tokenizers brings along, does the work: it keeps the usual cache, downloads
 what is missing there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE. We choose the
 files, since a repository often holds the same weights three times (safetensors, .bin, .gguf). If
@@ -15,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from data.checkpoints import LoadError, read_model_json
+from data.checkpoints import LoadError, chat, read_model_json
 from data.checkpoints.weights import weight_files
 
 EXPECTED = ("a model is a folder with config.json, model.safetensors and tokenizer.json, "
@@ -23,8 +19,7 @@ EXPECTED = ("a model is a folder with config.json, model.safetensors and tokeniz
 # the hub's own rule for ids: no "--", no "..", no ".git" at the end
 HUB_ID = re.compile(r"(?![^@]*--)(?!.*\.\.)(?![^@]*\.git(@|$))"
                     r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@\w[\w./+-]*)?", re.ASCII)
-FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-         "special_tokens_map.json", "chat_template.jinja", "adapter_config.json")
+FILES = ("config.json", "adapter_config.json", *chat.FILES)
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 INDEX = "model.safetensors.index.json"      # of a large model: which shard holds which weight
