@@ -1,5 +1,6 @@
 """numbers.py - how numbers are written: LaTeX, bold type and odd characters made plain, and what
 counts as a number."""
+import functools
 import re
 from fractions import Fraction
 
@@ -48,6 +49,7 @@ RUN_ON = re.compile(r"""
     re.VERBOSE)
 
 
+@functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
 def prepare(text):
     """The text with one minus sign, * and /, no bold type or LaTeX, and cut where it runs on.
 
