@@ -37,8 +37,8 @@ def weight_files(folder):
         return [folder / "model.safetensors"]
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
-        raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch them or "
-                        "take a model that has them (pickles, *.bin, are never opened)")
+        raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch them "
+                        "or take a model that has them (pickles, *.bin, are never opened)")
     shards = read_model_json(index).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise LoadError(f"{index}: lacks weight_map; fetch the file again")
