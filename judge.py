@@ -28,8 +28,8 @@ from typing import NamedTuple
 from data.judging import arithmetic, sandbox
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.numbers import VALUE, fraction, plain
-from data.judging.spans import abstention, em, f1, normal, recall, stands_in
+from data.judging.numbers import VALUE, fraction, prepare
+from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
 @dataclass(frozen=True)
@@ -62,34 +62,13 @@ class Verdict:
 
 
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
-
-# Where the model ran on and posed itself a next question.
-#   matches          a line "Question: .."      "Q 2: .."      "### Problem 3: .."
-#   does not match   "The question: .."         "Questions: .."
-RUN_ON = re.compile(r"""
-    \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
-    (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
-    re.VERBOSE)
-
-
-def prepare(text):
-    """The text made plain (one minus sign, * and /, no bold type, ..), and cut where it runs on.
-
-    All of Part 1 reads prepared texts. A text is prepared once, since a second time could change it
-    again. What stands before the first number is no run-on: some models repeat the question before
-    they answer.
-    """
-    text = plain(text)
-    first_digit = re.search("[0-9]", text)
-    run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
-    return text[:run_on.start()] if run_on else text
-
+# Texts are read as `prepare` in data/judging/numbers.py makes them: plain, and cut where the model
+# ran on and posed itself a next question.
 
 # A number with sign and currency.
 #   accepted   -5      $18      -$18      $-18      1,234.50      1 1/2
 #   refused    five    (5)
 AMOUNT = rf"(?:[-+][ ]?)?(?:[$€£][ ]?)?[-+]?{VALUE}"
-STARTS_WITH_AMOUNT = re.compile(AMOUNT)
 
 # One number and nothing else, but for a few words of what it counts.
 #   accepted   18       $18.              18 dollars per day
@@ -185,7 +164,7 @@ def answer_is(text):
     # "6 * 3 = 18", and for "2 * 3 * 3 = 6 * 3 = 18" once more: what stands right of the next `=`.
     while GOES_ON.match(rest_of_line):
         right_side = rest_of_line.partition("=")[2].lstrip()
-        result = STARTS_WITH_AMOUNT.match(right_side)
+        result = re.match(AMOUNT, right_side)
         if not result:
             return FinalNumber("answer is", None, None)
         written = result[0]
@@ -218,12 +197,8 @@ def last_number(text):
 
 
 def final_number(text):
-    """The final number of a text -> FinalNumber."""
-    return read_final_number(prepare(text))
-
-
-def read_final_number(prepared):
-    """The rules, in order of trust. A FinalNumber without a value ends the search too."""
+    """The final number of a text -> FinalNumber, by the first rule that reads one or refuses."""
+    prepared = prepare(text)
     return (hash_line(prepared)
             or boxed(prepared)
             or answer_is(prepared)
@@ -236,12 +211,10 @@ def steps(text):
 
     values: what the stated result may mean, "20%" as 1/5 or as 20.
 
-    The check of steps reads every `expression = result` on a line ("12 / 2 = 6 stamps"), computes
-    the expression in exact fractions and compares it with the result, to the digits shown. It
-    ignores what it cannot read with certainty, such as unknowns, mixed units ("2 hours + 30
-    minutes") or words that compute ("half of 12 + 4"), since people write loosely, and a right
-    answer refused is a target lost. One step that is surely wrong refuses a whole answer, since a
-    small model likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
+    It reads every `expression = result` on a line ("12 / 2 = 6 stamps") and ignores what it cannot
+    read with certainty ("half of 12 + 4"; see data/judging/arithmetic.py): a right answer refused
+    is a target lost. One step that is surely wrong refuses a whole answer, since a small model
+    likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
     """
     return list(arithmetic.stated_steps(prepare(text)[:LONGEST_ANSWER]))
 
@@ -254,17 +227,16 @@ def number(text, gold, check_steps=False):
     wanted = final_number(str(gold)).value
     if wanted is None:
         raise ValueError(f"this gold has no number: {str(gold)[:60]!r}")
-    prepared = prepare(text)
-    if len(prepared) > LONGEST_ANSWER:
+    if len(prepare(text)) > LONGEST_ANSWER:
         return Verdict(False, "too long", None, f"over {LONGEST_ANSWER} characters")
-    rule, written, value = read_final_number(prepared)
+    rule, written, value = final_number(text)
     if value != wanted:
         reason = f"{written} is not {wanted}" if written else "no number found"
         return Verdict(False, rule, written, reason)
     if not check_steps:
         return Verdict(True, rule, written, "the final number is right")
 
-    stated = list(arithmetic.stated_steps(prepared))
+    stated = steps(text)
     wrong = [step for step in stated if not step.right]
     scores = {"steps": len(stated), "wrong_steps": len(wrong)}
     if wrong:
@@ -275,11 +247,7 @@ def number(text, gold, check_steps=False):
 
 
 def exact(text, gold):
-    """Is `text` equal to `gold`, but for white space?
-
-    accepted   "two  words"   for the gold "two words"
-    refused    "Two words"
-    """
+    """Is `text` equal to `gold`, but for white space?"""
     answer = " ".join(text.split())
     wanted = " ".join(gold.split())
     if answer == wanted:
@@ -310,8 +278,7 @@ def span(text, golds):
     equal = [gold for gold in golds if text == gold or (answer and answer == normal(gold))]
     contained = [gold for gold in golds if normal(gold) and stands_in(normal(gold), answer)]
     declines = None if equal else abstention(text, golds)      # a phrase, "" for no text, or None
-    scored = text if declines is None else ""
-    scores = {"em": em(scored, golds), "f1": f1(scored, golds), "recall": recall(scored, golds)}
+    scores = squad_scores(text if declines is None else "", golds)
     words = len(text.split())
 
     if equal:
@@ -334,11 +301,9 @@ def span(text, golds):
 
 
 # ---- Part 3: a program that passes its tests -----------------------------------------------------
-# A program is hostile until shown otherwise. It runs in a contained child process
-# (data/judging/sandbox.py), which never learns what the tests expect: of `assert f(3) == 9`, taken
-# apart in data/judging/asserts.py, it gets f(3) and sends back a plain value, and the comparison
-# with 9 is made here. So nothing that a program does to its own process (an object equal to
-# everything, a patched assert, sys.exit(0), a printed "passed") makes it pass.
+# A program is hostile until shown otherwise. It runs in a contained child process, which never
+# learns what the tests expect: of `assert f(3) == 9` it gets f(3), and the comparison with 9 is
+# made here. data/judging/sandbox.py says what that is good for.
 
 def code(text, tests, setup=""):
     """Does the program in `text` pass all of `tests`, a list of assert lines?
@@ -404,11 +369,7 @@ def is_gold(source):
 
 
 def unless_leaked(verdict, text, source):
-    """The verdict as it is, or a refusal if a paraphrase talks about its prompt.
-
-    accepted   "12 / 2 = 6 stamps. The answer is 6."
-    refused    "As the reference answer says, 12 / 2 = 6 stamps. The answer is 6."
-    """
+    """The verdict as it is, or a refusal if a paraphrase talks about its prompt."""
     if not verdict.ok or not source.startswith("paraphrase") or source in NUMBER_ALONE:
         return verdict
     for phrase in LEAKS:

@@ -14,7 +14,6 @@ same for many rows at once, and the tests compare them. Prompts and answers are 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
 G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
 """
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +31,9 @@ from data.checkpoints.device import precision, usable  # noqa: F401  (callers us
 from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
     LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
     without_lora)
-from data.checkpoints.weights import NoRandomWeights, read_weights, write_tensors
+from data.checkpoints.weights import NoRandomWeights, read_weights, write_model
 from data.fast import prefixes
-from data.files import write_json
+from data.fast.prefixes import in_fp32, pad
 
 # How much is computed at once. It changes speed and memory, and results only by rounding. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
@@ -122,7 +121,7 @@ def attention_masks(windows, positions, seen, whole_rows):
 # ---------------------------------------------------------------- layers
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight, in fp32 or better: bf16's 8 bits are too few for a sum of squares."""
+    """x / rms(x) * weight, in fp32, since bf16's 8 bits are too few for a sum of squares."""
 
     def __init__(self, size, eps):
         super().__init__()
@@ -130,7 +129,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x):
-        h = x.to(torch.promote_types(x.dtype, torch.float32))
+        h = in_fp32(x)
         h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
         return self.weight * h.to(x.dtype)
 
@@ -345,11 +344,6 @@ def noise(seed, row, steps):
     return np.floor(draws * 2**24) / 2**24
 
 
-def in_fp32(logits):
-    """In fp32 or better: bf16 may round a log-probability of -10 by 0.03."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
 def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
@@ -366,7 +360,7 @@ def pick(logits, u, temperature):
 
 
 def logprob_of(logits, tokens):
-    """log p of `tokens` (N,) under `logits` (N, V): (N,), in nats."""
+    """log p of `tokens` (N,) under `logits` (N, V): (N,), in nats. bf16 would round it by 0.03."""
     logits = in_fp32(logits)
     return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
 
@@ -528,13 +522,6 @@ def sample(lm, requests, hidden, temperature, end_ids):
             request.done = len(answer.ids) == request.limit
 
 
-def pad(rows, device, multiple=1):
-    """Lists of ids -> (B, T), padded on the right with 0. T: the longest, or the next multiple."""
-    longest = max(len(row) for row in rows)
-    width = math.ceil(longest / multiple) * multiple
-    return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=device)
-
-
 # ---------------------------------------------------------------- scores
 
 @torch.inference_mode()
@@ -645,27 +632,12 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
 def save(lm, tokenizer, path, dtype=None):
     """Write a folder that `load`, transformers and vLLM open, adapters folded in.
 
-    dtype: what to store the weights in; None: as they are. Every file is written whole or not at
-    all, and the weights last, so that a killed run leaves no folder that only looks finished.
+    dtype: what to store the weights in; None: as they are.
     """
     weights = {}
     for name, tensor in lm.state_dict().items():
         if ".lora_" not in name:
-            weights[name.replace(".base_layer", "")] = tensor.detach()
+            weights[name.replace(".base_layer", "")] = tensor
     for name, layer in adapters(lm).items():
         weights[f"{name}.weight"] = layer.merged().detach()
-    weights = {name: tensor.to("cpu", dtype or tensor.dtype).contiguous()
-               for name, tensor in weights.items()}
-    stored = weights["model.embed_tokens.weight"].dtype
-    ends = {"eos_token_id": tokenizer.end_ids}
-    # generation_config.json: transformers and vLLM believe it before config.json
-    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends
-    config = {k: v for k, v in lm.config.to_dict().items() if k not in ("dtype", "torch_dtype")}
-    config |= {"torch_dtype": str(stored).removeprefix("torch.")} | ends
-
-    path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(path)
-    write_json(path / "generation_config.json", generation)
-    write_json(path / "config.json", config)
-    write_tensors(path / "model.safetensors", weights)
+    write_model(Path(path), weights, dtype, lm.config.to_dict(), tokenizer)

@@ -10,6 +10,8 @@ ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task al
 BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # those of the paper's Table 4
 SKILLS = ("sorting", "reversing", "counting", "arithmetic")     # in data/tiny/skills
+# the linear layers of a block, on which LoRA puts adapters
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class UserError(ValueError):

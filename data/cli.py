@@ -13,10 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from data import ALL, BUNDLED, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character
+from data import (
+    ALL, BUNDLED, LINEAR, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
 
-# model.LINEAR, which cannot be imported without torch.
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 JUDGES = ("number", "code", "span", "exact")
 OWN_DATA = (".jsonl", ".json")          # how the name of a user's own file ends
 
@@ -256,9 +255,8 @@ def check_task(options):
             known("--test: with --task nq or squad it names a reading set, and", options.test,
                   ("nq", "squad"))
         if options.judge or options.test and not reading:
-            its_own = "each task has its own" if task == "all" else f"{task} has its own"
             raise UserError("--judge and --test go with --task FILE.jsonl (or --test squad with "
-                            f"--task nq); {its_own}")
+                            "--task nq); every named task has its own")
         if options.test == task:
             options.test = None
     if options.all_asserts and task not in ("mbpp", "all"):
@@ -310,11 +308,8 @@ def set_training(options):
     if options.lora is None:
         options.lora = 0 if options.bundled else 16
     if not options.lora and (options.lora_alpha or options.lora_dropout or options.lora_targets):
-        if options.paper:
-            raise UserError("--paper tunes LoRA adapters, --lora 0 all weights; leave one of them "
-                            "out")
-        raise UserError("--lora-alpha, --lora-dropout and --lora-targets need adapters: add "
-                        "--lora 16")
+        raise UserError("--paper, --lora-alpha, --lora-dropout and --lora-targets need adapters: "
+                        "add --lora 16 or leave them out")
     options.lora_alpha = options.lora_alpha or 2.0 * options.lora
     options.lora_dropout = options.lora_dropout or 0.0
     layers = LINEAR
@@ -370,7 +365,7 @@ def each_task(options):
             its_own.out = os.path.join(options.out, task)
         its_own.benchmarks = [name for name in options.benchmarks if name != task]
         if options.max_new_tokens is None:
-            its_own.max_new_tokens = new_tokens(task, options.bundled)
+            its_own.max_new_tokens = options.new_tokens[task]
         yield its_own
 
 

@@ -86,7 +86,7 @@ def workloads(options, lm, tokenizer):
 def main():
     options = parse()
     device = model.usable(options.device)
-    dtype = getattr(torch, options.dtype) if options.dtype else model.precision(device, "sample")[0]
+    dtype = getattr(torch, options.dtype) if options.dtype else model.precision(device)[0]
     lm, tokenizer = model.load(options.model, device, dtype)
     other = None
     if transformers:

@@ -211,7 +211,7 @@ def tiny(options):
     """The bundled sets, drawn by world.py, on the bundled model as a run measures it."""
     sys.path.insert(0, str(TINY))
     import world
-    dtype, why = model.precision("cpu", "sample")
+    dtype, why = model.precision("cpu")
     speeds = {short(d): round(matmul(d), 3) for d in (torch.float32, torch.bfloat16)}
     print(f"scored in {short(dtype)} ({why}); matrix product here, TFLOP/s: {speeds}", flush=True)
     lm, tokenizer = model.load(TINY, "cpu", dtype)

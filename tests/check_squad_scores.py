@@ -34,8 +34,9 @@ def official_scores(examples, predictions):
     figures = {}
     for prefix, part in (("", examples), ("HasAns_", answerable), ("NoAns_", unanswerable)):
         if part:
-            figures[f"{prefix}exact"] = 100 * mean(spans.em(predictions[e.id], e.extra["golds"]) for e in part)
-            figures[f"{prefix}f1"] = 100 * mean(spans.f1(predictions[e.id], e.extra["golds"]) for e in part)
+            scores = [spans.squad_scores(predictions[e.id], e.extra["golds"]) for e in part]
+            figures[f"{prefix}exact"] = 100 * mean(one["em"] for one in scores)
+            figures[f"{prefix}f1"] = 100 * mean(one["f1"] for one in scores)
             figures[f"{prefix}total"] = len(part)
     return figures
 
@@ -88,8 +89,8 @@ def compare(folder):
         rows = [json.loads(line) for line in file]
     differ, odd, rules, same = [], [], Counter(), 0
     for row in rows:
-        em = spans.em(row["prediction"], row["golds"])
-        f1 = spans.f1(row["prediction"], row["golds"])
+        scores = spans.squad_scores(row["prediction"], row["golds"])
+        em, f1 = scores["em"], scores["f1"]
         if (em, round(f1, 6)) == (row["em"], row["f1"]):
             same += 1
         else:

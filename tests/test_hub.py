@@ -407,7 +407,7 @@ def test_an_adapter(repository):
 
 def test_a_repository_without_usable_weights(repository):
     publish(repository, {"config.json": b"{}", **USELESS})
-    assert "has no model.safetensors" in refusal(hub.find, REPO, kind=LoadError)
+    assert "holds neither model.safetensors nor" in refusal(hub.find, REPO, kind=LoadError)
 
 
 def test_offline_the_cache_serves(repository, capsys):

@@ -460,13 +460,6 @@ def rename(folder, shard_name):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
 
 
-def swap(folder):
-    """An index that says of two tensors that they lie in each other's file."""
-    where = json.loads((shard(folder) and folder / "model.safetensors.index.json").read_text())["weight_map"]
-    a, b = sorted(where)[:2]
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where | {a: where[b], b: where[a]}}))
-
-
 def reweigh(folder, **changes):
     """Change tensors of model.safetensors by name (dots as double underscores); None drops one."""
     weights = load_file(folder / "model.safetensors")
@@ -538,7 +531,6 @@ def cut(path):
      "missing: model.embed_tokens.weight, "),
     (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text("x")), "index.json: is no JSON"),
     (lambda f: (shard(f), cut(f / "part-0.safetensors")), "part-0.safetensors: cannot be read"),
-    (swap, "safetensors: lacks .*, though the index says so"),
     (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 5000), "model.safetensors: cannot be read"),
     (lambda f: (f / "model.safetensors").write_bytes((100).to_bytes(8, "little") + b"{" * 200),
      "model.safetensors: cannot be read"),

@@ -805,7 +805,7 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     (["--task", "missing.jsonl", "--judge", "exact"], "cannot be read"),
     (["--task", "FILE", "--judge", "number", "--methods", "sft,voice"], "only in the bundled data"),
     (["--task", "gsm8k", "--lora-alpha", "8"], "add --lora 16"), (["--task", "gsm8k", "--lora", "-1"], "at least 0"),
-    (["--task", "gsm8k", "--paper", "--lora", "0"], "leave one of them out"),
+    (["--task", "gsm8k", "--paper", "--lora", "0"], "need adapters"),
     (["--task", "gsm8k", "--temperature", "0.001"], "at least 0.01"),
     (["--task", "gsm8k", "--lora", "4", "--lora-targets", "qproj"], "did you mean 'q_proj'"),
     (["--task", "gsm8k", "--lora", "4", "--lora-dropout", "1"], "below 1"),

@@ -1,9 +1,5 @@
 """chat.py - text to token ids and back, chat template included.
 
-    from data.checkpoints.chat import Tokenizer
-    tokenizer = Tokenizer("data/tiny")
-    tokenizer.encode_chat([{"role": "user", "content": "What is 2 + 3?"}])
-
 The ids end where the answer begins. A chat template is a program that came with the weights, so it
 is rendered in jinja2's sandbox. Its text is encoded *without* special tokens added, since the
 template has written them already. A model without a template gets PLAIN, below; where a template

@@ -20,11 +20,10 @@ def usable(device):
     return torch.device(device)
 
 
-def precision(device, work="train"):
+def precision(device):
     """(dtype to compute in, why in one line) on this device, by what the processor says of itself.
 
-    work: "train" or "sample", in case they ever differ; on the processors so far they do not. It is
-    not measured here, since a resumed run has to compute what the first one did.
+    It is not measured, since a resumed run has to compute what the first one did.
     """
     device = torch.device(device)
     if device.type == "cuda":

@@ -1,9 +1,5 @@
 """hub.py - checkpoints of the Hugging Face hub.
 
-    from data.checkpoints import hub
-    folder, commit = hub.find("HuggingFaceTB/SmolLM2-135M-Instruct")
-    folder, commit = hub.find("my/folder")      # a folder of yours is used as it is; commit None
-
 huggingface_hub, which tokenizers brings along, does the work: it keeps the usual cache, downloads
 what is missing there, and reads HF_TOKEN, HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE. We choose the
 files, since a repository often holds the same weights three times (safetensors, .bin, .gguf). If
@@ -15,16 +11,17 @@ import re
 import sys
 from pathlib import Path
 
-from data.checkpoints import LoadError, read_model_json
+from data.checkpoints import LoadError, chat, read_model_json
+from data.checkpoints.weights import weight_files
 
 EXPECTED = ("a model is a folder with config.json, model.safetensors and tokenizer.json, "
             "or a hub id owner/name or owner/name@revision")
 # the hub's own rule for ids: no "--", no "..", no ".git" at the end
 HUB_ID = re.compile(r"(?![^@]*--)(?!.*\.\.)(?![^@]*\.git(@|$))"
                     r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@\w[\w./+-]*)?", re.ASCII)
-FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-         "special_tokens_map.json", "chat_template.jinja", "adapter_config.json")
+FILES = ("config.json", "adapter_config.json", *chat.FILES)
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 INDEX = "model.safetensors.index.json"      # of a large model: which shard holds which weight
 SHARDS = "model-*-of-*.safetensors"
 TIMEOUT = 20                                # seconds until the hub counts as stalled
@@ -75,33 +72,12 @@ def download(repo, revision, from_cache=False):
                                       local_files_only=from_cache))
 
     folder = get(FILES + WEIGHTS, revision)
-    if not has_one_of(folder, WEIGHTS):
+    if not any((folder / name).is_file() for name in WEIGHTS):
         get((INDEX, SHARDS), folder.name)       # of the same commit, as the branch may move on
-    missing = missing_file(folder)
-    if missing:
-        raise LoadError(f"{repo}: has no {missing} at commit {folder.name[:12]}; {EXPECTED}")
+    if not all((folder / name).is_file() for name in ADAPTER):
+        read_model_json(folder / "config.json")
+        weight_files(folder)
     return folder
-
-
-def has_one_of(folder, names):
-    return any((folder / name).is_file() for name in names)
-
-
-def missing_file(folder):
-    """The first file that a checkpoint's folder lacks, or None."""
-    if not has_one_of(folder, ("config.json", "adapter_config.json")):
-        return "config.json"
-    if has_one_of(folder, WEIGHTS):
-        return None
-    if not (folder / INDEX).is_file():
-        return "model.safetensors"
-    shards = read_model_json(folder / INDEX).get("weight_map")
-    if not isinstance(shards, dict) or not shards:
-        return f"shards in {INDEX}"
-    for shard in sorted({str(name) for name in shards.values()}):
-        if not (folder / shard).is_file():
-            return shard
-    return None
 
 
 def explain(error, repo, revision):

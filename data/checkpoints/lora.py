@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from data import LINEAR
 from data.checkpoints import LoadError, read_model_json
 from data.checkpoints.weights import open_tensors, write_tensors
 from data.files import write_json
 
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 START = "base_model.model."         # in front of every tensor's name in PEFT's files
 # Variants of LoRA that are not supported: each must be absent or switched off.
 VARIANTS = (

@@ -3,6 +3,7 @@
 Pickles (*.bin, *.pth), which can run code, and consolidated.safetensors are never opened.
 """
 import errno
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from data.checkpoints import LoadError, read_model_json
+from data.files import write_json
 
 EMBEDDING = "model.embed_tokens.weight"
 
@@ -30,26 +32,25 @@ class NoRandomWeights(torch.overrides.TorchFunctionMode):
 
 
 def weight_files(folder):
-    """{file: names of the tensors that the index expects there; None: whatever it holds}."""
+    """The files that hold the weights of a model's folder."""
     if (folder / "model.safetensors").is_file():
-        return {folder / "model.safetensors": None}
+        return [folder / "model.safetensors"]
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
-        raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch the "
-                        "weights (pickles such as pytorch_model.bin are never opened)")
+        raise LoadError(f"{folder}: holds neither model.safetensors nor {index.name}; fetch them "
+                        "or take a model that has them (pickles, *.bin, are never opened)")
     shards = read_model_json(index).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise LoadError(f"{index}: lacks weight_map; fetch the file again")
-    files = {}
-    for name, shard in shards.items():
+    shards = sorted(set(shards.values()))
+    for shard in shards:
         if Path(shard).name != shard or shard in ("", "..", "."):
             raise LoadError(f"{index}: names {shard!r}, which lies outside the folder; "
                             "fetch the file again")
         if not (folder / shard).is_file():
             raise LoadError(f"{folder / shard}: no such file, though {index.name} names it; "
                             "fetch it")
-        files.setdefault(folder / shard, set()).add(name)
-    return files
+    return [folder / shard for shard in shards]
 
 
 @contextmanager
@@ -69,15 +70,11 @@ def check_weights(folder, shapes, tied=False):
     is cut off, missing or does not fit.
     """
     stored = {}                             # name -> (file, shape, dtype)
-    for file, expected in weight_files(folder).items():
+    for file in weight_files(folder):
         with open_tensors(file) as tensors:
             for name in tensors.keys():
                 part = tensors.get_slice(name)
                 stored[name] = (file, part.get_shape(), part.get_dtype())
-            missing = sorted((expected or set()) - set(tensors.keys()))
-        if missing:
-            raise LoadError(f"{file}: lacks {first_of(missing)}, though the index says so; "
-                            "fetch it again")
 
     missing = [name for name in shapes if name not in stored]
     unexpected = []
@@ -131,6 +128,26 @@ def write_tensors(path, tensors, metadata=None):
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)      # save_file lets nobody but the owner read
     os.replace(temporary, path)
+
+
+def write_model(folder, weights, dtype, config, tokenizer):
+    """Write a folder in Hugging Face layout. weights: {name: tensor}; dtype None: as they are.
+
+    Every file is written whole or not at all, and the weights last, so that a killed run leaves no
+    folder that only looks finished.
+    """
+    weights = {name: tensor.to("cpu", dtype or tensor.dtype).contiguous()
+               for name, tensor in weights.items()}
+    ends = {"eos_token_id": tokenizer.end_ids}
+    # generation_config.json: transformers and vLLM believe it before config.json
+    generation = json.loads(tokenizer.files.get("generation_config.json", b"{}")) | ends
+    config = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype")}
+    config |= {"torch_dtype": str(weights[EMBEDDING].dtype).removeprefix("torch.")} | ends
+
+    tokenizer.save(folder)
+    write_json(folder / "generation_config.json", generation)
+    write_json(folder / "config.json", config)
+    write_tensors(folder / "model.safetensors", weights)
 
 
 def first_of(names):

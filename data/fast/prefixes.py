@@ -16,6 +16,7 @@ The last token of a row is only predicted, so it is not read: answers of one tok
 node is read after its parent, whose keys and values are in a cache (model.py explains caches under
 "padding, positions, cache"). `model.loglikelihood_plain` computes the same for one row.
 """
+import math
 from dataclasses import dataclass
 
 import torch
@@ -115,7 +116,7 @@ def read(lm, nodes, scores, progress=None, parents=None):
     """
     for batch in batches(lm, nodes, in_cache=parents is not None):
         start = [node.start for node in batch]
-        ids = padded([node.ids for node in batch], lm.device)               # (B, T)
+        ids = pad([node.ids for node in batch], lm.device, WIDTHS)          # (B, T)
         T = ids.size(1)
         children = []
         for row, node in enumerate(batch):
@@ -162,11 +163,16 @@ def batches(lm, nodes, in_cache):
         yield batch
 
 
-def padded(rows, device):
-    """Tuples of ids -> (B, T), padded on the right with 0."""
+def pad(rows, device, multiple=1):
+    """Lists of ids -> (B, T), padded on the right with 0. T: the longest, or the next multiple."""
     longest = max(len(row) for row in rows)
-    width = (longest + WIDTHS - 1) // WIDTHS * WIDTHS
-    return torch.tensor([row + (0,) * (width - len(row)) for row in rows], device=device)
+    width = math.ceil(longest / multiple) * multiple
+    return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=device)
+
+
+def in_fp32(x):
+    """x in fp32, or better where it is already: bf16 has 8 bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def add_scores(lm, batch, hidden, scores):
@@ -181,8 +187,7 @@ def add_scores(lm, batch, hidden, scores):
     for a in range(0, len(places), step):
         part = places[a:a + step]
         rows, positions = zip(*part)
-        logits = lm.head(hidden[rows, positions])                           # (N, V)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits = in_fp32(lm.head(hidden[rows, positions]))                  # (N, V)
         totals = logits.logsumexp(-1)                                       # (N,)
         targets = [target for place in part for target in targets_at[place]]
         numbers = [number for number, place in enumerate(part) for _ in targets_at[place]]

@@ -1,8 +1,7 @@
 """asserts.py - a test line taken apart: what the program evaluates, what is wanted, the comparison.
 
-`assert f(3) == 9` becomes f(3), 9 and "==". judge.code sends f(3) to the child that
-runs the program, and compares the plain value that comes back with 9 here, so the child never
-learns what is wanted. Tests may have these shapes:
+`assert f(3) == 9` becomes f(3), which goes to the child that runs the program, 9 and "==", which
+do not. Tests may have these shapes:
 
     f(x) == 9    9 == f(x)    f(x) != 9    f(x) < 9    f(x) in (1, 2)    f(x) is None
     f(x)         not f(x)     math.isclose(f(x), 1.5, rel_tol=0.1)       abs(f(x) - 1.5) < 0.1
@@ -57,26 +56,21 @@ def check_tests(tests):
 def read_test(test):
     """An assert line -> Test. ValueError: one line, for a shape that is not supported."""
     try:
-        return take_apart(condition_of(test))
+        return take_apart(test)
     except ValueError as error:
         reason = f"the test {test.strip()[:80]!r} cannot be used: {error}"
         raise ValueError(reason) from None
 
 
-def condition_of(test):
-    """The condition of an assert line, as a syntax tree."""
+def take_apart(test):
+    """An assert line -> Test. ValueError says why it cannot be used."""
     try:
         body = ast.parse(test.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"it is no Python ({error})")
     if len(body) != 1 or not isinstance(body[0], ast.Assert):
         raise ValueError("it has to be one assert")
-    return body[0].test
-
-
-def take_apart(condition):
-    """The condition of an assert -> Test. ValueError says why it cannot be used."""
-    code, wanted, comparison = split(condition)
+    code, wanted, comparison = split(body[0].test)
     calls = [node for node in ast.walk(code) if isinstance(node, ast.Call)]
     if not calls:
         raise ValueError("it calls no function")

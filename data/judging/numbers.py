@@ -1,5 +1,6 @@
 """numbers.py - how numbers are written: LaTeX, bold type and odd characters made plain, and what
 counts as a number."""
+import functools
 import re
 from fractions import Fraction
 
@@ -39,12 +40,28 @@ MARKUP = [(re.compile(pattern), new) for pattern, new in (
 )]
 
 
-def plain(text):
-    """The text with one minus sign, * and / as operators, no bold type, common LaTeX resolved."""
+# Where the model ran on and posed itself a next question.
+#   matches          a line "Question: .."      "Q 2: .."      "### Problem 3: .."
+#   does not match   "The question: .."         "Questions: .."
+RUN_ON = re.compile(r"""
+    \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
+    (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
+    re.VERBOSE)
+
+
+@functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
+def prepare(text):
+    """The text with one minus sign, * and /, no bold type or LaTeX, and cut where it runs on.
+
+    A text is prepared once, since a second time could change it again. What stands before the first
+    number is no run-on: some models repeat the question before they answer.
+    """
     text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
     for pattern, new in MARKUP:
         text = pattern.sub(new, text)
-    return text
+    first_digit = re.search("[0-9]", text)
+    run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
+    return text[:run_on.start()] if run_on else text
 
 
 # ---- Numbers -------------------------------------------------------------------------------------

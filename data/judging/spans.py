@@ -59,33 +59,19 @@ def normal(text):
     return " ".join(text.split())
 
 
-def normal_golds(golds):
-    """The golds in normal form, as the official script takes them.
+def squad_scores(prediction, golds):
+    """{"em": exact match, 0 or 1; "f1" over words and "recall" of a gold's words, 0 to 1}.
 
-    Golds of which nothing is left ("the") drop out. If no gold is left, the empty text is wanted.
+    Each is the best over the golds, a list of texts in which an empty list wants the empty text. As
+    in the official script golds of which nothing is left in normal form ("the") drop out.
     """
-    normalised = [normal(gold) for gold in golds]
-    return [gold for gold in normalised if gold] or [""]
-
-
-def em(prediction, golds):
-    """SQuAD's exact match, 0 or 1: is the prediction one of the golds, both in normal form?
-
-    golds: list of texts; an empty list wants the empty prediction.
-    """
-    return int(normal(prediction) in normal_golds(golds))
-
-
-def f1(prediction, golds):
-    """SQuAD's F1 over words, 0 to 1: the best over the golds. golds as for em."""
     prediction = normal(prediction)
-    return max(overlap(prediction, gold)[0] for gold in normal_golds(golds))
-
-
-def recall(prediction, golds):
-    """The share of a gold's words that the prediction has, 0 to 1: the best over the golds."""
-    prediction = normal(prediction)
-    return max(overlap(prediction, gold)[1] for gold in normal_golds(golds))
+    golds = [normal(gold) for gold in golds]
+    golds = [gold for gold in golds if gold] or [""]
+    overlaps = [overlap(prediction, gold) for gold in golds]
+    return {"em": int(prediction in golds),
+            "f1": max(f1 for f1, _ in overlaps),
+            "recall": max(recall for _, recall in overlaps)}
 
 
 def overlap(prediction, gold):

@@ -32,8 +32,8 @@ class Machine:
 def choose_machine(options):
     """The Machine that the options ask for, or that suits this processor."""
     where = model.usable(options.device)
-    sample_dtype, why_sample = model.precision(where, "sample")
-    train_dtype, why_train = model.precision(where, "train")
+    sample_dtype, why_sample = model.precision(where)
+    train_dtype, why_train = model.precision(where)
     if options.dtype:
         sample_dtype = getattr(torch, options.dtype)
         train_dtype = sample_dtype

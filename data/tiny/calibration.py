@@ -165,7 +165,7 @@ def check(folder=TINY):
         raise UserError(f"the weights in {folder} come from another world ({made_of}, not "
                         f"{pretrain.fingerprint()}); pre-train anew")
     lm, tokenizer = model.load(folder)
-    lm = lm.to(model.precision(next(lm.parameters()).device, "sample")[0])
+    lm = lm.to(model.precision(next(lm.parameters()).device)[0])
     criteria = []
     for name in ("gsm8k", "mbpp", "nq"):
         look = Look(lm, tokenizer, name)
