@@ -251,11 +251,12 @@ LONE = '{"question": "\\ud83d", "answer": "x"}'
 
 @pytest.mark.parametrize("bad, expected", [
     ("{no json", "is no JSON"),
-    ("[1]", "is no JSON object"),
-    ("7", "is no JSON object"),
-    (LONE, "'question' holds half a character"),
-    ({"question": "q"}, "has 'question', but the lines before have question/answer; take the same fields"),
-    ({"prompt": "p", "completion": "c"}, "has 'prompt', 'completion', but the lines before have question/answer"),
+    ("[1]", "has no fields; every line must be one JSON object"),
+    ("7", "has no fields; every line must be one JSON object"),
+    (LONE, "holds half a character"),
+    ({"question": "q"}, "has 'question'; every line must be one JSON object with question/answer, the same"),
+    ({"prompt": "p", "completion": "c"},
+     "has 'prompt', 'completion'; every line must be one JSON object with question/answer"),
     ({}, "has no fields"),
     ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
     ({"question": 7, "answer": "x"}, "'question' is no text but 7"),
@@ -284,7 +285,7 @@ def test_bad_line(tmp_path, bad, expected):
     ([say("user", ["x"]), GOLD], "message 1 of 'messages' is no text"),
     ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD], "a part of type 'image_url'; only text"),
     ([say("user", [{"type": "text"}]), GOLD], "a part of message 1 of 'messages' is no text but null"),
-    ([say("system", "\ud800"), USER, GOLD], "message 1 of 'messages' holds half a character"),
+    ([say("system", "\ud800"), USER, GOLD], "holds half a character"),
 ])
 def test_bad_chat(tmp_path, messages, expected):
     good = {"messages": [USER, GOLD]}
@@ -298,13 +299,13 @@ def test_bad_chat(tmp_path, messages, expected):
     ({"prompt": [USER], "completion": [USER]}, "exact", "message 2 has the role 'user'"),
     ({"prompt": [], "completion": "x"}, "exact", "'prompt' is no list"),
     ({"instruction": "x", "input": 5, "output": "x"}, "exact", "'input' is no text but 5"),
-    ({"question": "q", "answer": "nobody"}, "number", "no clear final number; end it with"),
-    ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final number"),
+    ({"question": "q", "answer": "nobody"}, "number", "the answer has no number, or no clear final one; end it with"),
+    ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final one"),
     ({"question": "q", "answer": "3 men\n#### none"}, "number", "--judge exact"),
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
     ({"text": "x"}, "exact",
-     "has 'text'; every line needs question/answer, prompt/completion, instruction/output or messages"),
+     "has 'text'; every line must be one JSON object with question/answer or prompt/completion or "),
 ])
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
@@ -318,7 +319,7 @@ def test_doubled_ids(tmp_path):
 
 @pytest.mark.parametrize("content, expected", [
     (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
-    (json.dumps(qa(1)).encode("utf-16-le"), "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "line 1: is no JSON"),
     ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
     (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
     (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),
