@@ -49,7 +49,7 @@ def golden():
 
 @pytest.fixture(scope="module")
 def sets():
-    return multiple_choice.load(NAMES, ITEMS)
+    return {name: multiple_choice.load(name, ITEMS) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +315,7 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
     else:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
-        multiple_choice.bundled(path) if name == "facts" else multiple_choice.load([name], folder)
+        multiple_choice.bundled(path) if name == "facts" else multiple_choice.load(name, folder)
     text = str(error.value)
     assert text.startswith(str(path)) and says in text and "\n" not in text, text
 
@@ -323,24 +323,24 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
 def test_mmlu_without_its_test_files_says_what_to_give(tmp_path):
     (tmp_path / "mmlu").mkdir()
     with pytest.raises(UserError, match="has no test/SUBJECT_test.csv; give the folder"):
-        multiple_choice.load(["mmlu"], tmp_path)
+        multiple_choice.load("mmlu", tmp_path)
 
 
 def test_mmlu_without_examples_needs_no_dev_files(tmp_path, sets):
     shutil.copytree(ITEMS / "mmlu" / "test", tmp_path / "mmlu" / "test")
-    assert multiple_choice.load(["mmlu-0shot"], tmp_path)["mmlu-0shot"] == sets["mmlu-0shot"]
+    assert multiple_choice.load("mmlu-0shot", tmp_path) == sets["mmlu-0shot"]
 
 
 def test_best_answer_need_not_stand_first(tmp_path):
     (tmp_path / "truthfulqa").mkdir()
     (tmp_path / TASK).write_text(with_task(mc1_targets={"No": 0, "Yes": 1}))
-    (item,) = multiple_choice.load(["truthfulqa"], tmp_path)["truthfulqa"]
+    (item,) = multiple_choice.load("truthfulqa", tmp_path)
     assert (item.endings, item.answer, item.rivals, item.true) == ((" No", " Yes", " So"), 1, 2, (1, 2))
     assert item.chance == pytest.approx(2 / 3)
 
 
 def test_bundled_sets_are_read_and_scored(opened):
-    sets = multiple_choice.load(multiple_choice.BUNDLED)
+    sets = {name: multiple_choice.load(name) for name in multiple_choice.BUNDLED}
     for name, items in sets.items():
         scores, cut = multiple_choice.loglikelihoods(*opened["plain"], items[:4])
         row = multiple_choice.result(name, items[:4], scores)

@@ -281,10 +281,11 @@ def test_bad_line(tmp_path, bad, expected):
     ([USER, say(None, "x")], "message 2 has the role 'None'"),
     ([USER, say("assistant", "")], "message 2 of 'messages' is empty"),
     ([USER, say("assistant", None)], "message 2 of 'messages' is no text but null"),
-    ([say("user", []), GOLD], "message 1 of 'messages' is no text but []"),
-    ([say("user", ["x"]), GOLD], "message 1 of 'messages' is no text"),
-    ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD], "a part of type 'image_url'; only text"),
-    ([say("user", [{"type": "text"}]), GOLD], "a part of message 1 of 'messages' is no text but null"),
+    ([say("user", []), GOLD], "message 1 of 'messages' is empty"),
+    ([say("user", ["x"]), GOLD], "message 1 of 'messages' has a part that is no text"),
+    ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD],
+     "a part that is no text; only text can be learnt"),
+    ([say("user", [{"type": "text"}]), GOLD], "message 1 of 'messages' has a part that is no text"),
     ([say("system", "\ud800"), USER, GOLD], "holds half a character"),
 ])
 def test_bad_chat(tmp_path, messages, expected):

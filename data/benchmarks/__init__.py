@@ -102,7 +102,7 @@ def load_benchmarks(options):
     sets = {}
     for name in options.benchmarks:
         if name in multiple_choice.NAMES:
-            items = multiple_choice.load([name], options.given)[name]
+            items = multiple_choice.load(name, options.given)
             sets[name] = MultipleChoice(name, items, len(items))
             continue
         if name in SKILLS:

@@ -7,14 +7,11 @@ chat template, the tokenizer's own BOS, context and ending tokenised together an
 that no token boundary is forced where the model never saw one. Four sets of the bundled model are
 made in their image (facts, myths, endings, referents) and go through the same code.
 
-    name         official files in FOLDER/NAME/     context                           score (others)
-    mmlu         test/*_test.csv, dev/*_dev.csv     five answered questions           acc
-    mmlu-0shot   the same                           the question alone                acc
-    truthfulqa   mc_task.json                       six answered questions            mc2 (mc1)
-    hellaswag    hellaswag_val.jsonl                what has happened so far          acc_norm (acc)
-    winogrande   dev.jsonl                          a sentence up to its blank, with  acc
-                                                    one of two names in it
-    facts, ..    FOLDER/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
+    mmlu         FOLDER/mmlu/test/*_test.csv, dev/*_dev.csv
+    truthfulqa   FOLDER/truthfulqa/mc_task.json
+    hellaswag    FOLDER/hellaswag/hellaswag_val.jsonl
+    winogrande   FOLDER/winogrande/dev.jsonl
+    facts, ..    data/tiny/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
                  "endings", "answer" (index)}
 
 acc: the likeliest option is right; acc_norm: the likeliest per character; mc1: the best answer is
@@ -60,27 +57,22 @@ class Item:
         return len(self.true or [0]) / len(self.endings)
 
 
-def load(names, data=None):
-    """{name: list of Item}. UserError names file and line.
+def load(name, data=None):
+    """The items of a set. UserError names file and line.
 
     data: the folder that --data names; what is not there, data/tasks/downloads.py fetches.
     """
+    if name in BUNDLED:
+        return bundled(TINY / "benchmarks" / f"{name}.jsonl")
+    family = name.partition("-")[0]
+    folder = Path(data) / family if data else None
+    if folder is None or not folder.is_dir():
+        folder = downloads.fetch(family)
+    if name == "mmlu-0shot":
+        return mmlu(folder, shots=0)
     readers = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag,
                "winogrande": winogrande}
-    sets = {}
-    for name in names:
-        if name in BUNDLED:
-            sets[name] = bundled(TINY / "benchmarks" / f"{name}.jsonl")
-            continue
-        family = name.partition("-")[0]
-        folder = Path(data) / family if data else None
-        if folder is None or not folder.is_dir():
-            folder = downloads.fetch(family)
-        if name == "mmlu-0shot":
-            sets[name] = mmlu(folder, shots=0)
-        else:
-            sets[name] = readers[family](folder)
-    return sets
+    return readers[family](folder)
 
 
 def sample_by_subject(items, n, name):

@@ -119,7 +119,7 @@ def fetch_file(data_set, file, folder):
     if expected is None and isinstance(record, dict) and isinstance(record.get("sha256"), str):
         expected = record["sha256"]
     content = path.read_bytes() if path.is_file() else None
-    missing = content is None or is_another(content, expected)
+    missing = content is None or not is_right(content, expected, data_set.unpack)
     if missing:
         advice = (f"try again, or download {' and '.join(data_set.urls)} by hand, "
                   f"see {data_set.page}, and give --data FOLDER")
@@ -157,13 +157,12 @@ def download(url, expected, wanted, advice):
         raise UserError(f"{url}: cannot be downloaded ({problem}), tried {ATTEMPTS} times; "
                         f"{advice}")
 
-    if is_another(content, expected):
+    if is_right(content, expected, wanted):
+        return content
+    problem = "this is no whole JSON file or archive"
+    if expected is not None:
         problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
                    f"expected {expected[:12]}..)")
-    elif expected is None and not is_whole(content, wanted):
-        problem = "this is no whole JSON file or archive"
-    else:
-        return content
     if content.lstrip()[:1] == b"<":
         problem = "a web page came instead of the file (does this network ask for a login?)"
     raise UserError(f"{url}: {problem}; {advice}")
@@ -192,13 +191,11 @@ def checksum(content, like):
     return hashlib.sha256(content).hexdigest()
 
 
-def is_another(content, expected):
-    """Whether this is not the file with this checksum. None: not known, so any file fits."""
-    return expected is not None and checksum(content, expected) != expected
-
-
-def is_whole(content, wanted):
-    """Whether this is all of an archive (where files in it are wanted), or of a JSON file."""
+def is_right(content, expected, wanted):
+    """Whether this is the file with the expected checksum. Where none is known (None): whether it
+    is a whole archive (where files in it are wanted) or a whole JSON file."""
+    if expected is not None:
+        return checksum(content, expected) == expected
     try:
         if wanted:
             read_archive(content, wanted)
@@ -236,10 +233,7 @@ def read_archive(content, wanted):
 
 def unpack(archive, wanted):
     """Write the wanted files of an archive beside it, but for those that are there already."""
-    try:
-        files = read_archive(archive.read_bytes(), wanted)
-    except DAMAGED as error:
-        raise UserError(f"{archive}: is damaged ({error}); delete it and try again") from None
+    files = read_archive(archive.read_bytes(), wanted)
     if not files:
         raise UserError(f"{archive}: does not hold what it should ({wanted}); "
                         "delete it and try again, or give --data FOLDER")

@@ -243,14 +243,12 @@ def messages_of(row, field, role=None):
 
 def joined(content, where):
     """A message's content; where it is a list of parts, as OpenAI has it, their texts together."""
-    is_list_of_parts = (isinstance(content, list) and content
-                        and all(isinstance(part, dict) for part in content))
-    if not is_list_of_parts:
+    if not isinstance(content, list):
         return content
     texts = []
     for part in content:
-        if part.get("type") != "text":
-            raise ValueError(f"{where} has a part of type {str(part.get('type'))[:30]!r}; "
-                             "only text can be learnt")
-        texts.append(checked_text(part.get("text"), f"a part of {where}"))
+        is_text = isinstance(part, dict) and part.get("type") == "text"
+        if not is_text or not isinstance(part.get("text"), str):
+            raise ValueError(f"{where} has a part that is no text; only text can be learnt")
+        texts.append(part["text"])
     return "".join(texts)
