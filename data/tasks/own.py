@@ -206,16 +206,10 @@ def chat_of(row, fields):
             question += "\n\n" + text_field(row, "input")
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
-    first = 1 if messages[0]["role"] == "system" else 0
-    for i in range(first, len(messages)):
-        role = messages[i]["role"]
-        expected = ("user", "assistant")[(i - first) % 2]
-        if role != expected:
-            raise ValueError(f"message {i + 1} has the role {str(role)[:30]!r} "
-                             f"where {expected!r} belongs; {CHAT_RULE}")
-    if messages[-1]["role"] != "assistant":
-        raise ValueError(f"the last message is the {messages[-1]['role']}'s and not the "
-                         f"assistant's, the answer to learn; {CHAT_RULE}")
+    roles = [message["role"] for message in messages]
+    turns = roles[1:] if roles[0] == "system" else roles
+    if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
+        raise ValueError(f"its messages have the roles {str(roles)[:200]}; {CHAT_RULE}")
     return messages
 
 
