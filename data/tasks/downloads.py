@@ -46,7 +46,7 @@ class DataSet:
     """Where the files of a data set are."""
     page: str                                       # where a reader finds the files
     urls: dict                                      # {name of the file here: its url}
-    checksums: dict = field(default_factory=dict)   # {name: sha256, or the id of a file in git}
+    checksums: dict = field(default_factory=dict)   # {name: sha256}
     unpack: str = ""        # of an archive: the names of the files to unpack; the group is kept
 
 
@@ -78,7 +78,8 @@ DATA_SETS = {
     "hellaswag": DataSet(
         "https://github.com/rowanz/hellaswag",
         {"hellaswag_val.jsonl": GITHUB + "rowanz/hellaswag/master/data/hellaswag_val.jsonl"},
-        {"hellaswag_val.jsonl": "0f5ee25d72216f12317d5d8a7b92deafa423d81e"}),
+        {"hellaswag_val.jsonl":
+            "0aa3b88843990f3f10a97b9575c94d7b71fb2205240ba04ae4884d9e9c992588"}),
     "winogrande": DataSet(
         "https://winogrande.allenai.org",
         {"winogrande_1.1.zip":
@@ -129,7 +130,7 @@ def fetch_file(data_set, file, folder):
         folder.mkdir(parents=True, exist_ok=True)
         content = download(url, expected, data_set.unpack, advice)
     if expected is None:                # recorded first, so that a kill leaves no file unrecorded
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = checksum(content)
         records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
                          "date": date.today().isoformat()}
         write_json(folder / "checksums.json", records)
@@ -161,7 +162,7 @@ def download(url, expected, wanted, advice):
         return content
     problem = "this is no whole JSON file or archive"
     if expected is not None:
-        problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
+        problem = (f"this is not the official file (checksum {checksum(content)[:12]}.., "
                    f"expected {expected[:12]}..)")
     if content.lstrip()[:1] == b"<":
         problem = "a web page came instead of the file (does this network ask for a login?)"
@@ -184,10 +185,7 @@ def read_url(url):
     return content.getvalue()
 
 
-def checksum(content, like):
-    """In hexadecimal, of the kind that `like` is: git's id of a file has 40 digits, sha256 64."""
-    if len(like) == 40:
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+def checksum(content):
     return hashlib.sha256(content).hexdigest()
 
 
@@ -195,7 +193,7 @@ def is_right(content, expected, wanted):
     """Whether this is the file with the expected checksum. Where none is known (None): whether it
     is a whole archive (where files in it are wanted) or a whole JSON file."""
     if expected is not None:
-        return checksum(content, expected) == expected
+        return checksum(content) == expected
     try:
         if wanted:
             read_archive(content, wanted)
