@@ -17,6 +17,7 @@ VALIDATION = 500                 # held back from the official train file, at mo
 
 class GSM8K(Task):
     name = "gsm8k"
+    judge_name = "number"
     instruction = 'Think step by step. End with "The answer is N.", where N is the final number.'
     rewriting = f"answer the question in your own words. {instruction}"
 
@@ -56,6 +57,3 @@ class GSM8K(Task):
     def gold(self, example):
         """The clean gold: "12/2 = 6\\n6+7 = 13\\nThe answer is 13." """
         return number_gold(example.answer)
-
-    def truth(self, example):
-        return {"judge": "number", "gold": self.gold(example)}

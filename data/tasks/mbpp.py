@@ -26,8 +26,8 @@ SPLITS = {"test": range(11, 511), "validation": range(511, 601), "train": range(
 
 class MBPP(Task):
     name = "mbpp"
+    judge_name = "code"
     rewriting = "write your own, with clear names."
-    runs_code = True
 
     def __init__(self, folder, all_asserts=False):
         self.find_folder(folder)
@@ -71,10 +71,6 @@ class MBPP(Task):
     def text(self, example, source):
         text = super().text(example, source)
         return fenced(text) if source == "voice" else text
-
-    def truth(self, example):
-        return {"judge": "code", "gold": self.gold(example),
-                "tests": example.extra["tests"], "setup": example.extra["setup"]}
 
     def alike(self, example, verdict):
         """The program and the gold as two pairs of texts; a copy has equal ones.

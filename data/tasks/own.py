@@ -46,9 +46,9 @@ class Own(Task):
             raise UserError(f"{file}: which judge? give --judge NAME, one of: "
                             f"{', '.join(REWRITE_ENDINGS)}")
         self.name = judge_name
+        self.judge_name = judge_name
         self.title = Path(file).stem
         self.rewriting = f"answer the question in your own words.{REWRITE_ENDINGS[judge_name]}"
-        self.runs_code = judge_name == "code"
         self.notes = []
         self.files = [Path(file)]
         examples, self.fields = read(Path(file), judge_name)
@@ -111,11 +111,6 @@ class Own(Task):
     def gold(self, example):
         answer = example.answer
         return number_gold(answer) if self.name == "number" else answer.strip()
-
-    def truth(self, example):
-        truth = {"judge": self.name, "gold": self.gold(example)} | example.extra
-        del truth["messages"]
-        return truth
 
 
 def prompt_of(example):

@@ -39,6 +39,7 @@ ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
 
 class Reading(Task):
+    judge_name = "span"
     instruction = ("Answer in a few words from the passage. "
                    f"If it does not say, answer: {spans.ABSTAIN[0]}")
     rewriting = "answer the question in your own words, in one short sentence."
@@ -107,9 +108,6 @@ class Reading(Task):
 
     def reference(self, example):
         return f"Reference answer: {self.gold(example)}"
-
-    def truth(self, example):
-        return {"judge": "span", "gold": self.gold(example), "golds": example.extra["golds"]}
 
     def summary(self, examples, verdicts):
         """Means of em, f1 and recall (0 to 1), and the two ways of failing that SSR tells apart."""

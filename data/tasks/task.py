@@ -10,21 +10,19 @@ class Task:
     """Questions, the pieces of their prompts (s3ft.py joins them), and how answers are judged.
 
     Each task has besides:
-        name                     of its judge: "number", "code", .. (of bundled tasks the task's)
+        name                     of the task; of own data the judge's
         title                    what the table calls it
         files                    the paths that it was read from
         notes                    lines that the run prints and keeps in results.json
         rewriting                how to answer when the gold is shown
+        judge_name               "number", "code", "span" or "exact"
         load(split)              "train", "validation" or "test" -> list of Example
-        truth(e)                 what a verdict needs, so that a line of attempts.jsonl can be
-                                 judged again by itself: "judge", "gold", "tests", "setup", "golds"
     and where it applies:
         summary(examples, verdicts)   more figures, for readings
         alike(e, verdict)             what makes a program a copy of the gold
     """
     fields = None                # of own data: which fields were read
     instruction = ""             # how to answer the question
-    runs_code = False            # do verdicts come from running programs?
 
     def find_folder(self, folder):
         """Set where the files are, FOLDER/NAME or FOLDER itself, and what the table calls them."""
@@ -57,6 +55,19 @@ class Task:
             raise UserError("source 'voice' exists only in the bundled data "
                             "(the gold told in the teaching model's own voice)")
         return example.extra["voice"]
+
+    @property
+    def runs_code(self):
+        """Do verdicts come from running programs?"""
+        return self.judge_name == "code"
+
+    def truth(self, example):
+        """What a verdict needs, so that a line of attempts.jsonl can be judged again by itself."""
+        truth = {"judge": self.judge_name, "gold": self.gold(example)}
+        for name in ("tests", "setup", "golds"):
+            if name in example.extra:
+                truth[name] = example.extra[name]
+        return truth
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict. (Steps are checked, paraphrases strictly.)"""
