@@ -168,13 +168,13 @@ def test_equal_options_score_alike_and_the_first_is_taken(opened):
     scores, _ = multiple_choice.loglikelihoods(*opened["plain"], items)
     assert scores[0][:2] == scores[0][2:] and scores[1][0] == scores[1][1]
     assert multiple_choice.picks(items, scores)[0] in (0, 1) and multiple_choice.picks(items, scores)[1] == 0
-    assert multiple_choice.notes("x", items) == ["x: 2 items have equal options; scored as they stand"]
+    assert multiple_choice.notes("x", items) == ["x: items with equal options, scored as they stand: 2"]
     assert multiple_choice.notes("x", items[:0]) == []
 
 
 def test_equal_options_of_mmlu_are_seen_behind_the_letters(sets):
     assert [i.id for i in sets["mmlu"] if multiple_choice.notes("mmlu", [i])] == ["astronomy-3"]
-    assert multiple_choice.notes("mmlu", sets["mmlu"]) == ["mmlu: 1 item has equal options; scored as they stand"]
+    assert multiple_choice.notes("mmlu", sets["mmlu"]) == ["mmlu: items with equal options, scored as they stand: 1"]
 
 
 def test_each_metric_takes_the_option_it_should():

@@ -215,7 +215,7 @@ def test_with_a_test_file_its_questions_leave_training(tmp_path):
     assert questions(task, "test") == [qa(n)["question"] for n in range(27, 40)] and len(task.load("validation")) == 3
     assert len(task.load("train")) == 24
     assert {*questions(task, "train"), *questions(task, "validation")} == {qa(n)["question"] for n in range(27)}
-    assert task.notes == ["3 training examples are also in the test file and are left out"]
+    assert task.notes == ["training examples that are left out because they are also in the test file: 3"]
     assert task.files == [train, test]
     assert task.fields == (f"questions from 'question', answers from 'answer'; in {test}: "
                            "questions from 'prompt', answers from 'completion'")

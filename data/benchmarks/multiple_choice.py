@@ -28,7 +28,7 @@ import numpy as np
 
 import model
 from data import (
-    BUNDLED, PUBLIC, TINY, UserError, is_list_of_texts, parse_json, plural, read_jsonl, read_text,
+    BUNDLED, PUBLIC, TINY, UserError, is_list_of_texts, parse_json, read_jsonl, read_text,
     text_field,
 )
 from data.fast import prefixes
@@ -369,5 +369,4 @@ def notes(name, items):
             same += 1
     if not same:
         return []
-    verb = "has" if same == 1 else "have"
-    return [f"{name}: {same} {plural('item', same)} {verb} equal options; scored as they stand"]
+    return [f"{name}: items with equal options, scored as they stand: {same}"]

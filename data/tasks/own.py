@@ -21,9 +21,7 @@ import os
 import random
 from pathlib import Path
 
-from data import (
-    Example, UserError, checked_text, make_examples, plural, read_jsonl, text_field,
-)
+from data import Example, UserError, checked_text, make_examples, read_jsonl, text_field
 from data.tasks.task import Task, check_number, number_gold, tests_of
 
 # {judge: what a paraphrase is asked for besides own words}
@@ -64,9 +62,8 @@ class Own(Task):
             self.fields += f"; in {test}: {test_fields}"
         left_out = self.split(examples, test_examples)
         if left_out:
-            verb = "is" if left_out == 1 else "are"
-            self.notes.append(f"{left_out} training {plural('example', left_out)} {verb} also in "
-                              f"the test file and {verb} left out")
+            self.notes.append("training examples that are left out because they are also in the "
+                              f"test file: {left_out}")
 
     def split(self, examples, test_examples=None):
         """Set self.parts -> how many examples have a prompt of the test part."""

@@ -54,9 +54,8 @@ class Reading(Task):
         self.notes = []
         recorded = json_or_empty(self.folder / "checksums.json")     # of files that were downloaded
         if recorded:
-            self.notes.append(f"no published checksums are known for {', '.join(recorded)}: those "
-                              "of the first download are kept in checksums.json, and later ones "
-                              "are compared with them")
+            self.notes.append(f"no published checksums are known for {', '.join(recorded)}: later "
+                              "downloads are compared with the first download (checksums.json)")
         tested = self
         if test not in (None, name):
             if not (folder / test).is_dir():
@@ -146,15 +145,23 @@ def find_parts(folder):
 
 def read(path):
     """A file in either layout -> list of Example. UserError names file and question."""
-    examples = make_examples(path, questions(path), example_of, unit="")
+    try:
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"         # gzip's mark; the name may say otherwise
+        unpack = gzip.open if packed else open
+        with unpack(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+            examples = make_examples(path, questions(path, file), example_of, unit="")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); "
+                        "it must be UTF-8 text, packed by gzip or not") from None
     if not examples:
         raise UserError(f"{path}: holds no questions")
     return examples
 
 
-def questions(path):
+def questions(path, file):
     """Yield (place in the file, (id, its passage's text, the question as the file has it))."""
-    for place, passage in passages(path):
+    for place, passage in passages(path, file):
         if not isinstance(passage, dict) or not isinstance(passage.get("qas"), list):
             raise UserError(f"{path}, {place}: is no JSON object with 'context' and the list 'qas'")
         for qa in passage["qas"]:
@@ -162,21 +169,8 @@ def questions(path):
             yield f"{place}, question {str(id)[:60]!r}", (id, passage.get("context"), qa)
 
 
-def passages(path):
-    """Yield (place in the file, passage as the file has it) for every passage of a file."""
-    try:
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"         # gzip's mark; the name may say otherwise
-        unpack = gzip.open if packed else open
-        with unpack(path, "rt", encoding="utf-8-sig", newline="\n") as file:
-            yield from passages_in(file, path)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); "
-                        "it must be UTF-8 text, packed by gzip or not") from None
-
-
-def passages_in(file, path):
-    """The same for a file that is open."""
+def passages(path, file):
+    """Yield (place in the file, passage as the file has it) for every passage of an open file."""
     first_line = file.readline()
     try:
         first = parse_json(first_line, path)
