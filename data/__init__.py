@@ -92,16 +92,26 @@ def parse_json(text, path, n=1):
     return value
 
 
-def read_jsonl(path):
-    """A JSON-lines file -> [(line number, value), ...]. UserError names file and line."""
+def read_jsonl(path, fields=()):
+    """A JSON-lines file -> [(line number, value), ...]. UserError names file and line.
+
+    fields: those that every line must have, as texts.
+    """
     text = read_text(path)
     if text.lstrip().startswith("["):
         raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
                         "without the list around them (jq -c '.[]' does that)")
     rows = []
     for n, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            rows.append((n, parse_json(line, path, n)))
+        if not line.strip():
+            continue
+        row = parse_json(line, path, n)
+        try:
+            for name in fields:
+                text_field(row, name)
+        except ValueError as error:
+            raise UserError(f"{path}, line {n}: {error}") from None
+        rows.append((n, row))
     if not rows:
         raise UserError(f"{path}: is empty; it needs one JSON object a line")
     return rows

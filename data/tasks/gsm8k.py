@@ -9,7 +9,7 @@ that one.
 """
 import random
 
-from data import Example, make_examples, read_jsonl, text_field
+from data import Example, make_examples, read_jsonl
 from data.tasks.task import Task, bundled_fields, check_number, number_gold
 
 VALIDATION = 500                 # held back from the official train file, at most a fifth of it
@@ -46,13 +46,11 @@ class GSM8K(Task):
         path = self.folder / f"{split}.jsonl"
 
         def example_of(n, row):
-            question = text_field(row, "question")
-            answer = text_field(row, "answer")
-            check_number(answer)
+            check_number(row["answer"])
             id = str(row.get("id", f"{split}-{n}"))
-            return Example(id, question, answer, bundled_fields(row))
+            return Example(id, row["question"], row["answer"], bundled_fields(row))
 
-        return make_examples(path, read_jsonl(path), example_of)
+        return make_examples(path, read_jsonl(path, ("question", "answer")), example_of)
 
     def gold(self, example):
         """The clean gold: "12/2 = 6\\n6+7 = 13\\nThe answer is 13." """

@@ -14,7 +14,7 @@ names of its variables. Shown as it is, it is copied (data/tasks/README.md has t
 import ast
 import warnings
 
-from data import Example, UserError, make_examples, read_jsonl, text_field
+from data import Example, UserError, make_examples, read_jsonl
 from data.tasks.task import Task, bundled_fields, tests_of
 
 QUESTION = ("You are an expert Python programmer. {question}\n"
@@ -85,17 +85,16 @@ class MBPP(Task):
 
 def read(path):
     """The examples of a file. UserError names file and line of a bad one."""
-    return make_examples(path, read_jsonl(path), example_of)
+    return make_examples(path, read_jsonl(path, ("text", "code")), example_of)
 
 
 def example_of(n, row):
     """A line of the file -> Example. ValueError says what is wrong with it."""
-    text = text_field(row, "text").strip()
-    code = text_field(row, "code")
     id = row.get("task_id")
     if type(id) is not int:
         raise ValueError("task_id must be a whole number")
-    return Example(str(id), text, code, tests_of(row) | bundled_fields(row))
+    extra = tests_of(row) | bundled_fields(row)
+    return Example(str(id), row["text"].strip(), row["code"], extra)
 
 
 def fenced(code):
