@@ -60,8 +60,9 @@ def checked_text(value, what):
 
 def text_field(row, name):
     """The text in a field of a JSON object; ValueError says what is wrong with it."""
-    value = row.get(name) if isinstance(row, dict) else None
-    return checked_text(value, f"the field {name!r}")
+    if not isinstance(row, dict) or name not in row:
+        raise ValueError(f"lacks the text field {name!r}")
+    return checked_text(row[name], f"the field {name!r}")
 
 
 def is_list_of_texts(value):

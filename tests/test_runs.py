@@ -341,7 +341,7 @@ def test_bad_option(tmp_path, capsys, arguments, expected):
 
 @pytest.mark.parametrize("lines, expected", [
     ([GOOD, "{no json"], "train.jsonl, line 2: is no JSON"),
-    ([GOOD, {"question": "x"}], "line 2: the field 'answer' is no text but null"),
+    ([GOOD, {"question": "x"}], "line 2: lacks the text field 'answer'"),
     (["[1, 2]"], "line 1: is a JSON list"),
     ([], "is empty"),
     ([GOOD | {"id": "a"}, GOOD | {"id": "a"}], "line 2: id 'a' stands in line 1 too"),
