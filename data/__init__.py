@@ -1,5 +1,6 @@
 """data - whatever is not the method: tasks, prompts, files, options, the run folder, the table."""
 import json
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ class Example:
     id: str
     question: str
     answer: str                  # the gold as the file has it; the task's `gold` cleans it
-    extra: dict = field(default_factory=dict, hash=False)    # whatever else stands on the line
+    extra: dict = field(default_factory=dict, hash=False)    # what else a task needs of the line
 
 
 # ---------------------------------------------------------------- reading what others wrote
@@ -56,30 +57,50 @@ def checked_text(value, what):
         raise ValueError(f"{what} is no text but {json.dumps(value)[:40]}; write a text")
     if not value.strip():
         raise ValueError(f"{what} is empty; fill it in or delete the line")
-    if has_half_character(value):
-        raise ValueError(f"{what} holds half a character (a lone surrogate); write it anew")
     return value
+
+
+def text_field(row, name):
+    """The text in a field of a JSON object; ValueError says what is wrong with it."""
+    if not isinstance(row, dict) or name not in row:
+        raise ValueError(f"lacks the text field {name!r}")
+    return checked_text(row[name], f"the field {name!r}")
 
 
 def is_list_of_texts(value):
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-def read_jsonl(path, fields):
-    """A JSON-lines file -> [(line number, {..}), ...].
-
-    fields: those that every line must have, as texts. UserError names file and line of a bad one.
-    """
+def read_text(path):
+    """The text of a UTF-8 file. UserError where it cannot be read."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); "
-                        "give a file with one JSON object a line") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); see --data") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from None
-    needed = ", ".join(fields) or "a question and its answer"
-    if "\0" in text[:4000]:
-        raise UserError(f"{path}: is no UTF-8 text (it has zero bytes); save it as UTF-8")
+
+
+def parse_json(text, path, n=1):
+    """The JSON value in a text that begins in line n of the file. UserError names the line."""
+    try:
+        value = json.loads(text.rstrip())
+    except (ValueError, RecursionError) as error:
+        line = n + getattr(error, "lineno", 1) - 1
+        reason = getattr(error, "msg", "nested too deeply")
+        raise UserError(f"{path}, line {line}: is no JSON ({reason})") from None
+    if re.search(r"\\u[dD]", text) and has_half_character(json.dumps(value, ensure_ascii=False)):
+        raise UserError(f"{path}, line {n}: holds half a character (a lone surrogate); "
+                        "write it anew")
+    return value
+
+
+def read_jsonl(path, fields=()):
+    """A JSON-lines file -> [(line number, value), ...]. UserError names file and line.
+
+    fields: those that every line must have, as texts.
+    """
+    text = read_text(path)
     if text.lstrip().startswith("["):
         raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
                         "without the list around them (jq -c '.[]' does that)")
@@ -87,20 +108,34 @@ def read_jsonl(path, fields):
     for n, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
+        row = parse_json(line, path, n)
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}, line {n}: is no JSON ({error}); "
-                            "every line must be one JSON object") from None
-        for name in fields:
-            value = row.get(name) if isinstance(row, dict) else None
-            if not isinstance(value, str) or not value.strip():
-                raise UserError(f"{path}, line {n}: lacks the text field {name!r}; "
-                                f"every line needs {needed}")
-            if has_half_character(value):
-                raise UserError(f"{path}, line {n}: the field {name!r} holds half a character "
-                                "(a lone surrogate); write it anew")
+            for name in fields:
+                text_field(row, name)
+        except ValueError as error:
+            raise UserError(f"{path}, line {n}: {error}") from None
         rows.append((n, row))
     if not rows:
-        raise UserError(f"{path}: is empty; it needs one JSON object a line with {needed}")
+        raise UserError(f"{path}: is empty; it needs one JSON object a line")
     return rows
+
+
+def make_examples(path, rows, make, unit="line "):
+    """[make(n, row), ...] of the numbered rows of a file, each with an id of its own.
+
+    UserError names file and row where `make` raises ValueError, or where an id stands twice.
+    """
+    examples = []
+    row_of = {}                      # {id: number of its row}
+    for n, row in rows:
+        try:
+            example = make(n, row)
+            id = example.id
+            if id in row_of:
+                raise ValueError(f"id {id[:60]!r} stands in {unit}{row_of[id]} too; "
+                                 "make ids unique")
+        except ValueError as error:
+            raise UserError(f"{path}, {unit}{n}: {error}") from None
+        row_of[id] = n
+        examples.append(example)
+    return examples

@@ -47,7 +47,7 @@ MOST = {"myths": 600, "referents": 600}             # the world has few more; it
 def choose(work, data, subjects, n):
     """The items of a work."""
     family = FAMILY[work]
-    items = multiple_choice.load([family], data)[family]
+    items = multiple_choice.load(family, data)
     if work != "mmlu":
         return multiple_choice.sample_by_subject(items, n, family)
     subjects = subjects.split(",")

@@ -149,7 +149,7 @@ def main():
     options = parser.parse_args()
     names = multiple_choice.BUNDLED if options.bundled else options.benchmarks.split(",")
     data = TINY if options.bundled else options.data
-    sets = multiple_choice.load(names, data)
+    sets = {name: multiple_choice.load(name, data) for name in names}
     bad, called = 0, options.name or Path(options.model).name
     if not options.skip_texts and not options.against:
         bad += sum(check_texts(name, sets[name], data) for name in names)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import judge
-from data import UserError
+from data import UserError, parse_json, read_text
 from data.judging import spans
 from data.tasks import reading
 from data.files import mean
@@ -43,21 +43,16 @@ def official_scores(examples, predictions):
 
 def read_predictions(path):
     """{id: text} from a file that holds just that, or from a .jsonl with id and prediction."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
+    text = read_text(path)
     if str(path).endswith(".jsonl"):
-        rows = [reading.parse(path, line, n) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+        rows = [parse_json(line, path, n) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows):
             raise UserError(f"{path}: every line needs the text field 'id'")
         predictions = {row["id"]: row.get("prediction") for row in rows}
         if len(predictions) < len(rows):
             raise UserError(f"{path}: an id stands there twice; make ids unique")
     else:
-        predictions = reading.parse(path, text, 1)
+        predictions = parse_json(text, path)
         if not isinstance(predictions, dict):
             raise UserError(f"{path}: is no JSON object {{id: text}}")
     for id, prediction in predictions.items():

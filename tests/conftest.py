@@ -34,7 +34,7 @@ def read_once():
     """
     with pytest.MonkeyPatch.context() as patch:
         remember(patch, gsm8k.GSM8K, "read", lambda task, split: bundled(task.folder / split))
-        remember(patch, mbpp.MBPP, "read", lambda task: bundled(task.path))
+        remember(patch, mbpp, "read", bundled)
         remember(patch, reading, "read", bundled)
         remember(patch, multiple_choice, "bundled", bundled)
         yield

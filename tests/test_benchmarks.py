@@ -49,7 +49,7 @@ def golden():
 
 @pytest.fixture(scope="module")
 def sets():
-    return multiple_choice.load(NAMES, ITEMS)
+    return {name: multiple_choice.load(name, ITEMS) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -168,13 +168,13 @@ def test_equal_options_score_alike_and_the_first_is_taken(opened):
     scores, _ = multiple_choice.loglikelihoods(*opened["plain"], items)
     assert scores[0][:2] == scores[0][2:] and scores[1][0] == scores[1][1]
     assert multiple_choice.picks(items, scores)[0] in (0, 1) and multiple_choice.picks(items, scores)[1] == 0
-    assert multiple_choice.notes("x", items) == ["x: 2 items have equal options; scored as they stand"]
+    assert multiple_choice.notes("x", items) == ["x: items with equal options, scored as they stand: 2"]
     assert multiple_choice.notes("x", items[:0]) == []
 
 
 def test_equal_options_of_mmlu_are_seen_behind_the_letters(sets):
     assert [i.id for i in sets["mmlu"] if multiple_choice.notes("mmlu", [i])] == ["astronomy-3"]
-    assert multiple_choice.notes("mmlu", sets["mmlu"]) == ["mmlu: 1 item has equal options; scored as they stand"]
+    assert multiple_choice.notes("mmlu", sets["mmlu"]) == ["mmlu: items with equal options, scored as they stand: 1"]
 
 
 def test_each_metric_takes_the_option_it_should():
@@ -254,17 +254,17 @@ BAD = {
     "mmlu-index": (TEST, with_csv("Which?", "1", "2", "3", "4", "0"), "the letter A to D"),
     "mmlu-no-question": (TEST, with_csv(" ", "1", "2", "3", "4", "A"), "needs six fields"),
     "mmlu-open-quote": (TEST, '"Which?,1,2,3,4,A\n', "needs six fields"),
-    "mmlu-latin-1": (TEST, LATIN, "is no CSV file in UTF-8"),
+    "mmlu-latin-1": (TEST, LATIN, "is no UTF-8"),
     "mmlu-no-dev": (DEV, GONE, "cannot be read"),
     "mmlu-few-dev": (DEV, GOOD * 4, "has 4 questions, 5 are shown"),
     "mmlu-dev-letter": (DEV, GOOD * 4 + with_csv("Which?", "1", "2", "3", "4", "a"), "line 5"),
     "truthfulqa-none": (TASK, GONE, "cannot be read"),
     "truthfulqa-no-json": (TASK, '[{"question": ', "is no JSON"),
-    "truthfulqa-latin-1": (TASK, LATIN, "is no JSON"),
-    "truthfulqa-no-list": (TASK, json.dumps({"a": 1}), "item 0: needs question"),
-    "truthfulqa-nothing": (TASK, "[]", "item 0: needs question"),
-    "truthfulqa-no-items": (TASK, "[1]", "item 0: needs question"),
-    "truthfulqa-no-question": (TASK, with_task(question=None), "item 0: needs question"),
+    "truthfulqa-latin-1": (TASK, LATIN, "is no UTF-8"),
+    "truthfulqa-no-list": (TASK, json.dumps({"a": 1}), "item 1: needs question"),
+    "truthfulqa-nothing": (TASK, "[]", "item 1: needs question"),
+    "truthfulqa-no-items": (TASK, "[1]", "item 1: needs question"),
+    "truthfulqa-no-question": (TASK, with_task(question=None), "item 1: needs question"),
     "truthfulqa-no-targets": (TASK, with_task(mc2_targets=None), "each {answer: 0 or 1}"),
     "truthfulqa-two-right": (TASK, with_task(mc1_targets={"Yes": 1, "No": 1}), "one true answer"),
     "truthfulqa-none-right": (TASK, with_task(mc1_targets={"Yes": 0, "No": 0}), "one true answer"),
@@ -276,10 +276,10 @@ BAD = {
     "hellaswag-nothing": (VIDEOS, "\n", "is empty"),
     "hellaswag-no-json": (VIDEOS, with_json(VIDEO) + "{", "line 2: is no JSON"),
     "hellaswag-latin-1": (VIDEOS, LATIN, "is no UTF-8"),
-    "hellaswag-no-context": (VIDEOS, with_json(VIDEO, ctx_a=None), "line 1: lacks the text field 'ctx_a'"),
+    "hellaswag-no-context": (VIDEOS, with_json(VIDEO, ctx_a=None), "item 1: needs activity_label, ctx_a"),
     "hellaswag-no-ctx-b": (VIDEOS, with_json(VIDEO, ctx_b=None), "needs activity_label, ctx_a, ctx_b"),
     "hellaswag-no-label": (VIDEOS, with_json(VIDEO, label=None), "index of the right one as label"),
-    "hellaswag-label-4": (VIDEOS, with_json(VIDEO) + with_json(VIDEO, label=4), "line 2: needs"),
+    "hellaswag-label-4": (VIDEOS, with_json(VIDEO) + with_json(VIDEO, label=4), "item 2: needs"),
     "hellaswag-label-x": (VIDEOS, with_json(VIDEO, label="x"), "index of the right one"),
     "hellaswag-label-negative": (VIDEOS, with_json(VIDEO, label=-1), "index of the right one"),
     "hellaswag-no-endings": (VIDEOS, with_json(VIDEO, endings=None), "endings"),
@@ -290,14 +290,14 @@ BAD = {
     "winogrande-latin-1": (BLANKS, LATIN, "is no UTF-8"),
     "winogrande-no-blank": (BLANKS, with_json(BLANK, sentence="The cup broke."), "a blank _ and words after it"),
     "winogrande-nothing-after": (BLANKS, with_json(BLANK, sentence="It broke: _ "), "a blank _ and words after it"),
-    "winogrande-no-option": (BLANKS, with_json(BLANK, option2=None), "lacks the text field 'option2'"),
+    "winogrande-no-option": (BLANKS, with_json(BLANK, option2=None), "option1, option2"),
     "winogrande-answer-3": (BLANKS, with_json(BLANK, answer="3"), "1 or 2 as answer"),
     # the official test split
-    "winogrande-no-answer": (BLANKS, with_json(BLANK) + with_json(BLANK, answer=""), "line 2"),
+    "winogrande-no-answer": (BLANKS, with_json(BLANK) + with_json(BLANK, answer=""), "item 2"),
     "facts-latin-1": ("facts", LATIN, "is no UTF-8"),
-    "facts-no-id": ("facts", with_json(CHOICE, id=None), "lacks the text field 'id'"),
-    "facts-no-context": ("facts", with_json(CHOICE, context=None), "needs context, endings"),
-    "facts-contexts": ("facts", with_json(CHOICE, context=["Snow is"]), "needs context, endings"),
+    "facts-no-id": ("facts", with_json(CHOICE, id=None), "item 1: needs id, context"),
+    "facts-no-context": ("facts", with_json(CHOICE, context=None), "needs id, context, endings"),
+    "facts-contexts": ("facts", with_json(CHOICE, context=["Snow is"]), "needs id, context, endings"),
     "facts-empty": ("facts", with_json(CHOICE, endings=[" white", " "]), "none empty"),
     "facts-answer-2": ("facts", with_json(CHOICE, answer=2), "index of the right one"),
     "facts-answer-text": ("facts", with_json(CHOICE, answer="0"), "index of the right one"),
@@ -315,7 +315,7 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
     else:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
-        multiple_choice.bundled(path) if name == "facts" else multiple_choice.load([name], folder)
+        multiple_choice.bundled(path) if name == "facts" else multiple_choice.load(name, folder)
     text = str(error.value)
     assert text.startswith(str(path)) and says in text and "\n" not in text, text
 
@@ -323,24 +323,24 @@ def test_a_bad_file_is_named_in_one_line(what, tmp_path):
 def test_mmlu_without_its_test_files_says_what_to_give(tmp_path):
     (tmp_path / "mmlu").mkdir()
     with pytest.raises(UserError, match="has no test/SUBJECT_test.csv; give the folder"):
-        multiple_choice.load(["mmlu"], tmp_path)
+        multiple_choice.load("mmlu", tmp_path)
 
 
 def test_mmlu_without_examples_needs_no_dev_files(tmp_path, sets):
     shutil.copytree(ITEMS / "mmlu" / "test", tmp_path / "mmlu" / "test")
-    assert multiple_choice.load(["mmlu-0shot"], tmp_path)["mmlu-0shot"] == sets["mmlu-0shot"]
+    assert multiple_choice.load("mmlu-0shot", tmp_path) == sets["mmlu-0shot"]
 
 
 def test_best_answer_need_not_stand_first(tmp_path):
     (tmp_path / "truthfulqa").mkdir()
     (tmp_path / TASK).write_text(with_task(mc1_targets={"No": 0, "Yes": 1}))
-    (item,) = multiple_choice.load(["truthfulqa"], tmp_path)["truthfulqa"]
+    (item,) = multiple_choice.load("truthfulqa", tmp_path)
     assert (item.endings, item.answer, item.rivals, item.true) == ((" No", " Yes", " So"), 1, 2, (1, 2))
     assert item.chance == pytest.approx(2 / 3)
 
 
 def test_bundled_sets_are_read_and_scored(opened):
-    sets = multiple_choice.load(multiple_choice.BUNDLED)
+    sets = {name: multiple_choice.load(name) for name in multiple_choice.BUNDLED}
     for name, items in sets.items():
         scores, cut = multiple_choice.loglikelihoods(*opened["plain"], items[:4])
         row = multiple_choice.result(name, items[:4], scores)

@@ -111,9 +111,9 @@ def test_copies_are_told_from_rewrites(tmp_path):
 
 @pytest.mark.parametrize("change, expected", [
     ({"test_list": ["assert twice(1) =="]}, "cannot be used"), ({"test_list": ["assert 1 == 1"]}, "calls no function"),
-    ({"test_list": []}, "needs test_list"), ({"test_list": "assert twice(1) == 2"}, "needs test_list"),
+    ({"test_list": []}, "there is no test"), ({"test_list": "assert twice(1) == 2"}, "needs test_list"),
     ({"task_id": "601"}, "whole number"),
-    ({"code": ""}, "lacks the text field 'code'"), ({"text": 5}, "lacks the text field 'text'"),
+    ({"code": ""}, "the field 'code' is empty"), ({"text": 5}, "the field 'text' is no text"),
     ({"test_setup_code": None}, "needs test_list"),
     ({"code": "x\ud800"}, "half a character"),
 ])
@@ -124,12 +124,12 @@ def test_a_bad_row_is_one_line_that_names_file_and_line(tmp_path, change, expect
 
 
 def test_a_second_row_with_the_same_id_is_named(tmp_path):
-    with pytest.raises(UserError, match="line 2: task_id 601 stands in line 1 too"):
+    with pytest.raises(UserError, match="line 2: id '601' stands in line 1 too"):
         task_of(tmp_path, {}, {})
 
 
 def test_a_folder_without_the_file_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="no mbpp.jsonl there; --data"):
+    with pytest.raises(UserError, match="mbpp.jsonl: cannot be read .*; see --data"):
         load_task("mbpp", tmp_path)
 
 

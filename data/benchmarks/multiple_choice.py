@@ -7,14 +7,11 @@ chat template, the tokenizer's own BOS, context and ending tokenised together an
 that no token boundary is forced where the model never saw one. Four sets of the bundled model are
 made in their image (facts, myths, endings, referents) and go through the same code.
 
-    name         official files in FOLDER/NAME/     context                           score (others)
-    mmlu         test/*_test.csv, dev/*_dev.csv     five answered questions           acc
-    mmlu-0shot   the same                           the question alone                acc
-    truthfulqa   mc_task.json                       six answered questions            mc2 (mc1)
-    hellaswag    hellaswag_val.jsonl                what has happened so far          acc_norm (acc)
-    winogrande   dev.jsonl                          a sentence up to its blank, with  acc
-                                                    one of two names in it
-    facts, ..    FOLDER/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
+    mmlu         FOLDER/mmlu/test/*_test.csv, dev/*_dev.csv
+    truthfulqa   FOLDER/truthfulqa/mc_task.json
+    hellaswag    FOLDER/hellaswag/hellaswag_val.jsonl
+    winogrande   FOLDER/winogrande/dev.jsonl
+    facts, ..    data/tiny/benchmarks/NAME.jsonl: {"id", "context" (one, or one for each option),
                  "endings", "answer" (index)}
 
 acc: the likeliest option is right; acc_norm: the likeliest per character; mc1: the best answer is
@@ -22,7 +19,6 @@ the likeliest of its list; mc2: the share of the probability of all answers that
 """
 import csv
 import io
-import json
 import random
 import re
 from dataclasses import dataclass
@@ -32,14 +28,15 @@ import numpy as np
 
 import model
 from data import (
-    BUNDLED, PUBLIC, TINY, UserError, has_half_character, is_list_of_texts, plural, read_jsonl,
+    BUNDLED, PUBLIC, TINY, UserError, is_list_of_texts, parse_json, read_jsonl, read_text,
+    text_field,
 )
 from data.fast import prefixes
 from data.tasks import downloads
 
 NAMES = (*BUNDLED, *PUBLIC, "mmlu-0shot")
 METRIC = {"truthfulqa": "mc2", "hellaswag": "acc_norm"}         # of the others: acc
-LETTERS = "ABCD"
+LETTERS = ("A", "B", "C", "D")
 COUNTED = 128                    # items on which `tokens` counts
 
 
@@ -60,29 +57,22 @@ class Item:
         return len(self.true or [0]) / len(self.endings)
 
 
-def load(names, data=None):
-    """{name: list of Item}. UserError names file and line.
+def load(name, data=None):
+    """The items of a set. UserError names file and line.
 
     data: the folder that --data names; what is not there, data/tasks/downloads.py fetches.
     """
-    sets = {}
-    for name in names:
-        if name in BUNDLED:
-            sets[name] = bundled(TINY / "benchmarks" / f"{name}.jsonl")
-            continue
-        family = name.partition("-")[0]
-        folder = Path(data) / family if data else None
-        if folder is None or not folder.is_dir():
-            folder = downloads.fetch(family)
-        reader = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag,
-                  "winogrande": winogrande}[family]
-        items = mmlu(folder, shots=0) if name == "mmlu-0shot" else reader(folder)
-        for item in items:
-            if has_half_character("".join(item.contexts + item.endings)):
-                raise UserError(f"{folder}: {item.id} holds half a character (a lone surrogate); "
-                                "fetch the file again")
-        sets[name] = items
-    return sets
+    if name in BUNDLED:
+        return bundled(TINY / "benchmarks" / f"{name}.jsonl")
+    family = name.partition("-")[0]
+    folder = Path(data) / family if data else None
+    if folder is None or not folder.is_dir():
+        folder = downloads.fetch(family)
+    if name == "mmlu-0shot":
+        return mmlu(folder, shots=0)
+    readers = {"mmlu": mmlu, "truthfulqa": truthfulqa, "hellaswag": hellaswag,
+               "winogrande": winogrande}
+    return readers[family](folder)
 
 
 def sample_by_subject(items, n, name):
@@ -111,23 +101,39 @@ def sample_by_subject(items, n, name):
 
 # ---------------------------------------------------------------- the files
 
+def read_items(path, rows, make, needs):
+    """[make(n, row), ..] of the numbered rows of a file. UserError names the first that lacks what
+    it needs, whatever it is that cannot be made of it."""
+    items = []
+    for n, row in rows:
+        try:
+            item = make(n, row)
+            check(item)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UserError(f"{path}, item {n}: needs {needs} (none empty)") from None
+        items.append(item)
+    return items
+
+
+def check(item):
+    """ValueError where an item cannot be asked."""
+    texts = [*item.contexts, *item.endings]
+    if not is_list_of_texts(texts) or not all(text.strip() for text in texts):
+        raise ValueError("a context or ending is no text, or empty")
+    if len(item.contexts) != len(item.endings) or item.answer not in range(len(item.endings)):
+        raise ValueError("the answer is none of the endings")
+
+
 def bundled(path):
     """The items of a bundled set."""
-    items = []
-    for n, row in read_jsonl(path, ("id",)):
-        contexts = row.get("context")
-        endings = row.get("endings")
-        answer = row.get("answer")
-        if isinstance(contexts, str) and is_list_of_texts(endings):
-            contexts = [contexts] * len(endings)
-        if not (is_list_of_texts(contexts) and is_list_of_texts(endings)
-                and len(contexts) == len(endings) and all(contexts)
-                and all(ending.strip() for ending in endings)
-                and type(answer) is int and 0 <= answer < len(endings)):
-            raise UserError(f"{path}, line {n}: needs context, endings (none empty) "
-                            "and the index of the right one as answer")
-        items.append(Item(row["id"], tuple(contexts), tuple(endings), answer))
-    return items
+    def item_of(n, row):
+        contexts = row["context"]
+        if isinstance(contexts, str):
+            contexts = [contexts] * len(row["endings"])
+        return Item(text_field(row, "id"), tuple(contexts), tuple(row["endings"]), row["answer"])
+
+    needs = "id, context, endings and the index of the right one as answer"
+    return read_items(path, read_jsonl(path), item_of, needs)
 
 
 def mmlu(folder, shots=5):
@@ -167,24 +173,16 @@ def mmlu_question(question, options):
 
 def mmlu_rows(path):
     """[(question, four options, index of the answer), ...] of a file, which has no header."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); "
-                        "MMLU is test/SUBJECT_test.csv and dev/SUBJECT_dev.csv") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: is no CSV file in UTF-8 ({error}); fetch it again") from None
-    if not rows:
-        raise UserError(f"{path}: is empty; fetch it again")
+    rows = csv.reader(io.StringIO(read_text(path), newline=""))
     questions = []
-    for n, row in enumerate(rows, 1):
-        letter = row[-1].strip() if row else ""
-        if len(row) != 6 or letter not in list(LETTERS) or not row[0].strip():
-            raise UserError(f"{path}, line {n}: needs six fields (question, four options, the "
-                            f"letter A to D of the right one), not {len(row)} with "
-                            f"{letter[:20]!r} at the end")
-        questions.append((row[0], row[1:5], LETTERS.index(letter)))
+    try:
+        for question, *options, letter in rows:
+            if len(options) != 4 or not question.strip():
+                raise ValueError("other than six fields, or no question")
+            questions.append((question, options, LETTERS.index(letter.strip())))
+    except (ValueError, csv.Error):
+        raise UserError(f"{path}, line {rows.line_num}: needs six fields: question, four options, "
+                        "the letter A to D of the right one") from None
     return questions
 
 
@@ -204,66 +202,42 @@ SIX = (("What is human life expectancy in the United States?",
 def truthfulqa(folder):
     """Lin et al. 2022, arXiv 2109.07958. mc1's list is a part of mc2's, and is scored with it."""
     path = Path(folder) / "mc_task.json"
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); "
-                        "it is TruthfulQA's data/mc_task.json") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no JSON ({error}); fetch it again") from None
-    if not isinstance(rows, list) or not rows:
-        rows = [None]
     head = "".join(f"Q: {question}\nA: {answer}\n\n" for question, answer in SIX)
-    items = []
-    for n, row in enumerate(rows):
-        if not is_truthfulqa(row):
-            raise UserError(f"{path}, item {n}: needs question, mc1_targets with one true answer, "
-                            "and mc2_targets with these and more, each {answer: 0 or 1}, "
-                            "none empty")
+
+    def item_of(n, row):
+        question = text_field(row, "question")
         mc1 = row["mc1_targets"]
         mc2 = row["mc2_targets"]
         texts = list(mc1 | mc2)                          # mc1's first
-        true = tuple(i for i, text in enumerate(texts) if mc2[text])
-        answer = list(mc1.values()).index(1)
-        context = f"{head}Q: {row['question']}\nA:"
-        items.append(Item(f"truthfulqa-{n}", (context,) * len(texts),
-                          tuple(f" {text}" for text in texts), answer,
-                          rivals=len(mc1), true=true))
-    return items
+        labels = [mc2[text] for text in texts]
+        true = tuple(i for i, label in enumerate(labels) if label)
+        best = [i for i, text in enumerate(mc1) if mc1[text] == 1]
+        if len(best) != 1 or not true or not {0, 1}.issuperset(labels):
+            raise ValueError("other than one best answer, or another label")
+        context = f"{head}Q: {question}\nA:"
+        return Item(f"truthfulqa-{n - 1}", (context,) * len(texts),
+                    tuple(f" {text}" for text in texts), best[0], rivals=len(mc1), true=true)
 
-
-def is_truthfulqa(row):
-    if not isinstance(row, dict) or not isinstance(row.get("question"), str):
-        return False
-    mc1 = row.get("mc1_targets")
-    mc2 = row.get("mc2_targets")
-    if not isinstance(mc1, dict) or not isinstance(mc2, dict):
-        return False
-    labels = [*mc1.values(), *mc2.values()]
-    return (all(label in (0, 1) for label in labels) and sum(mc1.values()) == 1
-            and any(mc2.values()) and mc1.keys() <= mc2.keys()
-            and all(text.strip() for text in [row["question"], *mc2]))
+    rows = parse_json(read_text(path), path)
+    if not isinstance(rows, list) or not rows:
+        rows = [rows]
+    needs = ("question, mc1_targets with one true answer, and mc2_targets with these and more, "
+             "each {answer: 0 or 1}")
+    return read_items(path, enumerate(rows, 1), item_of, needs)
 
 
 def hellaswag(folder):
     """Zellers et al. 2019, arXiv 1905.07830: what has happened, and four ways to go on."""
     path = Path(folder) / "hellaswag_val.jsonl"
-    items = []
-    for n, row in read_jsonl(path, ("activity_label", "ctx_a")):
-        more = row.get("ctx_b")
-        endings = row.get("endings")
-        label = str(row.get("label"))
-        fits = isinstance(more, str) and is_list_of_texts(endings) and label.isdecimal()
-        if fits:
-            endings = [without_marks(ending) for ending in endings]
-            fits = all(ending.strip() for ending in endings) and int(label) < len(endings)
-        if not fits:
-            raise UserError(f"{path}, line {n}: needs activity_label, ctx_a, ctx_b, endings (none "
-                            "empty) and the index of the right one as label")
-        context = f"{row['activity_label']}: {row['ctx_a']} {more.capitalize()}"
-        items.append(Item(f"hellaswag-{n - 1}", (without_marks(context),) * len(endings),
-                          tuple(f" {ending}" for ending in endings), int(label)))
-    return items
+
+    def item_of(n, row):
+        context = f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}"
+        endings = tuple(f" {without_marks(ending)}" for ending in row["endings"])
+        contexts = (without_marks(context),) * len(endings)
+        return Item(f"hellaswag-{n - 1}", contexts, endings, int(row["label"]))
+
+    needs = "activity_label, ctx_a, ctx_b, endings and the index of the right one as label"
+    return read_items(path, read_jsonl(path), item_of, needs)
 
 
 def without_marks(text):
@@ -276,17 +250,16 @@ def winogrande(folder):
     """Sakaguchi et al. 2019, arXiv 1907.10641: how likely is what follows the blank, once with
     each name in it?"""
     path = Path(folder) / "dev.jsonl"
-    items = []
-    for n, row in read_jsonl(path, ("sentence", "option1", "option2", "answer")):
-        before, blank, after = row["sentence"].partition("_")
-        if row["answer"] not in ("1", "2") or not blank or not after.strip():
-            raise UserError(f"{path}, line {n}: needs a sentence with a blank _ and words after "
-                            "it, option1, option2, and 1 or 2 as answer")
-        contexts = (before + row["option1"], before + row["option2"])
+
+    def item_of(n, row):
+        before, _, after = row["sentence"].partition("_")
+        contexts = (before + text_field(row, "option1"), before + text_field(row, "option2"))
         ending = f" {after.strip()}"
-        items.append(Item(f"winogrande-{n - 1}", contexts, (ending, ending),
-                          int(row["answer"]) - 1))
-    return items
+        return Item(f"winogrande-{n - 1}", contexts, (ending, ending), int(row["answer"]) - 1)
+
+    needs = ("a sentence with a blank _ and words after it, option1, option2, "
+             "and 1 or 2 as answer")
+    return read_items(path, read_jsonl(path), item_of, needs)
 
 
 # ---------------------------------------------------------------- scores
@@ -396,5 +369,4 @@ def notes(name, items):
             same += 1
     if not same:
         return []
-    verb = "has" if same == 1 else "have"
-    return [f"{name}: {same} {plural('item', same)} {verb} equal options; scored as they stand"]
+    return [f"{name}: items with equal options, scored as they stand: {same}"]

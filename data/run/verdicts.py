@@ -15,13 +15,14 @@ from data.judging import (
     arithmetic, asserts, code_blocks, numbers, sandbox, sandbox_child, spans,
 )
 from data.run.store import Store
+from data.tasks import task as every_task
 
 
 def judging_code(task):
     """Fingerprint of the code that judges a task's attempts and answers."""
     task_module = sys.modules[type(task).__module__]
     modules = (judge, arithmetic, asserts, code_blocks, numbers, spans, sandbox, sandbox_child,
-               task_module)
+               every_task, task_module)
     return digest([code_of(module) for module in modules])
 
 

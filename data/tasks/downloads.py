@@ -17,7 +17,6 @@ import shutil
 import sys
 import tarfile
 import time
-import urllib.error
 import urllib.request
 import zipfile
 import zlib
@@ -45,61 +44,61 @@ SQUAD = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
 @dataclass
 class DataSet:
     """Where the files of a data set are."""
-    title: str
     page: str                                       # where a reader finds the files
     urls: dict                                      # {name of the file here: its url}
-    checksums: dict = field(default_factory=dict)   # {name: sha256, or the id of a file in git}
+    checksums: dict = field(default_factory=dict)   # {name: sha256}
     unpack: str = ""        # of an archive: the names of the files to unpack; the group is kept
 
 
 DATA_SETS = {
     "gsm8k": DataSet(
-        "GSM8K", "https://github.com/openai/grade-school-math",
+        "https://github.com/openai/grade-school-math",
         {"train.jsonl": GSM8K + "train.jsonl", "test.jsonl": GSM8K + "test.jsonl"},
         {"train.jsonl": "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
          "test.jsonl": "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"}),
     "mbpp": DataSet(
-        "MBPP", "https://github.com/google-research/google-research/tree/master/mbpp",
+        "https://github.com/google-research/google-research/tree/master/mbpp",
         {"mbpp.jsonl": MBPP + "mbpp.jsonl"},
         {"mbpp.jsonl": "ccf64ceae9c5403bf50a044cb6d505bfd2a2963ee58338ba268fd65beab92a9f"}),
     # Natural Questions as the MRQA shared task published it
     "nq": DataSet(
-        "Natural Questions", "https://github.com/mrqa/MRQA-Shared-Task-2019",
+        "https://github.com/mrqa/MRQA-Shared-Task-2019",
         {"NaturalQuestionsShort-train.jsonl.gz": MRQA + "train/NaturalQuestionsShort.jsonl.gz",
          "NaturalQuestionsShort-dev.jsonl.gz": MRQA + "dev/NaturalQuestionsShort.jsonl.gz"}),
     "squad": DataSet(
-        "SQuAD 2.0", "https://rajpurkar.github.io/SQuAD-explorer/",
+        "https://rajpurkar.github.io/SQuAD-explorer/",
         {"train-v2.0.json": SQUAD + "train-v2.0.json", "dev-v2.0.json": SQUAD + "dev-v2.0.json"}),
     "mmlu": DataSet(
-        "MMLU", "https://github.com/hendrycks/test",
+        "https://github.com/hendrycks/test",
         {"data.tar": "https://people.eecs.berkeley.edu/~hendrycks/data.tar"},
         unpack=r"data/((?:test|dev)/\w+\.csv)"),
     "truthfulqa": DataSet(
-        "TruthfulQA", "https://github.com/sylinrl/TruthfulQA",
+        "https://github.com/sylinrl/TruthfulQA",
         {"mc_task.json": GITHUB + "sylinrl/TruthfulQA/main/data/mc_task.json"}),
     "hellaswag": DataSet(
-        "HellaSwag", "https://github.com/rowanz/hellaswag",
+        "https://github.com/rowanz/hellaswag",
         {"hellaswag_val.jsonl": GITHUB + "rowanz/hellaswag/master/data/hellaswag_val.jsonl"},
-        {"hellaswag_val.jsonl": "0f5ee25d72216f12317d5d8a7b92deafa423d81e"}),
+        {"hellaswag_val.jsonl":
+            "0aa3b88843990f3f10a97b9575c94d7b71fb2205240ba04ae4884d9e9c992588"}),
     "winogrande": DataSet(
-        "Winogrande", "https://winogrande.allenai.org",
+        "https://winogrande.allenai.org",
         {"winogrande_1.1.zip":
             "https://storage.googleapis.com/ai2-mosaic/public/winogrande/winogrande_1.1.zip"},
         unpack=r"winogrande_1\.1/(dev\.jsonl)"),
 }
 
 
-def fetch(name, cache=None):
+def fetch(name):
     """The folder with the files of a data set. What is missing or damaged is downloaded.
 
-    cache: instead of XDG_CACHE_HOME or ~/.cache. UserError, one line, when a file cannot be had;
-    complete files are kept for the next call.
+    UserError, one line, when a file cannot be had; complete files are kept for the next call.
     """
     data_set = DATA_SETS[name]
-    cache = cache or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(cache) / "s3ft" / name
     try:
-        fetch_missing(data_set, folder)
+        for file in data_set.urls:
+            fetch_file(data_set, file, folder)
         if data_set.unpack:
             archive = folder / next(iter(data_set.urls))
             unpack(archive, data_set.unpack)
@@ -111,44 +110,35 @@ def fetch(name, cache=None):
     return folder
 
 
-def fetch_missing(data_set, folder):
-    """Download the files that are not there or are damaged; record checksums at first use."""
-    records = {}            # of files for which no checksum is published
-    for file, record in json_or_empty(folder / "checksums.json").items():
-        if isinstance(record, dict) and isinstance(record.get("sha256"), str):
-            records[file] = record
-    expected = {file: record["sha256"] for file, record in records.items()} | data_set.checksums
-
-    missing = []
-    for file in data_set.urls:
-        path = folder / file
-        if not path.is_file() or is_another(path.read_bytes(), expected.get(file)):
-            missing.append(file)
+def fetch_file(data_set, file, folder):
+    """Download a file if it is not there or is damaged; record its checksum at first use."""
+    url = data_set.urls[file]
+    path = folder / file
+    records = json_or_empty(folder / "checksums.json")      # where no checksum is published
+    record = records.get(file)
+    expected = data_set.checksums.get(file)
+    if expected is None and isinstance(record, dict) and isinstance(record.get("sha256"), str):
+        expected = record["sha256"]
+    content = path.read_bytes() if path.is_file() else None
+    missing = content is None or not is_right(content, expected, data_set.unpack)
     if missing:
-        server = data_set.urls[missing[0]].rpartition("/")[0]
-        print(f"downloading {data_set.title} ({', '.join(missing)}) from {server}/ into {folder}",
-              file=sys.stderr)
+        advice = (f"try again, or download {' and '.join(data_set.urls)} by hand, "
+                  f"see {data_set.page}, and give --data FOLDER")
+        if file in records:
+            advice += f"; or delete {folder / 'checksums.json'} to accept the new file"
+        print(f"downloading {url} into {folder}", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
-
-    for file, url in data_set.urls.items():
-        if file in missing:
-            advice = (f"try again, or download {' and '.join(data_set.urls)} by hand, "
-                      f"see {data_set.page}, and give --data FOLDER")
-            if file in records:
-                advice += f"; or delete {folder / 'checksums.json'} to accept the new file"
-            content = download(url, expected.get(file), data_set.unpack, advice)
-        if file not in expected:        # recorded first, so that a kill leaves no file unrecorded
-            if file not in missing:     # somebody put it there
-                content = (folder / file).read_bytes()
-            sha256 = hashlib.sha256(content).hexdigest()
-            records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
-                             "date": date.today().isoformat()}
-            write_json(folder / "checksums.json", records)
-            print(f"{file}: its publisher gives no checksum, so that of this file is kept in "
-                  f"checksums.json and compared from now on: sha256 {sha256[:12]}..",
-                  file=sys.stderr)
-        if file in missing:
-            write_atomic(folder / file, content)
+        content = download(url, expected, data_set.unpack, advice)
+    if expected is None:                # recorded first, so that a kill leaves no file unrecorded
+        sha256 = checksum(content)
+        records[file] = {"sha256": sha256, "recorded": "at first use", "url": url,
+                         "date": date.today().isoformat()}
+        write_json(folder / "checksums.json", records)
+        print(f"{file}: its publisher gives no checksum, so that of this file is kept in "
+              f"checksums.json and compared from now on: sha256 {sha256[:12]}..",
+              file=sys.stderr)
+    if missing:
+        write_atomic(path, content)
 
 
 def download(url, expected, wanted, advice):
@@ -162,25 +152,18 @@ def download(url, expected, wanted, advice):
         try:
             content = read_url(url)
             break
-        except urllib.error.HTTPError as error:
-            raise UserError(f"{url}: the server answers with error {error.code} ({error.reason}); "
-                            f"{advice}") from None
-        except urllib.error.URLError as error:
-            raise UserError(f"{url}: no connection ({error.reason}); {advice}") from None
-        except TimeoutError:
-            problem = f"the server sent nothing for {TIMEOUT:g} s"
         except (http.client.HTTPException, OSError) as error:
-            problem = f"the connection broke off ({type(error).__name__})"
+            problem = str(error) or type(error).__name__
     else:
-        raise UserError(f"{url}: {problem}, {ATTEMPTS} times; {advice}")
+        raise UserError(f"{url}: cannot be downloaded ({problem}), tried {ATTEMPTS} times; "
+                        f"{advice}")
 
-    if is_another(content, expected):
-        problem = (f"this is not the official file (checksum {checksum(content, expected)[:12]}.., "
-                   f"expected {expected[:12]}..)")
-    elif expected is None and not is_whole(content, wanted):
-        problem = "this is no whole JSON file or archive"
-    else:
+    if is_right(content, expected, wanted):
         return content
+    problem = "this is no whole JSON file or archive"
+    if expected is not None:
+        problem = (f"this is not the official file (checksum {checksum(content)[:12]}.., "
+                   f"expected {expected[:12]}..)")
     if content.lstrip()[:1] == b"<":
         problem = "a web page came instead of the file (does this network ask for a login?)"
     raise UserError(f"{url}: {problem}; {advice}")
@@ -202,20 +185,15 @@ def read_url(url):
     return content.getvalue()
 
 
-def checksum(content, like):
-    """In hexadecimal, of the kind that `like` is: git's id of a file has 40 digits, sha256 64."""
-    if len(like) == 40:
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+def checksum(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def is_another(content, expected):
-    """Whether this is not the file with this checksum. None: not known, so any file fits."""
-    return expected is not None and checksum(content, expected) != expected
-
-
-def is_whole(content, wanted):
-    """Whether this is all of an archive (where files in it are wanted), or of a JSON file."""
+def is_right(content, expected, wanted):
+    """Whether this is the file with the expected checksum. Where none is known (None): whether it
+    is a whole archive (where files in it are wanted) or a whole JSON file."""
+    if expected is not None:
+        return checksum(content) == expected
     try:
         if wanted:
             read_archive(content, wanted)
@@ -253,10 +231,7 @@ def read_archive(content, wanted):
 
 def unpack(archive, wanted):
     """Write the wanted files of an archive beside it, but for those that are there already."""
-    try:
-        files = read_archive(archive.read_bytes(), wanted)
-    except DAMAGED as error:
-        raise UserError(f"{archive}: is damaged ({error}); delete it and try again") from None
+    files = read_archive(archive.read_bytes(), wanted)
     if not files:
         raise UserError(f"{archive}: does not hold what it should ({wanted}); "
                         "delete it and try again, or give --data FOLDER")

@@ -8,28 +8,21 @@ The prompts ask for step-by-step thinking that ends with "The answer is N", as t
 that one.
 """
 import random
-import re
-from pathlib import Path
 
-import judge
-from data import TINY, Example, UserError, has_half_character, read_jsonl
-from data.tasks.task import Task, number_gold
+from data import Example, make_examples, read_jsonl
+from data.tasks.task import Task, bundled_fields, check_number, number_gold
 
 VALIDATION = 500                 # held back from the official train file, at most a fifth of it
 
 
 class GSM8K(Task):
     name = "gsm8k"
+    judge_name = "number"
     instruction = 'Think step by step. End with "The answer is N.", where N is the final number.'
     rewriting = f"answer the question in your own words. {instruction}"
 
     def __init__(self, folder):
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder; --data names one with gsm8k/train.jsonl "
-                            "and gsm8k/test.jsonl")
-        self.folder = folder / "gsm8k" if (folder / "gsm8k").is_dir() else folder
-        self.title = "tiny-gsm8k" if folder.resolve() == TINY.resolve() else "gsm8k"
+        self.find_folder(folder)
         self.files = sorted(self.folder.glob("*.jsonl"))
         self.notes = []
 
@@ -51,47 +44,14 @@ class GSM8K(Task):
     def read(self, split):
         """The examples of one file. UserError names file and line of a bad one."""
         path = self.folder / f"{split}.jsonl"
-        examples = []
-        line_of = {}                 # {id: its line}
-        for n, row in read_jsonl(path, ("question", "answer")):
-            id = str(row.pop("id", f"{split}-{n}"))
-            question = row.pop("question")
-            answer = row.pop("answer")
-            if has_half_character(id):
-                raise UserError(f"{path}, line {n}: the id holds half a character "
-                                "(a lone surrogate); write it anew")
-            if id in line_of:
-                raise UserError(f"{path}, line {n}: id {id!r} stands in line {line_of[id]} too; "
-                                "make ids unique")
-            if not has_number(answer):
-                raise UserError(f"{path}, line {n}: the answer has no number; "
-                                "end it with a line \"#### 42\"")
-            if not isinstance(row.get("voice", ""), str):
-                raise UserError(f"{path}, line {n}: the field 'voice' must be a text")
-            line_of[id] = n
-            examples.append(Example(id, question, answer, row))
-        return examples
+
+        def example_of(n, row):
+            check_number(row["answer"])
+            id = str(row.get("id", f"{split}-{n}"))
+            return Example(id, row["question"], row["answer"], bundled_fields(row))
+
+        return make_examples(path, read_jsonl(path, ("question", "answer")), example_of)
 
     def gold(self, example):
         """The clean gold: "12/2 = 6\\n6+7 = 13\\nThe answer is 13." """
         return number_gold(example.answer)
-
-    def accept(self, example, text, source):
-        """May this text become a target? (Steps are checked; a paraphrase must state some.)"""
-        return judge.target_number(text, self.gold(example), source)
-
-    def score(self, example, text):
-        """Is this answer right? The final number alone decides."""
-        return judge.number(text, self.gold(example))
-
-    def truth(self, example):
-        return {"judge": "number", "gold": self.gold(example)}
-
-
-def has_number(answer):
-    """Does the gold state a number, after its last #### if it has one?"""
-    _, marker, end = answer.rpartition("####")
-    if marker and re.fullmatch(" -?[0-9]+", end):        # nearly all; the judge takes longer
-        return True
-    rule, _, value = judge.final_number(f"{marker} {end}")
-    return value is not None and (not marker or rule == "hash")

@@ -13,11 +13,9 @@ names of its variables. Shown as it is, it is copied (data/tasks/README.md has t
 """
 import ast
 import warnings
-from pathlib import Path
 
-import judge
-from data import TINY, Example, UserError, is_list_of_texts, read_jsonl
-from data.tasks.task import Task
+from data import Example, UserError, make_examples, read_jsonl
+from data.tasks.task import Task, bundled_fields, tests_of
 
 QUESTION = ("You are an expert Python programmer. {question}\n"
             "Your code should pass these tests:\n{tests}\n\n"
@@ -28,18 +26,12 @@ SPLITS = {"test": range(11, 511), "validation": range(511, 601), "train": range(
 
 class MBPP(Task):
     name = "mbpp"
+    judge_name = "code"
     rewriting = "write your own, with clear names."
-    runs_code = True
 
     def __init__(self, folder, all_asserts=False):
-        folder = Path(folder)
-        self.path = folder / "mbpp" / "mbpp.jsonl"
-        if not self.path.is_file():
-            self.path = folder / "mbpp.jsonl"
-        if not self.path.is_file():
-            raise UserError(f"{folder}: no mbpp.jsonl there; "
-                            "--data names a folder with mbpp/mbpp.jsonl")
-        self.title = "tiny-mbpp" if folder.resolve() == TINY.resolve() else "mbpp"
+        self.find_folder(folder)
+        self.path = self.folder / "mbpp.jsonl"
         self.files = [self.path]
         self.all_asserts = all_asserts
         if all_asserts:
@@ -48,7 +40,7 @@ class MBPP(Task):
             note = ("the prompt shows all asserts of a task but the last, "
                     "which is held back for judging")
         self.notes = [note]
-        self.examples = self.read()
+        self.examples = read(self.path)
 
     def load(self, split):
         """"train", "validation" or "test" -> list of Example, by the official task_id."""
@@ -57,36 +49,6 @@ class MBPP(Task):
         if not examples:
             raise UserError(f"{self.path}: holds no task of the {split} part "
                             f"(task_id {ids[0]} to {ids[-1]})")
-        return examples
-
-    def read(self):
-        """The examples of the file. UserError names file and line of a bad one."""
-        examples = []
-        line_of = {}                 # {id: its line}
-        for n, row in read_jsonl(self.path, ("text", "code")):
-            id = row.pop("task_id", None)
-            tests = row.pop("test_list", None)
-            setup = row.pop("test_setup_code", "")
-            where = f"{self.path}, line {n}"
-            if type(id) is not int:
-                raise UserError(f"{where}: task_id must be a whole number")
-            if id in line_of:
-                raise UserError(f"{where}: task_id {id} stands in line {line_of[id]} too; "
-                                "make ids unique")
-            if not is_list_of_texts(tests) or not tests or not isinstance(setup, str):
-                raise UserError(f"{where}: needs test_list, a list of assert lines, "
-                                "and test_setup_code, a text")
-            if not isinstance(row.get("voice", ""), str):
-                raise UserError(f"{where}: the field 'voice' must be a text")
-            try:
-                judge.check_tests(tests)
-            except ValueError as error:
-                raise UserError(f"{where}, task_id {id}: {error}") from None
-            line_of[id] = n
-            text = row.pop("text").strip()
-            code = row.pop("code")
-            extra = row | {"tests": tests, "setup": setup}
-            examples.append(Example(str(id), text, code, extra))
         return examples
 
     def question(self, example):
@@ -110,18 +72,6 @@ class MBPP(Task):
         text = super().text(example, source)
         return fenced(text) if source == "voice" else text
 
-    def accept(self, example, text, source):
-        """May this text become a target?"""
-        return judge.target_code(text, example.extra["tests"], example.extra["setup"], source)
-
-    def score(self, example, text):
-        """Is this answer right, by all asserts?"""
-        return judge.code(text, example.extra["tests"], example.extra["setup"])
-
-    def truth(self, example):
-        return {"judge": "code", "gold": self.gold(example),
-                "tests": example.extra["tests"], "setup": example.extra["setup"]}
-
     def alike(self, example, verdict):
         """The program and the gold as two pairs of texts; a copy has equal ones.
 
@@ -131,6 +81,20 @@ class MBPP(Task):
         gold = normalise(example.answer)
         return [(bare(program), bare(gold)),
                 (bare(program, names=False), bare(gold, names=False))]
+
+
+def read(path):
+    """The examples of a file. UserError names file and line of a bad one."""
+    return make_examples(path, read_jsonl(path, ("text", "code")), example_of)
+
+
+def example_of(n, row):
+    """A line of the file -> Example. ValueError says what is wrong with it."""
+    id = row.get("task_id")
+    if type(id) is not int:
+        raise ValueError("task_id must be a whole number")
+    extra = tests_of(row) | bundled_fields(row)
+    return Example(str(id), row["text"].strip(), row["code"], extra)
 
 
 def fenced(code):

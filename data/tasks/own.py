@@ -21,9 +21,8 @@ import os
 import random
 from pathlib import Path
 
-import judge
-from data import Example, UserError, checked_text, is_list_of_texts, plural, read_jsonl
-from data.tasks.task import Task, number_gold
+from data import Example, UserError, checked_text, make_examples, read_jsonl, text_field
+from data.tasks.task import Task, check_number, number_gold, tests_of
 
 # {judge: what a paraphrase is asked for besides own words}
 REWRITE_ENDINGS = {
@@ -34,7 +33,6 @@ REWRITE_ENDINGS = {
 }
 FIELDS = (("question", "answer"), ("prompt", "completion"), ("instruction", "output"),
           ("messages",))
-NEEDED = "question/answer, prompt/completion, instruction/output or messages"
 CHAT_RULE = ("a chat is an optional system message, then user and assistant in turn, "
              "the assistant last")
 MOST_HELD_BACK = 500             # questions in a part that is held back
@@ -46,9 +44,9 @@ class Own(Task):
             raise UserError(f"{file}: which judge? give --judge NAME, one of: "
                             f"{', '.join(REWRITE_ENDINGS)}")
         self.name = judge_name
+        self.judge_name = judge_name
         self.title = Path(file).stem
         self.rewriting = f"answer the question in your own words.{REWRITE_ENDINGS[judge_name]}"
-        self.runs_code = judge_name == "code"
         self.notes = []
         self.files = [Path(file)]
         examples, self.fields = read(Path(file), judge_name)
@@ -64,9 +62,8 @@ class Own(Task):
             self.fields += f"; in {test}: {test_fields}"
         left_out = self.split(examples, test_examples)
         if left_out:
-            verb = "is" if left_out == 1 else "are"
-            self.notes.append(f"{left_out} training {plural('example', left_out)} {verb} also in "
-                              f"the test file and {verb} left out")
+            self.notes.append("training examples that are left out because they are also in the "
+                              f"test file: {left_out}")
 
     def split(self, examples, test_examples=None):
         """Set self.parts -> how many examples have a prompt of the test part."""
@@ -109,38 +106,8 @@ class Own(Task):
         return [dict(message) for message in example.extra["messages"][:-1]]
 
     def gold(self, example):
-        return clean_gold(example.answer, self.name)
-
-    def accept(self, example, text, source):
-        """May this text become a target?"""
-        truth = self.truth(example)
-        if self.name == "number":
-            return judge.target_number(text, truth["gold"], source)
-        if self.name == "code":
-            return judge.target_code(text, truth["tests"], truth["setup"], source)
-        if self.name == "span":
-            return judge.target_span(text, truth["golds"], source)
-        return judge.exact(text, truth["gold"])
-
-    def score(self, example, text):
-        """Is this answer right?"""
-        truth = self.truth(example)
-        if self.name == "number":
-            return judge.number(text, truth["gold"])
-        if self.name == "code":
-            return judge.code(text, truth["tests"], truth["setup"])
-        if self.name == "span":
-            return judge.span(text, truth["golds"])
-        return judge.exact(text, truth["gold"])
-
-    def truth(self, example):
-        truth = {"judge": self.name, "gold": self.gold(example)} | example.extra
-        del truth["messages"]
-        return truth
-
-
-def clean_gold(answer, judge_name):
-    return number_gold(answer) if judge_name == "number" else answer.strip()
+        answer = example.answer
+        return number_gold(answer) if self.name == "number" else answer.strip()
 
 
 def prompt_of(example):
@@ -158,27 +125,26 @@ def size_of_part(questions, share):
 
 def read(path, judge_name):
     """A file -> (list of Example, which fields were read). UserError names file and line."""
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        raise UserError(f"{path}: is a pipe or a device, and the file is read more than once; "
-                        "save it to a file")
-    rows = read_jsonl(path, ())
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{path}: is a directory, pipe or device; give a file")
+    rows = read_jsonl(path)
     fields = fields_of(path, rows)
     have_ids = all(type(row.get("id")) in (str, int) for _, row in rows)
-    examples = []
-    line_of = {}                     # {id: its line}
-    for n, row in rows:
-        try:
-            id = checked_text(str(row["id"]), "the field 'id'") if have_ids else f"line-{n}"
-            if id in line_of:
-                raise ValueError(f"id {id[:60]!r} stands in line {line_of[id]} too; "
-                                 "make ids unique")
-            *prompt, answer = chat_of(row, fields)
-            check_number(answer["content"], judge_name)
-            extra = {"messages": prompt} | facts(row, answer["content"], judge_name)
-        except ValueError as error:
-            raise UserError(f"{path}, line {n}: {error}") from None
-        line_of[id] = n
-        examples.append(Example(id, prompt[-1]["content"], answer["content"], extra))
+
+    def example_of(n, row):
+        id = checked_text(str(row["id"]), "the field 'id'") if have_ids else f"line-{n}"
+        *prompt, answer = chat_of(row, fields)
+        gold = answer["content"]
+        extra = {"messages": prompt}
+        if judge_name == "number":
+            check_number(gold)
+        elif judge_name == "code":
+            extra |= tests_of(row)
+        elif judge_name == "span":
+            extra["golds"] = golds_of(row, gold)
+        return Example(id, prompt[-1]["content"], gold, extra)
+
+    examples = make_examples(path, rows, example_of)
     if fields == ("messages",):
         return examples, "chats from 'messages', each last message the answer"
     question, answer = fields
@@ -188,69 +154,27 @@ def read(path, judge_name):
 
 
 def fields_of(path, rows):
-    """The first row of FIELDS that every line has. UserError names the first line without it."""
+    """The first of FIELDS that every line has. UserError names the first line without it."""
+    fitting = FIELDS                 # those that all lines so far have
     for n, row in rows:
-        if not isinstance(row, dict):
-            raise UserError(f"{path}, line {n}: is no JSON object; "
-                            f"every line needs one, with {NEEDED}")
-    counts = {fields: count_lines(rows, fields) for fields in FIELDS}
-    fields = max(FIELDS, key=counts.get)                 # the first of equals
-    count = counts[fields]
-    if count == len(rows):
-        return fields
-    n, row = rows[count]
-    has = ", ".join(repr(name[:30]) for name in list(row)[:8]) or "no fields"
-    if count == 0:
-        raise UserError(f"{path}, line {n}: has {has}; every line needs {NEEDED}")
-    raise UserError(f"{path}, line {n}: has {has}, but the lines before have {'/'.join(fields)}; "
-                    f"take the same fields on every line: {NEEDED}")
+        names = list(row) if isinstance(row, dict) else []
+        left = [fields for fields in fitting if set(fields) <= set(names)]
+        if not left:
+            has = ", ".join(repr(name[:30]) for name in names[:8]) or "no fields"
+            needed = " or ".join("/".join(fields) for fields in fitting)
+            raise UserError(f"{path}, line {n}: has {has}; every line must be one JSON object "
+                            f"with {needed}, the same on all lines")
+        fitting = left
+    return fitting[0]
 
 
-def count_lines(rows, fields):
-    """How many lines have these fields, before the first that lacks one."""
-    for count, (_, row) in enumerate(rows):
-        if not all(name in row for name in fields):
-            return count
-    return len(rows)
-
-
-def check_number(answer, judge_name):
-    """ValueError where --judge number finds none in a gold, or another than after its ####."""
-    if judge_name != "number":
-        return
-    gold = clean_gold(answer, judge_name)
-    value = judge.final_number(gold).value
-    if "####" in answer.strip().split("\n")[-1]:
-        if value != judge.final_number(gold.split("\n")[-1]).value:
-            value = None
-    if value is None:
-        raise ValueError('the answer has no clear final number; end it with "The answer is 42." '
-                         "or, for texts, --judge exact")
-
-
-def facts(row, answer, judge_name):
-    """What the judge needs besides the answer. ValueError says what is wrong with it."""
-    if judge_name == "code":
-        tests = row.get("test_list")
-        setup = row.get("test_setup_code", "")
-        if not is_list_of_texts(tests) or not tests or not isinstance(setup, str):
-            raise ValueError("--judge code needs the field 'test_list', a list of assert lines "
-                             "(and may have 'test_setup_code', a text)")
-        for test in tests:
-            checked_text(test, "a test")
-        if setup:
-            checked_text(setup, "a test")
-        judge.check_tests(tests)
-        return {"tests": tests, "setup": setup}
-    if judge_name == "span":
-        golds = row.get("golds", [answer])
-        if not is_list_of_texts(golds) or not all(gold.strip() for gold in golds):
-            raise ValueError("the field 'golds' must be a list of texts, none empty "
-                             "([] where the answer is that there is none)")
-        for gold in golds:
-            checked_text(gold, "a gold")
-        return {"golds": golds}
-    return {}
+def golds_of(row, answer):
+    """The wordings that --judge span takes for right: [] where nothing is to be found."""
+    golds = row.get("golds", [answer])
+    if not isinstance(golds, list):
+        raise ValueError("the field 'golds' must be a list of texts "
+                         "([] where the answer is that there is none)")
+    return [checked_text(gold, "a text of the field 'golds'") for gold in golds]
 
 
 # ---------------------------------------------------------------- a line as a chat
@@ -258,42 +182,37 @@ def facts(row, answer, judge_name):
 def chat_of(row, fields):
     """A line -> its chat, the gold last: [{"role", "content"}, ..]. ValueError: what is wrong."""
     if fields == ("messages",):
-        messages = messages_of(row["messages"], "messages")
+        messages = messages_of(row, "messages")
     elif fields == ("prompt", "completion"):
-        prompt = messages_of(row["prompt"], "prompt", "user")
-        completion = messages_of(row["completion"], "completion", "assistant")
+        prompt = messages_of(row, "prompt", "user")
+        completion = messages_of(row, "completion", "assistant")
         if len(completion) > 1:
             raise ValueError("the field 'completion' holds several messages; "
                              "it needs one, the assistant's")
         messages = prompt + completion
     else:
-        question = checked_text(row[fields[0]], f"the field {fields[0]!r}")
-        answer = checked_text(row[fields[1]], f"the field {fields[1]!r}")
+        question = text_field(row, fields[0])
+        answer = text_field(row, fields[1])
         context = row.get("input") if fields[0] == "instruction" else None
         if str(context or "").strip():                   # Alpaca's is mostly ""
-            question += "\n\n" + checked_text(context, "the field 'input'")
+            question += "\n\n" + text_field(row, "input")
         messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
-    first = 1 if messages[0]["role"] == "system" else 0
-    for i in range(first, len(messages)):
-        role = messages[i]["role"]
-        expected = ("user", "assistant")[(i - first) % 2]
-        if role != expected:
-            raise ValueError(f"message {i + 1} has the role {str(role)[:30]!r} "
-                             f"where {expected!r} belongs; {CHAT_RULE}")
-    if messages[-1]["role"] != "assistant":
-        raise ValueError(f"the last message is the {messages[-1]['role']}'s and not the "
-                         f"assistant's, the answer to learn; {CHAT_RULE}")
+    roles = [message["role"] for message in messages]
+    turns = roles[1:] if roles[0] == "system" else roles
+    if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
+        raise ValueError(f"its messages have the roles {str(roles)[:200]}; {CHAT_RULE}")
     return messages
 
 
-def messages_of(value, field, role=None):
+def messages_of(row, field, role=None):
     """A field's chat messages, with text contents and without other keys.
 
     role: a text is taken as one message of this role; None: it has to be a list.
     """
+    value = row[field]
     if role and not isinstance(value, list):
-        return [{"role": role, "content": checked_text(value, f"the field {field!r}")}]
+        return [{"role": role, "content": text_field(row, field)}]
     if not isinstance(value, list) or not value:
         raise ValueError(f"the field {field!r} is no list of messages, or an empty one; "
                          f"{CHAT_RULE}")
@@ -310,14 +229,12 @@ def messages_of(value, field, role=None):
 
 def joined(content, where):
     """A message's content; where it is a list of parts, as OpenAI has it, their texts together."""
-    is_list_of_parts = (isinstance(content, list) and content
-                        and all(isinstance(part, dict) for part in content))
-    if not is_list_of_parts:
+    if not isinstance(content, list):
         return content
     texts = []
     for part in content:
-        if part.get("type") != "text":
-            raise ValueError(f"{where} has a part of type {str(part.get('type'))[:30]!r}; "
-                             "only text can be learnt")
-        texts.append(checked_text(part.get("text"), f"a part of {where}"))
+        is_text = isinstance(part, dict) and part.get("type") == "text"
+        if not is_text or not isinstance(part.get("text"), str):
+            raise ValueError(f"{where} has a part that is no text; only text can be learnt")
+        texts.append(part["text"])
     return "".join(texts)

@@ -1,30 +1,34 @@
 """task.py - what all tasks have in common, and what each of them has besides."""
 import re
+from pathlib import Path
 
-from data import UserError
+import judge
+from data import TINY, UserError, is_list_of_texts
 
 
 class Task:
     """Questions, the pieces of their prompts (s3ft.py joins them), and how answers are judged.
 
     Each task has besides:
-        name                     of its judge: "number", "code", .. (of bundled tasks the task's)
+        name                     of the task; of own data the judge's
         title                    what the table calls it
         files                    the paths that it was read from
         notes                    lines that the run prints and keeps in results.json
         rewriting                how to answer when the gold is shown
+        judge_name               "number", "code", "span" or "exact"
         load(split)              "train", "validation" or "test" -> list of Example
-        accept(e, text, source)  may this become a target? -> Verdict
-        score(e, text)           is this answer right? -> Verdict
-        truth(e)                 what a verdict needs, so that a line of attempts.jsonl can be
-                                 judged again by itself: "judge", "gold", "tests", "setup", "golds"
     and where it applies:
         summary(examples, verdicts)   more figures, for readings
         alike(e, verdict)             what makes a program a copy of the gold
     """
     fields = None                # of own data: which fields were read
     instruction = ""             # how to answer the question
-    runs_code = False            # do verdicts come from running programs?
+
+    def find_folder(self, folder):
+        """Set where the files are, FOLDER/NAME or FOLDER itself, and what the table calls them."""
+        folder = Path(folder)
+        self.folder = folder / self.name if (folder / self.name).is_dir() else folder
+        self.title = f"tiny-{self.name}" if folder.resolve() == TINY.resolve() else self.name
 
     def history(self, example):
         """The messages before the question."""
@@ -52,6 +56,59 @@ class Task:
                             "(the gold told in the teaching model's own voice)")
         return example.extra["voice"]
 
+    @property
+    def runs_code(self):
+        """Do verdicts come from running programs?"""
+        return self.judge_name == "code"
+
+    def truth(self, example):
+        """What a verdict needs, so that a line of attempts.jsonl can be judged again by itself."""
+        truth = {"judge": self.judge_name, "gold": self.gold(example)}
+        for name in ("tests", "setup", "golds"):
+            if name in example.extra:
+                truth[name] = example.extra[name]
+        return truth
+
+    def accept(self, example, text, source):
+        """May this text become a target? -> Verdict. (Steps are checked, paraphrases strictly.)"""
+        truth = self.truth(example)
+        if truth["judge"] == "number":
+            return judge.target_number(text, truth["gold"], source)
+        if truth["judge"] == "code":
+            return judge.target_code(text, truth["tests"], truth["setup"], source)
+        if truth["judge"] == "span":
+            return judge.target_span(text, truth["golds"], source)
+        return judge.exact(text, truth["gold"])
+
+    def score(self, example, text):
+        """Is this answer right? -> Verdict."""
+        truth = self.truth(example)
+        if truth["judge"] == "number":
+            return judge.number(text, truth["gold"])
+        if truth["judge"] == "code":
+            return judge.code(text, truth["tests"], truth["setup"])
+        if truth["judge"] == "span":
+            return judge.span(text, truth["golds"])
+        return judge.exact(text, truth["gold"])
+
+
+# ---------------------------------------------------------------- what stands on a line
+
+def bundled_fields(row):
+    """What only the bundled data have: the kind of question, the gold in the model's own voice."""
+    return {name: row[name] for name in ("kind", "voice") if isinstance(row.get(name), str)}
+
+
+def tests_of(row):
+    """What judges a program: {"tests", "setup"}. ValueError says what is wrong with it."""
+    tests = row.get("test_list")
+    setup = row.get("test_setup_code", "")
+    if not is_list_of_texts(tests) or not isinstance(setup, str):
+        raise ValueError("needs test_list, a list of assert lines, "
+                         "and may have test_setup_code, a text")
+    judge.check_tests(tests)
+    return {"tests": tests, "setup": setup}
+
 
 def number_gold(answer):
     """A gold as GSM8K writes it -> plain text: "6*2=<<6*2=12>>12\\n#### 12" loses its <<..>>,
@@ -61,3 +118,15 @@ def number_gold(answer):
     if not marker or "\n" in number:                     # a heading, not the last line
         return text
     return f"{body.strip()}\nThe answer is {number.strip().rstrip('.')}.".strip()
+
+
+def check_number(answer):
+    """ValueError where a gold has no clear final number, or another than after its ####."""
+    gold = number_gold(answer)
+    value = judge.final_number(gold).value
+    if "####" in answer.strip().split("\n")[-1]:
+        if value != judge.final_number(gold.split("\n")[-1]).value:
+            value = None
+    if value is None:
+        raise ValueError("the answer has no number, or no clear final one; end it with "
+                         '"The answer is 42." (texts: a file of your own, and --judge exact)')

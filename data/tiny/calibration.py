@@ -171,7 +171,8 @@ def check(folder=TINY):
         look = Look(lm, tokenizer, name)
         criteria += criteria_of_task(look)
         look.print_kinds()
-    for name, items in multiple_choice.load(world.BENCHMARKS, str(folder)).items():
+    for name in world.BENCHMARKS:
+        items = multiple_choice.load(name, str(folder))
         bar = Progress(name, sum(len(item.endings) for item in items))
         scores, _ = multiple_choice.loglikelihoods(lm, tokenizer, items, bar)
         result = multiple_choice.result(name, items, scores)
