@@ -126,7 +126,7 @@ PLAIN_END = re.compile(r"####[ ]?-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(
 
 def check_number(answer):
     """ValueError where a gold has no clear final number, or another than after its ####."""
-    if PLAIN_END.fullmatch(answer.rpartition("\n")[2]):
+    if answer.count("####") == 1 and PLAIN_END.fullmatch(answer.rpartition("\n")[2]):
         return
     gold = number_gold(answer)
     value = judge.final_number(gold).value
