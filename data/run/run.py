@@ -44,7 +44,7 @@ class Run:
         self.identity = folder.identify(options, task)
         self.world = folder.world_of(options, self.identity)
         self.shared = None           # the file in --results, or None
-        self.records = {}              # {name: record} of finished cells, and of attempts of a seed
+        self.records = {}            # {name: record} of finished cells, and of attempts of a seed
         if options.results:
             self.shared, self.records = cells.open_results(options, task, self.world, methods)
         self.out, self.lock, self.about_threads = folder.open_folder(options, task, self.identity,
