@@ -212,6 +212,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, capsys, argument
 
 def test_without_containment_a_code_task_stops_before_anything_is_sampled(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sandbox, "containment", lambda: (None, "made up"))
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)              # whatever this machine has
     monkeypatch.setattr(s3ft.model, "generate", lambda *a, **k: pytest.fail("sampled"))
     code, err = run(tmp_path / "out", "--task", "mbpp", capsys=capsys)
     assert code == 2
