@@ -222,7 +222,7 @@ def trl(o, task):
 
 def peft(o, task):
     from peft import PeftModel
-    cells = sorted(path.parent for path in o.run.glob("*/adapter_config.json"))
+    cells = sorted(path.parent for path in o.run.glob("models/*/adapter_config.json"))
     result = {"ok": bool(cells), "cells": {}} | ({} if cells else {"error": "no adapter cell in this run"})
     for cell in cells:
         with warnings.catch_warnings(record=True) as said:
@@ -244,7 +244,7 @@ def peft(o, task):
 
 
 def ask(o, task):
-    whole = sorted(o.run.glob("*/model.safetensors")) + sorted(o.run.glob("*/merged/model.safetensors"))
+    whole = sorted(o.run.glob("models/*/model.safetensors")) + sorted(o.run.glob("models/*/merged/model.safetensors"))
     if not whole:
         return {"ok": False, "error": "no cell with whole weights in this run; make it with --keep last"}
     folder = whole[0].parent
