@@ -124,13 +124,20 @@ def check(item):
         raise ValueError("the answer is none of the endings")
 
 
+def endings_of(row):
+    """The field endings; ValueError where it is no list of texts (a text would pass as letters)."""
+    if not is_list_of_texts(row["endings"]):
+        raise ValueError("endings are no list of texts")
+    return row["endings"]
+
+
 def bundled(path):
     """The items of a bundled set."""
     def item_of(n, row):
         contexts = row["context"]
         if isinstance(contexts, str):
             contexts = [contexts] * len(row["endings"])
-        return Item(text_field(row, "id"), tuple(contexts), tuple(row["endings"]), row["answer"])
+        return Item(text_field(row, "id"), tuple(contexts), tuple(endings_of(row)), row["answer"])
 
     needs = "id, context, endings and the index of the right one as answer"
     return read_items(path, read_jsonl(path), item_of, needs)
@@ -183,6 +190,8 @@ def mmlu_rows(path):
     except (ValueError, csv.Error):
         raise UserError(f"{path}, line {rows.line_num}: needs six fields: question, four options, "
                         "the letter A to D of the right one") from None
+    if not questions:
+        raise UserError(f"{path}: is empty; fetch it again")
     return questions
 
 
@@ -231,8 +240,9 @@ def hellaswag(folder):
     path = Path(folder) / "hellaswag_val.jsonl"
 
     def item_of(n, row):
-        context = f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}"
-        endings = tuple(f" {without_marks(ending)}" for ending in row["endings"])
+        label = text_field(row, "activity_label")
+        context = f"{label}: {text_field(row, 'ctx_a')} {row['ctx_b'].capitalize()}"
+        endings = tuple(f" {without_marks(ending)}" for ending in endings_of(row))
         contexts = (without_marks(context),) * len(endings)
         return Item(f"hellaswag-{n - 1}", contexts, endings, int(row["label"]))
 
