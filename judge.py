@@ -19,6 +19,7 @@ writes both to disk. There is a judge for each kind of answer:
     python judge.py attempts.jsonl    judge a run's attempts again, without sampling them again
                                       (--unsafe-code: as for s3ft.py)
 """
+import functools
 import re
 import sys
 from dataclasses import dataclass, field
@@ -26,9 +27,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox
+from data.judging.answer_text import leak, loops, run_on, without_thought
+from data.judging.arithmetic import LARGER
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.numbers import VALUE, fraction, prepare
+from data.judging.numbers import AMOUNT, SCALE, VALUE, fraction, prepare, words_as_digits
 from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
@@ -61,20 +64,55 @@ class Verdict:
     scores: dict = field(default_factory=dict)
 
 
+UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it has no answer")
+
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
-# Texts are read as `prepare` in data/judging/numbers.py makes them: plain, and cut where the model
-# ran on and posed itself a next question.
+# Mostly something announces the final number: ####, a box, "the answer is". What follows, to the
+# end of its clause, is read by one grammar, `stated_number`: exactly one number with its unit, or an
+# equation whose last side is that. Anything else is unclear and is refused: no number before it is
+# asked for. Only where nothing announces it, the last number of the text counts.
 
-# A number with sign and currency.
-#   accepted   -5      $18      -$18      $-18      1,234.50      1 1/2
-#   refused    five    (5)
-AMOUNT = rf"(?:[-+][ ]?)?(?:[$€£][ ]?)?[-+]?{VALUE}"
+# What announces a final number.
+#   hash         "#### 18", as GSM8K's golds end
+#   boxed        "\boxed{18}", with at most one level of braces inside: \boxed{\sqrt{9} = 3}
+#   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
+#                but not "if the answer is 18"
+HASH = r"\#{4} (?!\#)"
+BOXED = r"\\boxed[ ]?\{ (?P<inside> (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}"
+ANSWER_IS = r"""
+    (?<! \b if[ ]the[ ] ) (?<! suppose[ ]the[ ] ) (?<! assume[ ]the[ ] ) \b answer
+    (?: (?: [ ] (?: to | for | in ) (?: [ ] [a-z']+ ){1,5} )?
+        [ ] (?: is | was | would[ ]be | will[ ]be | must[ ]be | should[ ]be | equals ) \b
+      | (?P<heading> [ \t]* (?: [:=>] | (?=\n) ) ) )"""
+ANNOUNCED_BY = {rule: re.compile(pattern, re.VERBOSE | re.IGNORECASE) for rule, pattern in
+                (("hash", HASH), ("boxed", BOXED), ("answer is", ANSWER_IS))}
+ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", re.VERBOSE | re.IGNORECASE)
 
-# One number and nothing else, but for a few words of what it counts.
-#   accepted   18       $18.              18 dollars per day
-#   refused    5 + 3 = 8      Step 1: add 30      2. Add them up
-ONE_NUMBER = re.compile(rf"""
-    ( {AMOUNT} ) [ ]? [$€£¢%]? [ ]? [a-z/'-]* (?: [ ][a-z/'-]+ ){{0,3}} [ ]? [.!]?""", re.VERBOSE)
+# The pieces of a clause. What is not matched (a colon, a %, a lone $) says nothing.
+PIECE = re.compile(rf"""
+      (?P<end> [.!?;] (?= \s | $ ) | \n | </
+             | , (?= [ ]* (?! and | or ) [^\W\d_] ) )       # "72, in total", but not "5, 6"
+    | (?P<number> {AMOUNT} )
+    | (?P<equals> = )
+    | (?P<operator> [+*^√±\\<>] (?= [ ]? [\w(\\] )          # 6 * 3, \pm 21
+                  | (?<= [0-9] ) [xyn] \b                   # 5x
+                  | [^\W\d_]+ [0-9] )                       # the e5 of 1e5
+    | (?P<bracket> [(\[] )
+    | (?P<word> [^\W\d_] (?: [^\W\d_] | ['’-] (?= [^\W\d_] ) )* )
+    """, re.VERBOSE)
+LONGEST_CLAUSE = 300        # characters
+# Before a number these words deny it, bound it or compute with it: "less than 18", "half of 18".
+NOT_PLAIN = set("""not less more fewer greater least most than between either neither nor over under
+    below above half twice double square root sum product difference quotient""".split())
+# Behind a number and its unit these words begin something else: "72 after 3 days".
+ELSE = set("""after before for in on at from with by during within because since which that who
+    where when while so as if but than each out of""".split())
+ABOUT = set("about approximately around roughly exactly only just therefore".split())
+NEW_CLAUSE = re.compile("and (?:he|she|it|they|we|there|the|so) ")
+AND_A_HALF = re.compile("and (?:an?|one) (?:half|third|quarter)")
+LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")           # "1. Buy 3 boxes"
+# Between two boxes of one answer: \boxed{5} hours and \boxed{20} minutes
+BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*$")
 
 
 class FinalNumber(NamedTuple):
@@ -84,126 +122,148 @@ class FinalNumber(NamedTuple):
     value: Fraction | None        # 1234; None also for "7/0"
 
 
-# Each of the next four rules returns a FinalNumber, or None if the next rule is to be asked. Of
-# several matches the last one counts, since people correct themselves. "passed on": the rule reads
-# nothing there, and the next one is asked. "refused": no other rule may read a number there.
+def stated_number(clause):
+    """The number that a clause states -> (number as written or None, clear?, words before it).
 
-def hash_line(text):
-    """The number after ####, as GSM8K's golds end, with a few words of what it counts.
+    accepted   "18 dollars per day"    "6 * 3 = 18"      "x = 5 apples"    "twelve"
+    accepted   "72 after 3 days"       "12 apples (3 boxes of 4)"          "$2.5 million"
+    unclear    "5 or 6"    "10-15"     "2 hours 30 minutes"    "6 * 3"     "6 minus 3"    "3:30"
+    unclear    "less than 18"          "the sum of 12 and 4"
+    """
+    number = None
+    clear = True
+    words = []                                  # before the number
+    clause = words_as_digits(clause.strip())
+    for piece in PIECE.finditer(clause):
+        kind = piece.lastgroup
+        word = piece[0].lower()
+        from_here = clause[piece.start():]
+        if kind == "end" and (number or words):
+            break
+        if kind == "equals":                    # what stands left of it is not the answer
+            number = None
+            clear = True
+            words = []
+        elif kind == "number" and number is None:
+            number = piece[0]
+            clear = clear and not NOT_PLAIN & set(words)
+        elif kind in ("number", "operator") or AND_A_HALF.match(from_here):
+            clear = False                       # a sum, or a second number: perhaps a `=` follows
+        elif kind == "word" and number is None:
+            words.append(word)
+        elif number and clear:
+            of_number = re.match("of [$€£]?[0-9]", from_here)          # 20% of 50
+            if kind == "bracket" or (word in ELSE and not of_number) or NEW_CLAUSE.match(from_here):
+                break
+    return number, clear, words
 
-    accepted    "so it is 17. #### 18 dollars per day"      18
+
+def announced_number(text, rule, match):
+    """What follows the words that announce a number -> FinalNumber; None: no number stands there.
+
+    match: where they stand, of ANNOUNCED_BY[rule]. A #### or "Answer:" may also be a heading.
+
+    accepted    "Solution. The answer is therefore 18 for 2 days."      18
+    accepted    "That is \\boxed{x = 5 apples}"                         5
+    refused     "18 in all. The answer is 6 * 3."
     passed on   "#### Step 1: add 30"
     """
-    for line in reversed(re.findall(r"####[ \t]*([^\n#]{1,200})", text)):
-        match = ONE_NUMBER.fullmatch(line.strip())
-        if match:
-            return FinalNumber("hash", match[1], fraction(match[1]))
-    return None
-
-
-# \boxed{..}, with at most one level of braces inside: \boxed{\sqrt{9} = 3}
-BOXED = re.compile(r"\\boxed[ ]?\{ ( (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}", re.VERBOSE)
-
-
-def boxed(text):
-    r"""The number in a box, right of its last `=`.
-
-    accepted    "so \boxed{x = 5 apples} in 2 days"      5
-    passed on   "so \boxed{5 and then 7}"
-    """
-    for inside in reversed(BOXED.findall(text)):
-        match = ONE_NUMBER.fullmatch(inside.split("=")[-1].strip())
-        if match:
-            return FinalNumber("boxed", match[1], fraction(match[1]))
-    return None
-
-
-# "The answer is" and the number behind it, perhaps on the next line.
-#   accepted    The answer is about $18      Answer:\n- 18 apples
-#   passed on   The answer is in the box     Answer:\n1. Buy 3.  (a list)
-ANSWER_IS = re.compile(rf"""
-    answer (?: [ ]is | [ ]was | [ ]would[ ]be | [ ]will[ ]be | [ ]= | [ ]?: )
-    [ :$*]{{0,6}}
-    (?: \n \s{{0,3}} (?: [-*•][ ] )? (?! [0-9]{{1,2}} [.)][ ] ) )?     # the next line; no list
-    (?: (?: about | approximately | exactly | only )[ ] )?
-    ( {AMOUNT} )""", re.VERBOSE | re.IGNORECASE)
-
-# What follows that number and shows that it is only a part of what is meant.
-#   matches          the answer is 6 * 3      13 or 14      2 and 1/2      3:30      1e5
-#   does not match   the answer is 12 apples (3 boxes of 4)      20% of the total
-GOES_ON = re.compile(rf"""
-      [$€£¢%]? (?: [ ]? [a-z]+ (?: [ ][a-z]+ ){{0,2}} )?
-          [ ]? [-+*/x^:] [ ]? [$€£(]? [0-9]                   # 6 * 3, $6 per hour * 3, 10-15, 3:30
-    | [,.e] [0-9]                                             # 1e5
-    | [ ]and[ ] [0-9]+ /                                      # 2 and 1/2
-    | [ ](?:or|to)[ ] [0-9]                                   # 13 or 14
-    | %[ ]of[ ] [$€£]? [0-9]                                  # 20% of 50
-    | [ ]times[ ] [0-9]                                       # 6 times 3
-    | [ ] [0-9]{{3}} (?! [0-9] )                              # 18 000
-    | [ ] (?: {'|'.join(sorted(arithmetic.LARGER))} )
-          (?: ,?[ ]and | , )? [ ] [0-9]+ [ ][a-z]             # 3 hours and 20 minutes
-    """, re.VERBOSE)
-
-
-def answer_is(text):
-    """The number after "the answer is"; if a sum stands there, the number right of its `=`.
-
-    Where the answer is unclear, the last number of the text is not asked for.
-
-    accepted   "The answer is 6 * 3 = 18."           18
-    accepted   "The answer is 18. He has 5 left."    18
-    refused    "18 in all. The answer is 6 * 3."
-    refused    "The answer is 13 or 14."
-    """
-    matches = list(ANSWER_IS.finditer(text))
-    if not matches:
+    clause = text[match.end():match.end() + LONGEST_CLAUSE]
+    if rule == "hash":
+        clause = clause.split("\n")[0]
+    if rule == "boxed":
+        clause = match["inside"] + clause
+    clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
+    number, clear, words = stated_number(clause)
+    heading = rule == "hash" or match.groupdict().get("heading") is not None
+    bounded = len(words) <= 3 and NOT_PLAIN & set(words)           # "Answer: less than 18"
+    if heading and not bounded and (set(words) - ABOUT or LIST_ITEM.match(clause)):
         return None
-    written = matches[-1][1]
-    end = matches[-1].end()
-    rest_of_line = text[end:end + 200].split("\n")[0]
-    # "6 * 3 = 18", and for "2 * 3 * 3 = 6 * 3 = 18" once more: what stands right of the next `=`.
-    while GOES_ON.match(rest_of_line):
-        right_side = rest_of_line.partition("=")[2].lstrip()
-        result = re.match(AMOUNT, right_side)
-        if not result:
-            return FinalNumber("answer is", None, None)
-        written = result[0]
-        rest_of_line = right_side[result.end():]
-    return FinalNumber("answer is", written, fraction(written))
+    if number is None and clear:
+        return None
+    if rule == "boxed" and BOX_BEFORE.search(text[:match.start()]):
+        clear = False
+    if not clear:
+        return FinalNumber(rule, None, None)
+    return FinalNumber(rule, number, fraction(number))
 
 
 # A number in running text.
-#   accepted   It fell to -8 degrees (-8)      50-8 (8: this minus subtracts)      18kg
-#   refused    model X5      3:30      12/25/2020      10^2      1e5      the 2nd day
+#   accepted   It fell to -8 degrees (-8)      18kg
+#   odd        10^2      √16      1e5
+#   not seen   model X5      3:30      12/25/2020      the 2nd day
 IN_TEXT = re.compile(rf"""
-    (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?                   # a minus that does not subtract
-    (?<! [^\W_] ) (?<! [0-9][.:/] ) (?<! \^ )                      # not the end of X5, 3:30, 10^2
-    {VALUE}
-    (?! :[0-9] | \^ | /[0-9] | e[-+]?[0-9] | (?:st|nd|rd|th)\b )   # nor the beginning of such
+      (?P<odd> √[ ]?[0-9]+ | [0-9.]+[ ]?\^[-({{ ]*[0-9]+ | [0-9.]+e[-+]?[0-9]+ | [0-9]{{100,}} )
+    | (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?
+      (?<! [A-Za-z0-9] ) (?<! [0-9][.:/] )                  # not the end of X5, 3:30
+      {VALUE}{SCALE}?
+      (?! :[0-9] | /[0-9] | (?:st|nd|rd|th)\b )             # nor the beginning of such
     """, re.VERBOSE)
+# Between two numbers of a sentence: the second says for what, or when, the first holds.
+ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
+    [ ] (?: (?: the | those | these | all | his | her | their | its ) [ ] )? $""", re.VERBOSE)
+# What joins a number to one before it, so that neither is the answer alone.
+JOINED = re.compile(rf"""
+    [0-9] [%$]? (?:
+        (?: [ ][a-z]+ ){{0,2}} [ ]? (?: \b or | [-+*/x] ) [ ]?          # 5 or 6, 10-15, 18 pens - 5
+      | [ ] to [ ] | ,[ ]?                                              # 5 to 6; 12,50; 3, 5, 8
+      | [ ] (?: {'|'.join(sorted(LARGER))} ) (?: ,?[ ]and | , )? [ ]    # 2 hours 30 minutes
+    ) [$€£]? $""", re.VERBOSE)
 
 
 def last_number(text):
-    """The last number that stands in the text.
+    """The last number that stands in the text -> FinalNumber.
 
     accepted    "He needs 3 boxes on the 2nd day"      3
-    passed on   "The model X5 has the power 10^2"
+    refused     "It takes 10-15 minutes"
+    refused     "The model X5"
     """
     matches = list(IN_TEXT.finditer(text))
     if not matches:
-        return None
-    written = matches[-1][0]
-    return FinalNumber("last number", written, fraction(written))
+        return FinalNumber("none", None, None)
+    match = matches.pop()
+    while matches and "$" not in match[0] and ASIDE.search(text, matches[-1].end(), match.start()):
+        match = matches.pop()               # "earns 120 dollars in 5 days": 120
+    before = text[max(0, match.start() - 60):match.start()]
+    minus_subtracts = match[0].startswith("-") and re.search("[0-9)] ?$", before)      # 50 -8
+    rest_of_number = re.search("[0-9] $", before) and re.fullmatch("[0-9]{3}", match[0])    # 18 000
+    and_part = re.search("[0-9] and $", before) and "/" in match[0]                    # 2 and 3/4
+    half_behind = re.match("(?: [a-z]+)? and (?:an?|one) (?:half|third|quarter)", text[match.end():])
+    if (match["odd"] or JOINED.search(before) or minus_subtracts or rest_of_number or and_part
+            or half_behind):
+        return FinalNumber("last number", None, None)
+    return FinalNumber("last number", match[0], fraction(match[0]))
+
+
+@functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
+def readable(text):
+    """The answer that stands in a text, made plain: without thoughts, run-on, LaTeX, bold type."""
+    answer = without_thought(text)
+    if answer is None:                      # all of it is thought
+        return ""
+    plain = prepare(answer)
+    return plain[:run_on(plain, ANNOUNCED)]
+
+
+def runs_on(text):
+    """Does a text go on to another question behind its answer?"""
+    answer = without_thought(text)
+    return answer is not None and run_on(prepare(answer), ANNOUNCED) is not None
 
 
 def final_number(text):
-    """The final number of a text -> FinalNumber, by the first rule that reads one or refuses."""
-    prepared = prepare(text)
-    return (hash_line(prepared)
-            or boxed(prepared)
-            or answer_is(prepared)
-            or last_number(prepared)
-            or FinalNumber("none", None, None))
+    """The final number of a text -> FinalNumber. Of several announced ones the last counts, since
+    people correct themselves."""
+    plain = readable(text)
+    begin = 0                               # behind all that announces a number
+    for rule, pattern in ANNOUNCED_BY.items():
+        matches = list(pattern.finditer(plain))
+        for match in reversed(matches[-20:]):
+            begin = max(begin, match.end())
+            number = announced_number(plain, rule, match)
+            if number:
+                return number
+    return last_number(plain[begin:])
 
 
 def steps(text):
@@ -216,7 +276,7 @@ def steps(text):
     is a target lost. One step that is surely wrong refuses a whole answer, since a small model
     likes to copy the right number under steps that do not lead to it ("4 * 9 = 13").
     """
-    return list(arithmetic.stated_steps(prepare(text)[:LONGEST_ANSWER]))
+    return list(arithmetic.stated_steps(readable(text)[:LONGEST_ANSWER]))
 
 
 def number(text, gold, check_steps=False):
@@ -227,11 +287,13 @@ def number(text, gold, check_steps=False):
     wanted = final_number(str(gold)).value
     if wanted is None:
         raise ValueError(f"this gold has no number: {str(gold)[:60]!r}")
-    if len(prepare(text)) > LONGEST_ANSWER:
+    if without_thought(text) is None:
+        return UNFINISHED
+    if len(readable(text)) > LONGEST_ANSWER:
         return Verdict(False, "too long", None, f"over {LONGEST_ANSWER} characters")
     rule, written, value = final_number(text)
     if value != wanted:
-        reason = f"{written} is not {wanted}" if written else "no number found"
+        reason = f"{written} is not {wanted}" if written else "no clear final number"
         return Verdict(False, rule, written, reason)
     if not check_steps:
         return Verdict(True, rule, written, "the final number is right")
@@ -247,9 +309,11 @@ def number(text, gold, check_steps=False):
 
 
 def exact(text, gold):
-    """Is `text` equal to `gold`, but for white space?"""
-    answer = " ".join(text.split())
-    wanted = " ".join(gold.split())
+    """Is `text` equal to `gold`, but for white space and thoughts?"""
+    if without_thought(text) is None:
+        return UNFINISHED
+    answer = " ".join(without_thought(text).split())
+    wanted = " ".join((without_thought(gold) or gold).split())
     if answer == wanted:
         return Verdict(True, "exact", answer[:200], "equal")
     return Verdict(False, "exact", answer[:200], f"not {wanted[:60]!r}")
@@ -272,6 +336,9 @@ def span(text, golds):
     accepted   "It was Ole Berg."   for the gold "Ole Berg"
     refused    "Berg, Ole"
     """
+    text = without_thought(text)
+    if text is None:
+        return UNFINISHED
     text = text.strip()
     golds = [gold.strip() for gold in golds if gold.strip()]
     answer = normal(text)
@@ -320,7 +387,10 @@ def code(text, tests, setup=""):
     except ValueError as error:
         return Verdict(False, "bad test", None, str(error), scores)
     names = [name for test in parsed for name in test.names]       # what the program has to define
-    where, program = extract_code(text, names)
+    answer = without_thought(text)
+    if answer is None:
+        return UNFINISHED
+    where, program = extract_code(answer, names)
     if program is None:
         return Verdict(False, where, None, "nothing to run", scores)
     outcome = sandbox.run(program, [test.expression for test in parsed], setup)
@@ -355,8 +425,6 @@ def code(text, tests, setup=""):
 BY_THE_MODEL = ("own", "paraphrase")           # who wrote a text: a source begins with one of them
 GOLDS = ("gold", "raw", "voice")               # wordings of the gold
 NUMBER_ALONE = ("own_number", "paraphrase_number")     # for experiments: steps are not checked
-LEAKS = ("reference answer", "reference solution", "the reference", "your response", "my response",
-         "rewrit", "own words")                                         # rewrite, rewritten
 RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 
@@ -368,18 +436,28 @@ def is_gold(source):
     return source in GOLDS
 
 
-def unless_leaked(verdict, text, source):
-    """The verdict as it is, or a refusal if a paraphrase talks about its prompt."""
-    if not verdict.ok or not source.startswith("paraphrase") or source in NUMBER_ALONE:
+def is_copy(text, question):
+    """Does a text of more than three words only repeat words of the question?"""
+    words = text.split()
+    return len(words) > 3 and " ".join(words) in " ".join(question.split())
+
+
+def fit_to_teach(verdict, text, source):
+    """The verdict as it is, or a refusal of a right text that teaches what it should not."""
+    if not verdict.ok or source in NUMBER_ALONE:
         return verdict
-    for phrase in LEAKS:
-        if phrase in text.lower():
-            reason = f"talks about its prompt: {phrase!r}"
-            return Verdict(False, "leak", verdict.extracted, reason, verdict.scores)
+    loop = loops(text)
+    if loop:
+        reason = f"says the same again and again: {loop[:60]!r}"
+        return Verdict(False, "loop", verdict.extracted, reason, verdict.scores)
+    leaked = leak(text) if source.startswith("paraphrase") else None
+    if leaked:
+        reason = f"talks about its prompt: {leaked!r}"
+        return Verdict(False, "leak", verdict.extracted, reason, verdict.scores)
     return verdict
 
 
-def target_number(text, gold, source="own"):
+def target_number(text, gold, source="own", question=""):
     """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
     It needs the right number and no wrong step, and a paraphrase also has to state a step that
@@ -393,7 +471,11 @@ def target_number(text, gold, source="own"):
         return RIGHT_BY_DEFINITION
     if source in NUMBER_ALONE:
         return number(text, gold)
-    verdict = unless_leaked(number(text, gold, check_steps=True), text, source)
+    verdict = fit_to_teach(number(text, gold, check_steps=True), text, source)
+    if verdict.ok and runs_on(text):
+        return Verdict(False, "run-on", verdict.extracted, "goes on to another question")
+    if verdict.ok and is_copy(text, question):
+        return Verdict(False, "copy", verdict.extracted, "says nothing but words of the question")
     if verdict.ok and source.startswith("paraphrase"):
         answer = final_number(text).value
         if not any(answer in step.values for step in steps(text)):
@@ -412,14 +494,14 @@ def target_span(text, golds, source="own"):
     verdict = span(text, golds)
     if verdict.ok and not verdict.extracted:
         return Verdict(False, "empty", None, "says nothing", verdict.scores)
-    return unless_leaked(verdict, text, source)
+    return fit_to_teach(verdict, text, source)
 
 
 def target_code(text, tests, setup="", source="own"):
     """May this text become a target for a programming task? It has to pass every test."""
     if is_gold(source):
         return RIGHT_BY_DEFINITION
-    return unless_leaked(code(text, tests, setup), text, source)
+    return fit_to_teach(code(text, tests, setup), text, source)
 
 
 if __name__ == "__main__":

@@ -48,15 +48,15 @@ WORD = (r"(?:a[ ])?(?!(?:and|or|of|so|is|are|because|then|which|that)\b)"
         r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_]))+")
 TOKEN = re.compile(rf"""
       (?P<other>  [0-9]+(?::[0-9]+)+ | [<>!=]+= | [=-]> | [0-9]+e[-+]?[0-9]+
-                  | 0[0-9]+(?![0-9.,]) | [0-9]{{31,}} )
+                  | 0[0-9]+(?![0-9.,]) | [0-9]{{100,}} )
     | (?P<number> (?:[$€£][ ]?)?(?:{VALUE}) )
     | (?P<times>  (?:(?<=[\w)%][ ])|(?<=[0-9)%]))[xX](?=[ ]?[$€£]?[.(0-9]) )     # 2 x 3
     | (?P<of>     (?<=(?:%|[0-9])[ ])of(?=[ ][$€£]?[.(0-9]) )                    # 20% of 50
     | (?P<unit>   (?<=[0-9)%])(?:[ ]?/[ ]?|[ ]|)                     # 2 minutes/dish, $2/egg ...
                   {WORD}(?:[ ]{WORD}){{0,3}}(?:[ ]?/[ ]?{WORD})?
-                  (?=[ ]{{0,3}}(?:[+*/)=]|-(?![^\W\d_])|x[ ][$€£]?[0-9])) )  # ... if it goes on
+                  (?=[ ]{{0,3}}(?:[+*/)=≡]|-(?![^\W\d_])|x[ ][$€£]?[0-9])) )  # ... if it goes on
     | (?P<word>   [^\W\d_](?:\w|['’-](?=[^\W\d_]))* )
-    | (?P<sign>   [-+*/()%=] )
+    | (?P<sign>   [-+*/()%=≡] )
     | (?P<rest>   [^\s$€£] )                                         # a lone $ says nothing
     """, re.VERBOSE)
 # What a line begins with that is no part of an expression.
@@ -72,9 +72,7 @@ LEFT_OVER = re.compile(r"""
       | R[ ]?[0-9] )""", re.VERBOSE)
 
 # Words that make a step doubtful, by where they stand.
-SCALES = {
-    "dozen", "dozens", "hundred", "thousand", "million", "billion", "halves", "remainder",
-}
+SCALES = {"dozen", "hundred", "thousand", "million", "billion"}
 OPERATIONS = {
     "half", "third", "quarter", "twice", "double", "triple", "times", "plus", "minus", "less",
     "more", "than", "divided", "multiplied",
@@ -84,6 +82,15 @@ LARGER = {
     "minutes", "mile", "miles", "yard", "yards", "foot", "feet", "pound", "pounds", "dollar",
     "dollars",
 }
+
+# Units of which one is so many of another, without their last s: 2 hours + 30 minutes.
+MEASURES = SCALES | {word.rstrip("s") for word in LARGER} | set("""
+    second cent inche inch ft km m cm mm kg g gram ounce oz lb liter litre l ml gallon quart pint cup
+    hr min sec pair box boxe pack package case bag bottle set quarter dime nickel penny pennie
+    pizza pie cake slice piece kilometer meter centimeter kilogram decade centurie century""".split())
+# How many of one are one of the other.
+FACTORS = {2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 25, 30, 36, 50, 52, 60, 100, 365, 1000, 3600, 5280,
+           10**6, 10**9}
 
 OPERATORS = {"+", "-", "*", "/", "("}
 ARITHMETIC = OPERATORS | {"number", "unit", ")", "%"}
@@ -98,9 +105,11 @@ def tokenize(line):
         kind = match.lastgroup
         text = match[0]
         if kind == "sign":
-            kind = text
+            kind = "=" if text == "≡" else text
         elif kind == "times":
             kind = "*"
+        elif kind == "unit" and text.startswith("x"):  # 3xL + 2xL
+            kind = "unknown"
         elif kind == "of":                             # 20% of 50, 1/2 of 50
             of_a_part = tokens and (tokens[-1].kind == "%" or "/" in tokens[-1].text)
             kind = "*" if of_a_part else "other"
@@ -111,7 +120,7 @@ def tokenize(line):
             article = text == "a" and line[match.start() - 1] == " "
             if text not in "gmlL" and not article:
                 kind = "unknown"
-        elif kind == "number" and " " in text and "/" in text:
+        elif kind == "number" and "/" in text and " " in text.lstrip("$€£ "):
             # "in 20 12/2" is no mixed number
             if (fraction(text.split()[-1]) or 1) >= 1:
                 kind = "other"
@@ -120,6 +129,11 @@ def tokenize(line):
 
 
 # ---- Expressions ---------------------------------------------------------------------------------
+
+# Decimals of thirds, sixths, sevenths and ninths: 3.33, 0.67, 14.29
+ROUNDED = re.compile(
+    r"\.([0-9]*(?:33|66|67|16|17|83|14|29|43|57|71|86|11|22|44|55|56|77|78|88|89))$")
+
 
 class Unparsed(Exception):
     """These tokens form no arithmetic expression."""
@@ -140,6 +154,7 @@ class Expression:
         self.tokens = [*tokens, NO_TOKEN]
         self.at = 0                      # the next token to read
         self.doubt = False               # may it be meant otherwise?
+        self.rounding = 0                # how far off it may be, as a share: 3.33 is 10 / 3, perhaps
         self.value, self.percent = self.total()
         if self.next().kind != "end":
             raise Unparsed
@@ -167,6 +182,7 @@ class Expression:
         while self.next().kind in ("*", "/", "("):
             operator = "*" if self.next().kind == "(" else self.take().kind
             first = self.next()
+            place = self.at
             other, other_percent = self.factor()
             if operator == "*":
                 value *= other
@@ -176,7 +192,16 @@ class Expression:
                 percent = False
                 if "/" in first.text or self.next().kind == "(":   # 10 / 1/2, 12 / 2(3)
                     self.doubt = True
+                if self.is_rate(place):
+                    self.doubt = True
         return value, percent
+
+    def is_rate(self, place):
+        """Does "unit/number" end at this place, without a space, as in 3 pages/10 minutes?"""
+        if place < 2 or self.tokens[place - 2].kind != "unit":
+            return False
+        unit, sign, number = self.tokens[place - 2:place + 1]
+        return unit.end == sign.start and sign.end == number.start
 
     def factor(self):
         token = self.take()
@@ -190,6 +215,10 @@ class Expression:
         elif token.kind == "number":
             value = fraction(token.text)
             percent = False
+            decimals = ROUNDED.search(token.text)
+            if decimals and value:
+                half_a_digit = Fraction(1, 2 * 10 ** len(decimals[1]))
+                self.rounding = max(self.rounding, half_a_digit / value)
             if value is None:
                 raise ZeroDivisionError
         else:
@@ -266,14 +295,18 @@ def run_beside(tokens, equals, direction):
     return last
 
 
-def doubtful_before(tokens, first):
-    """May the words before tokens[first], where an expression begins, belong to it?"""
+def doubtful_before(tokens, first, in_words):
+    """May the words before tokens[first], where an expression begins, belong to it?
+
+    in_words: the step says "is" and not "=".
+    """
     before2, before, token = tokens[first - 2:first + 1]
     word = before.text.lower()
     attached = before.end == token.start
     return (
-        word in OPERATIONS or word in SCALES                               # twice 12 + 4
-        or word in ("of", "by") and before2.text.lower() in OPERATIONS     # half of 12 + 4
+        word in OPERATIONS or word.rstrip("s") in SCALES                   # twice 12 + 4
+        or word in ("of", "by") and (in_words or before2.text.lower() in OPERATIONS)   # half of 12
+        or before.kind == "word" and before2.kind in OPERATORS             # 5 + his 1 + 3
         or before.kind in ARITHMETIC and before.kind != "("                # 7 2 + 3
         or before.kind == "unknown" or word in ("^", "√")                  # x 2 + 3
         or word in LARGER and before2.kind == "number"                     # 1 hour 30 minutes + 5
@@ -282,46 +315,93 @@ def doubtful_before(tokens, first):
     )
 
 
-def doubtful_after(tokens, last):
+def doubtful_after(tokens, last, in_words):
     """May the words after tokens[last], where a stated result ends, belong to it?"""
     after, after2 = tokens[last + 1:last + 3]
+    in_brackets = after.kind == "(" and after2.kind == "word"              # 13 (pens)
     return (
-        after.kind in ARITHMETIC and after.kind != ")"                     # 24/Y
+        after.kind in ARITHMETIC and after.kind != ")" and not in_brackets  # 24/Y
         or after.kind == "unknown"                                         # 2x
         or after.text[:1] in tuple("^!0123456789")                         # 10^2, 18 000
+        or after.text.lower() in LARGER and after2.kind == "number"        # 1 hour 30 minutes
+        or after.text == after2.text == "."                                # 0.333...
         or after.text == "and" and "/" in after2.text                      # = 5 and 2/3
+        or in_words and after.text in OPERATIONS                           # is 2 more than 5
     )
 
 
-def doubtful_units(left, right, after):
-    """May the units of an expression and its result, and the word after it, change the sum?"""
-    units = []
-    words = {after.text.lower()}
-    for token in left + right:
+def doubtful_units(left, right, after, value, result):
+    """May the units of an expression and its result, and the word after it, change the sum?
+
+    value, result: what was computed, and what is stated.
+    """
+    units = []                                         # of each operand: its last word
+    words = set()                                      # of all of them, without their s
+    for token in left:
         if token.kind == "unit":
             unit = re.findall(r"\w+", token.text.lower())
             units.append(unit[-1].rstrip("s"))
-            words.update(unit)
-    dollars = any("$" in token.text for token in left + right)
+            words.update(word.rstrip("s") for word in unit)
+        elif "$" in token.text:
+            words.add("dollar")
+    result_words = {after.text.lower().rstrip("s")}
+    for token in right:
+        if "$" in token.text:
+            result_words.add("dollar")
+        if token.kind == "unit":
+            result_words.update(word.rstrip("s") for word in re.findall(r"\w+", token.text.lower()))
+    if (words | result_words) & {"remainder", "halve"}:
+        return True
     adds = any(token.kind in ("+", "-") for token in left)
-    return (
-        bool(words & SCALES)                                               # 6 dozen
-        or dollars and bool(words & {"cent", "cents"})
-        or adds and len(set(units)) > 1                                    # 2 hours + 30 minutes
-    )
+    measures = words & MEASURES
+    if adds and measures and (len(set(units)) > 1 or (words | result_words) & SCALES):
+        return True                                    # 2 hours + 30 minutes
+    other_measures = result_words & MEASURES - measures
+    if not result or not (measures and other_measures or (words | result_words) & SCALES):
+        return False
+    factor = abs(value / result)
+    return factor in FACTORS or 1 / factor in FACTORS  # 2 km / 4 = 500 m
 
 
-def computes(left, before):
+def computes(left, before, in_words):
     """Is the left side of a `=` a sum, and not only a number: 5 apples = 5 apples?
 
-    A fraction is one (1/2 = 0.5), and so is a number behind another `=` (6 + 7 = 13 = 14).
+    A fraction is one (1/2 = 0.5), and so is a number behind another `=` (6 + 7 = 13 = 14). But
+    "1/2 is 6 apples" says what a share comes to.
     """
     if any(token.kind in OPERATORS for token in left[1:]):
         return True
-    if len(left) != 1:
+    if len(left) != 1 or in_words:
         return False
-    ends_chain = before.kind == "=" and left[0].text.isdecimal()
+    ends_chain = before.text == "=" and left[0].text.isdecimal()
     return ends_chain or "/" in left[0].text
+
+
+def beginning_of(right, in_chain):
+    """The number with which a right side begins that goes on: 12 of 12 * 2.
+
+    in_chain: another = follows; then it is also 56 of 56/8. -> a list like that of `readings`, empty where nothing goes on.
+    """
+    if right[0].kind != "number" or (len(right) == 1 and not in_chain):
+        return []
+    operators = [i for i, token in enumerate(right) if i and token.kind in OPERATORS]
+    beginning = readings(right[:operators[0]]) if operators else []
+    numerator, slash, _ = right[0].text.partition("/")
+    if in_chain and slash and " " not in right[0].text:
+        beginning.append((fraction(numerator), 0))
+    return beginning
+
+
+def nearly_right(expression, left, stated):
+    """Is a result right if it is meant a little otherwise: 3.33 * 18 = 60, or 20% * 60% = 12?"""
+    value = expression.value
+    in_percent = [token.kind for token in left].count("%") > 1
+    for result, digits in stated:
+        if digits == 0 and abs(value - result) <= abs(value) * expression.rounding:
+            return True
+        if in_percent and agrees(100 * value, result, digits):
+            return True
+    return False
 
 
 def step_at(line, tokens, equals):
@@ -342,22 +422,27 @@ def step_at(line, tokens, equals):
     begins_with_dash = left[0].kind in ("+", "-") and (before.kind == "word" or apart)
     if begins_with_dash:
         left = left[1:]
-    if not computes(left, before):
+    in_words = tokens[equals].text == "≡"              # 4 times 9 is 36
+    if not computes(left, before, in_words):
         return None
 
     expression_text = line[left[0].start:left[-1].end]
     stated_text = line[right[0].start:right[-1].end]
     begins_right = False                               # "3 + 4 = 7 - 2 of them" is no mistake
+    kinds = [token.kind for token in left]
+    divides = "/" in kinds
+    multiplies = "*" in kinds
     try:
         expression = Expression(left)
         stated = readings(right)
-        operators = [i for i, token in enumerate(right) if i and token.kind in OPERATORS]
-        if operators and right[0].kind == "number":
-            beginning = readings(right[:operators[0]])
-            if after.kind == "=":
-                stated += beginning                    # a running chain: 3 * 4 = 12 * 2 = 24
-            else:
-                begins_right = agrees(expression.value, *beginning[0])
+        if right[-1].kind == "%" and abs(stated[1][0]) < 1 and divides and not multiplies:
+            stated = stated[:1]                        # 20 / 100 is not 0.2%
+        in_chain = after.kind == "="
+        beginning = beginning_of(right, in_chain)
+        if in_chain:
+            stated += beginning                        # a running chain: 3 * 4 = 12 * 2 = 24
+        elif beginning:
+            begins_right = agrees(expression.value, *beginning[0])
     except Unparsed:
         return None
     except ZeroDivisionError:
@@ -368,22 +453,42 @@ def step_at(line, tokens, equals):
         values.append(expression.value * 100)          # 100% - 20% = 80
     right_result = any(agrees(value, *reading) for value in values for reading in stated)
     if not right_result:
-        divides = any(token.kind == "/" for token in left)
         left_over = divides and LEFT_OVER.match(line, right[-1].end)       # = 3 with 2 left
         if begins_with_dash or begins_right or left_over or expression.doubt:
             return None
-        if doubtful_before(tokens, first) or doubtful_after(tokens, last):
+        if nearly_right(expression, left, stated):
             return None
-        if doubtful_units(left, right, after):
+        if doubtful_before(tokens, first, in_words) or doubtful_after(tokens, last, in_words):
+            return None
+        if doubtful_units(left, right, after, expression.value, stated[0][0]):
             return None
     meanings = tuple(value for value, _ in stated)
     return Step(expression_text, stated_text, right_result, meanings)
 
 
+# What is written in other ways, made plain before the text is cut into lines. In this order.
+WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
+    (r"\\boxed ?\{([^{}\n]{1,60})\}", r"\1"),
+    (r"[ \t]*\n[ \t]*(?==[ \t]*[$€£]?[-0-9(.])", " "),                   # a line that begins with =
+    (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
+    (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
+    (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
+    (r"(?<=[\w)%]) plus (?=[$€£]?[0-9(])", " + "),
+    (r"(?<=[\w)%]) (?:is|equals|is equal to) (?=[$€£]?[0-9])", " ≡ "),  # = in words
+)]
+MAY_STATE = re.compile("=|[-+*/].* ≡")
+CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24
+
+
 def stated_steps(text):
     """Yield every Step that a plain text surely states, in order."""
+    notes = CALCULATOR.findall(text)
+    if notes:
+        text = "\n".join([CALCULATOR.sub("", text), *notes])
+    for pattern, new in WRITTEN_OTHERWISE:
+        text = pattern.sub(new, text)
     for line in text.split("\n"):
-        if "=" not in line:
+        if not MAY_STATE.search(line):
             continue
         beyond = [NO_TOKEN] * 2
         tokens = beyond + tokenize(line) + beyond

@@ -11,57 +11,63 @@ CHARACTERS = str.maketrans({
     "×": "*", "·": "*", "⋅": "*", "∗": "*",
     "÷": "/", "⁄": "/",
     "≈": "=",
-    "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3",
+    "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅖": " 2/5",
+    "⅗": " 3/5", "⅘": " 4/5", "⅙": " 1/6", "⅚": " 5/6", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8",
+    "⅞": " 7/8",
+    "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6",
+    "₹": "", "¥": "", "₩": "", "₽": "", "₺": "", "₱": "", "฿": "",    # $ € £ are read with numbers
     "\u00a0": " ", "\u2009": " ", "\u202f": " ",                # spaces that do not break
     "\r": "\n",
-    "\u200b": "", "°": "",
+    "\u200b": "", "°": "", "&": " ",
+    "…": "...",
 })
 # 18 000, with a space that does not break, is 18,000.
 THIN_SPACE = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
-# Replacements, in this order.
-MARKUP = [(re.compile(pattern), new) for pattern, new in (
-    (r"(?<=[0-9)])\*\*(?=[0-9(])| \*\* (?=[0-9(])", "^"),                # 2**3 is a power,
-    (r"\*\*", ""),                                                       # any other ** is bold type
+
+
+def replacements(*pairs):
+    return [(re.compile(pattern), new) for pattern, new in pairs]
+
+
+# In this order; LATEX first, where there is a backslash.
+LATEX = replacements(
     (r"\\(?:times|cdot)(?![a-z])", "*"),
     (r"\\div(?![a-z])", "/"),
     (r"\\approx(?![a-z])", "="),
-    (r"\{,\}", ","),                                                     # 1{,}250
-    (r" {0,3}\\(?:text|mathrm|mathbf)\{ {0,3}([^{}\n]{0,60}?) {0,3}\}", r" \1"),
+    (r"\\[lc]?dots(?![a-z])", "..."),
+    (r" {0,3}\\(?:text[a-z]{0,6}|math[a-z]{2})\{ {0,3}([^{}\n]{0,60}?) {0,3}\}", r" \1"),
     (r"(?<=[0-9]),?\\[,!](?=[0-9]{3}(?![0-9]))", ","),                   # 18\,000
     (r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-z]))", ""),                     # 90^\circ
-    (r"(?i)\bnegative (?=[$€£]?[0-9])", "-"),
-    (r"\\[dt]?frac([0-9])([0-9])", r" \1/\2"),                           # \frac12
-    (r"\\[dt]?frac\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}", r" \1/\2"),     # \frac{1}{2}
+    (r"(-?)\\[dt]?frac([0-9])([0-9])", r" \1\2/\3"),                     # \frac12
+    (r"(-?)\\[dt]?frac\{([0-9]{1,30})\}\{([0-9]{1,30})\}", r" \1\2/\3"),     # \frac{1}{2}
+    (r"\\[dt]?frac\{(-[0-9]{1,30})\}\{([0-9]{1,30})\}", r" \1/\2"),          # \frac{-1}{2}
     (r"\\[dt]?frac\{([^{}\n]{1,60})\}\{([^{}\n]{1,60})\}", r" ((\1)/(\2))"),
     (r"\\\\", "\n"),
-    (r"\\(?:left|right|quad)(?![a-z])|\\[,;!()\[\]]|&", " "),
-    (r"\\([$%])", r"\1"),
-    (r"(?<=[0-9]) per ?cent\b", "%"),
-)]
-
-
-# Where the model ran on and posed itself a next question.
-#   matches          a line "Question: .."      "Q 2: .."      "### Problem 3: .."
-#   does not match   "The question: .."         "Questions: .."
-RUN_ON = re.compile(r"""
-    \n [ \t]{0,3} [#]{0,6} [ \t]{0,3}
-    (?: Question | Q | Problem | Human | User | Instruction ) (?: [ ][0-9]{1,4} )? [ \t]? :""",
-    re.VERBOSE)
+    (r"\\(?:left|right|quad)(?![a-z])|\\[,;!()\[\]]", " "),
+    (r"\\([$%])", r"\1"))
+MARKUP = replacements(
+    (r"(?<=[0-9)])\*\*(?=[0-9(])| \*\* (?=[0-9(])", "^"),                # 2**3 is a power,
+    (r"\*\*", ""),                                                       # any other ** is bold type
+    (r"\{,\}", ","),                                                     # 1{,}250
+    (r"(?<=[a-z])\^ ?\{?[23]\}?", ""),                                  # 36 m^2
+    (r"\b(?:Rs\.?|INR|USD|EUR|GBP) ?(?=[0-9])", ""),                    # Rs. 500
+    (r"(?<=[0-9])['’](?=[0-9]{3}(?![0-9]))", ","),                       # 18'000
+    (r"(?<=\.[0-9]{30})[0-9]+", ""),                                     # 2.666.. to thirty places
+    (r"([$€£][0-9]{1,9}(?:\.[0-9]{1,9})?)[kK]\b", r"\1 thousand"),       # $70k
+    (r"\b(?:[Nn]egative|[Mm]inus) (?=[$€£]?[0-9])", "-"),
+    (r"(?<=[0-9]) per ?cent\b", "%"))
 
 
 @functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
 def prepare(text):
-    """The text with one minus sign, * and /, no bold type or LaTeX, and cut where it runs on.
+    """The text with one minus sign, * and /, without bold type or LaTeX.
 
-    A text is prepared once, since a second time could change it again. What stands before the first
-    number is no run-on: some models repeat the question before they answer.
+    A text is prepared once, since a second time could change it again.
     """
     text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
-    for pattern, new in MARKUP:
+    for pattern, new in (LATEX if "\\" in text else []) + MARKUP:
         text = pattern.sub(new, text)
-    first_digit = re.search("[0-9]", text)
-    run_on = RUN_ON.search(text, first_digit.end()) if first_digit else None
-    return text[:run_on.start()] if run_on else text
+    return text
 
 
 # ---- Numbers -------------------------------------------------------------------------------------
@@ -69,19 +75,76 @@ def prepare(text):
 # slow. Spaces are written [ ], so that DECIMAL and VALUE also fit into verbose patterns.
 
 # accepted   7   1,234.50   .5             refused   1,23   7.
-DECIMAL = (r"(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}(?![0-9])|[0-9]{1,30}(?![0-9]))"
+DECIMAL = (r"(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}(?![0-9])|[0-9]{1,99}(?![0-9]))"
            r"(?:\.[0-9]{1,30}(?![0-9]))?"
            r"|\.[0-9]{1,30}(?![0-9]))")
 # accepted   1 1/2   1/2   7               refused   1/2% (here only the 1)
 VALUE = (r"(?:(?:[0-9]{1,30}[ ]{1,3})?[0-9]{1,30}/[0-9]{1,30}(?![0-9]|[ ]?%|[.,][0-9])"
          rf"|{DECIMAL})")
+# accepted   2.5 million
+SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
+          "trillion": 10**12}
+SCALE = rf"(?:[ ]?(?:{'|'.join(SCALES)})\b)"
+# A number with sign, currency and scale.
+#   accepted   -5      $18      -$18      $-18      1,234.50      1 1/2      $2.5 million
+#   refused    five    (5)
+AMOUNT = rf"(?:[-+][ ]?)?(?:[$€£][ ]?)?[-+]?{VALUE}{SCALE}?"
+
+
+SIGNS = re.compile("[-+$€£,]")
 
 
 def fraction(amount):
     """'-$1,234.50' -> Fraction(-2469, 2), '1 1/2' -> Fraction(3, 2), '1/0' -> None."""
-    sign = -1 if "-" in amount else 1
-    parts = re.sub("[-+$€£,]", "", amount).split()
-    try:
-        return sign * sum(Fraction(part) for part in parts)
-    except ZeroDivisionError:
-        return None
+    digits = SIGNS.sub("", amount).strip()
+    whole, _, decimals = digits.partition(".")
+    if (whole + decimals).isdecimal():          # mostly
+        value = Fraction(int(whole + decimals), 10 ** len(decimals))
+    else:
+        value = Fraction(0)
+        scale = 1
+        for part in re.findall("[a-z]+|[^ a-z]+", digits):
+            if part in SCALES:
+                scale = SCALES[part]
+            elif re.fullmatch("[0-9]+/0+", part):
+                return None
+            else:
+                value += Fraction(part)
+        value *= scale
+    return -value if "-" in amount else value
+
+
+# ---- Number words --------------------------------------------------------------------------------
+
+SMALL = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+         "fifteen sixteen seventeen eighteen nineteen").split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: n for n, word in enumerate(SMALL)} | {word: 10 * n for n, word in enumerate(TENS, 2)}
+BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[ -](?:{'|'.join(SMALL[1:10])}))?|{'|'.join(SMALL[::-1])})"
+BELOW_1000 = rf"(?:(?:{BELOW_100}|a)[ ]hundred(?:[ ](?:and[ ])?{BELOW_100})?|{BELOW_100})"
+THOUSANDS = rf"(?:(?:{BELOW_1000}|a)[ ]thousand(?:,?[ ](?:and[ ])?{BELOW_1000})?|{BELOW_1000})"
+IN_WORDS = re.compile(rf"""
+    \b (?: (?:{BELOW_1000}|a)[ ]million (?: ,?[ ](?:and[ ])?{THOUSANDS} )? | {THOUSANDS} ) \b
+    (?! [ -] (?: half | halves | third | quarter | fourth | fifth | tenth )s?\b )
+    """, re.VERBOSE | re.IGNORECASE)
+
+
+def words_as_digits(text):
+    """'twenty-five pens' -> '25 pens'. One of several, as in 'that one', stays."""
+    def digits(match):
+        words = match[0].lower()
+        if words == "one" and match.start() > 0:
+            return match[0]
+        total = 0                               # of the thousands and millions
+        below = 0                               # what stands before the next of them
+        for word in re.findall("[a-z]+", words):
+            if word in ("thousand", "million"):
+                total += (below or 1) * SCALES[word]
+                below = 0
+            elif word == "hundred":
+                below = (below or 1) * 100
+            else:
+                below += WORDS.get(word, 0)     # 0: "a", "and"
+        return str(total + below)
+
+    return IN_WORDS.sub(digits, text)
