@@ -7,7 +7,8 @@ import pytest
 import judge
 import s3ft
 from data import UserError
-from data.tasks.own import FIELDS, REWRITE_ENDINGS, Own
+from data.tasks.own import REWRITE_ENDINGS, Own
+from data.tasks.own_rows import FIELDS
 from data.run.verdicts import Verdicts
 
 
@@ -251,12 +252,12 @@ LONE = '{"question": "\\ud83d", "answer": "x"}'
 
 @pytest.mark.parametrize("bad, expected", [
     ("{no json", "is no JSON"),
-    ("[1]", "has no fields; every line must be one JSON object"),
-    ("7", "has no fields; every line must be one JSON object"),
+    ("[1]", "has no fields; every line must have"),
+    ("7", "has no fields; every line must have"),
     (LONE, "holds half a character"),
-    ({"question": "q"}, "has 'question'; every line must be one JSON object with question/answer, the same"),
+    ({"question": "q"}, "has 'question'; every line must have question/answer, all the same"),
     ({"prompt": "p", "completion": "c"},
-     "has 'prompt', 'completion'; every line must be one JSON object with question/answer"),
+     "has 'prompt', 'completion'; every line must have question/answer"),
     ({}, "has no fields"),
     ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
     ({"question": 7, "answer": "x"}, "'question' is no text but 7"),
@@ -306,7 +307,7 @@ def test_bad_chat(tmp_path, messages, expected):
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
     ({"text": "x"}, "exact",
-     "has 'text'; every line must be one JSON object with question/answer or prompt/completion or "),
+     "has 'text'; every line must have question/answer or prompt/completion or "),
 ])
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
@@ -319,12 +320,13 @@ def test_doubled_ids(tmp_path):
 
 
 @pytest.mark.parametrize("content, expected", [
-    (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
-    (json.dumps(qa(1)).encode("utf-16-le"), "line 1: is no JSON"),
+    (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (b"[]", "is empty"),
+    (json.dumps(qa(1)).encode("utf-16")[:-1], "save it as UTF-8"), (json.dumps(qa(1)).encode("utf-16-le"), "zero bytes"),
     ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
-    (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
-    (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),
-    (json.dumps([qa(1)], indent=1).encode(), "JSON list; write one object a line"),
+    (json.dumps([qa(1), {"question": "q"}]).encode(), "item 2: has 'question'; every item must have question/answer"),
+    (json.dumps([qa(1), qa(2) | {"answer": ""}]).encode(), "item 2: the field 'answer' is empty"),
+    (f"[{json.dumps(qa(1))}, {LONE}]".encode(), "item 2: holds half a character"),
+    (json.dumps([qa(1), qa(2)], indent=1).encode()[:-2], "line 9: is no JSON"),
     (json.dumps(qa(1), indent=1).encode(), "line 1: is no JSON"), (b"question,answer\nq,a\n", "line 1: is no JSON"),
 ])
 def test_bad_file(tmp_path, content, expected):
