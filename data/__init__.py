@@ -176,7 +176,9 @@ def csv_rows(text, path):
             if not any(cells):
                 continue
             if not names:
-                names = [name.strip() for name in cells]
+                # A heading, "Question", names the field "question"; A, B, .. stay options.
+                names = [name if len(name) == 1 or name[:1].islower() else name.lower()
+                         for name in map(str.strip, cells)]
             elif len(cells) != len(names):
                 raise UserError(f"{path}, row {n}: has {len(cells)} cells, but row 1 has "
                                 f"{len(names)}; put texts that hold {separator!r} in quotes")

@@ -7,6 +7,7 @@
     refused                         NO_TEXT, and calls of tools
 """
 import itertools
+import json
 import re
 from string import ascii_uppercase
 
@@ -102,6 +103,8 @@ def chat_of(row, fields):
         question, answer = fields
         if options:
             row = row | {answer: answer_among(row[answer], options, answer)}
+        elif type(row[answer]) in (int, float):
+            row = row | {answer: json.dumps(row[answer])}
         completion = messages_of(row, answer, "assistant")
         if len(completion) > 1:
             raise ValueError(f"the field {answer!r} holds several messages; "
@@ -223,19 +226,20 @@ def labelled(value, field):
         value = {"label": [option.get("label") for option in value],
                  "text": [option.get("text") for option in value]}
     if isinstance(value, list):
-        labels, texts = list(ascii_uppercase[:len(value)]), value
-    elif isinstance(value, dict) and set(value) == {"label", "text"}:
+        value = dict(zip(ascii_uppercase, value)) if len(value) <= 26 else {}
+    if not isinstance(value, dict):
+        value = {}
+    if set(value) == {"label", "text"}:
         labels, texts = value["label"], value["text"]
-    elif isinstance(value, dict):
-        labels, texts = list(value), list(value.values())
     else:
-        raise ValueError(f"the field {field!r} is no list of options; write a list of texts")
-    for text in texts:
-        checked_text(text, f"an option in {field!r}")
+        labels, texts = list(value), list(value.values())
+    if not isinstance(labels, list) or not is_list_of_texts(texts):
+        labels, texts = [], []
     options = dict(zip(map(str, labels), texts))
-    if not len(options) == len(labels) == len(texts):
-        raise ValueError(f"the field {field!r} has not one label for each option; "
-                         "write a list of texts, at most 26")
+    if not options or not len(options) == len(labels) == len(texts):
+        raise ValueError(f"the field {field!r} is no list of options, at most 26 texts, each with "
+                         "a label of its own; write a list of texts, or in CSV a column for each, "
+                         "A, B, ..")
     return options
 
 
