@@ -321,7 +321,8 @@ def test_doubled_ids(tmp_path):
 
 @pytest.mark.parametrize("content, expected", [
     (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (b"[]", "is empty"),
-    (json.dumps(qa(1)).encode("utf-16")[:-1], "save it as UTF-8"), (json.dumps(qa(1)).encode("utf-16-le"), "zero bytes"),
+    (json.dumps(qa(1)).encode("utf-16")[:-1], "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "zero bytes"),
     ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
     (json.dumps([qa(1), {"question": "q"}]).encode(), "item 2: has 'question'; every item must have question/answer"),
     (json.dumps([qa(1), qa(2) | {"answer": ""}]).encode(), "item 2: the field 'answer' is empty"),

@@ -23,7 +23,7 @@ import random
 from pathlib import Path
 
 from data import Example, UserError, checked_text, make_examples, plural, read_rows
-from data.tasks.own_rows import chat_of, fields_of, is_bad, unread
+from data.tasks.own_rows import JUDGED_BY, chat_of, fields_of, is_bad, unread
 from data.tasks.task import Task, check_number, number_gold, tests_of
 
 # {judge: what a paraphrase is asked for besides own words}
@@ -134,9 +134,10 @@ def read(path, judge_name):
     fields = fields_of(path, unit, all_rows)
     rows = [(n, row) for n, row in all_rows if not is_bad(row)]
     if not rows:
-        raise UserError(f"{path}: every row is marked as a bad answer (its label is false); add good ones")
+        raise UserError(f"{path}: the label of every row is false, so no answer is a good "
+                        "one; add some")
     have_ids = all(type(row.get("id")) in (str, int) for _, row in rows)
-    used = {}                        # {field: None} of what prompts and golds are made of
+    used = {}                        # {field: None} of what chats are made of, in order
 
     def example_of(n, row):
         id = f"{unit.strip()}-{n}"
@@ -159,7 +160,12 @@ def read(path, judge_name):
     if bad:
         notes.append(f"{path.name}: {bad} {plural('row', bad)} left out, whose answer is marked as "
                      "a bad one ('label' or 'kto_tag' is false)")
-    ignored = unread(rows, {*used, *(["id"] if have_ids else []), *JUDGE_FIELDS.get(judge_name, ())})
+    read_besides = list(JUDGE_FIELDS.get(judge_name, ()))
+    if have_ids:
+        read_besides.append("id")
+    if bad:
+        read_besides += JUDGED_BY
+    ignored = unread(rows, [*used, *read_besides])
     if ignored:
         counts = ", ".join(f"{name} ({n} {plural('row', n)})" for name, n in ignored.items())
         notes.append(f"{path.name}: not used: {counts}")
