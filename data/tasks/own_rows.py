@@ -257,5 +257,5 @@ def answer_among(answer, options, field):
             return label
     if len(text) < 3 and text not in options.values():
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
-                         f"{', '.join(labels)}")
+                         f"{', '.join(labels)} (an index counts from 0)")
     return answer
