@@ -66,9 +66,9 @@ def is_bad(row):
 
 
 def unread(rows, read):
-    """{field: rows} of the fields that are not empty and not in `read`.
+    """How many rows have fields, or keys of messages, that are not empty and not in `read`.
 
-    The keys of messages count too: "messages: weight".
+    -> {"'level'": 12, "'weight' in 'messages'": 3}
     """
     counts = {}
     for _, row in rows:
@@ -92,8 +92,9 @@ def chat_of(row, fields):
 
     ValueError: what is wrong with it.
     """
-    for name in filled(row, NO_TEXT):
-        raise ValueError(f"has {name!r}; only text can be learnt: delete the field or the row")
+    no_text = filled(row, NO_TEXT)
+    if no_text:
+        raise ValueError(f"has {no_text[0]!r}; only text can be learnt: delete the field or the row")
     option_fields, options = options_of(row)
     before, after = BEFORE, AFTER
     if len(fields) == 1:             # beside a chat these mostly repeat what stands in it
@@ -121,6 +122,8 @@ def chat_of(row, fields):
 
     question = messages[-2]
     pieces = [text_or_texts(row, name) for name in before]
+    # Some files repeat the context in the question.
+    pieces = [text for text in pieces if text not in question["content"]]
     pieces.append(question["content"])
     pieces += [text_or_texts(row, name) for name in after]
     if options:
