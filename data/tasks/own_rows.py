@@ -225,20 +225,22 @@ def labelled(value, field):
     ["red", "blue"], {"A": "red", "B": "blue"}, {"label": ["A", "B"], "text": ["red", "blue"]} or
     [{"label": "A", "text": "red"}, {"label": "B", "text": "blue"}].
     """
+    labels = texts = None
     if isinstance(value, list) and all(isinstance(option, dict) for option in value):
-        value = {"label": [option.get("label") for option in value],
-                 "text": [option.get("text") for option in value]}
-    if isinstance(value, list):
-        value = dict(zip(ascii_uppercase, value)) if len(value) <= 26 else {}
-    if not isinstance(value, dict):
-        value = {}
-    if set(value) == {"label", "text"}:
-        labels, texts = value["label"], value["text"]
-    else:
-        labels, texts = list(value), list(value.values())
-    if not isinstance(labels, list) or not is_list_of_texts(texts):
-        labels, texts = [], []
-    options = dict(zip(map(str, labels), texts))
+        labels = [option.get("label") for option in value]
+        texts = [option.get("text") for option in value]
+    elif isinstance(value, list):
+        labels = list(ascii_uppercase[:len(value)])
+        texts = value
+    elif isinstance(value, dict) and set(value) == {"label", "text"}:
+        labels = value["label"]
+        texts = value["text"]
+    elif isinstance(value, dict):
+        labels = list(value)
+        texts = list(value.values())
+    options = {}
+    if isinstance(labels, list) and is_list_of_texts(texts):
+        options = dict(zip(map(str, labels), texts))
     if not options or not len(options) == len(labels) == len(texts):
         raise ValueError(f"the field {field!r} is no list of options, at most 26 texts, each with "
                          "a label of its own; write a list of texts, or in CSV a column for each, "
