@@ -113,7 +113,10 @@ def outcome(group, other, names):
     """1: the group is shown to be better than the other, -1: worse, 0: neither, None: no other."""
     if other is None:
         return None
+    group, other = paired(group, other)
     _, low, high = difference(group, other, names)
+    if low == high:                  # all seeds differ by the same: then over items, as for two
+        _, low, high = difference(group[:2], other[:2], names)
     if low > 0:
         return 1
     return -1 if high < 0 else 0
