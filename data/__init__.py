@@ -110,7 +110,7 @@ def refuse_half_characters(value, place):
 
 
 def parse_json(text, path, n=1):
-    """The same, but half characters are refused too."""
+    """As load_json; half characters are refused too."""
     value = load_json(text, path, n)
     if re.search(r"\\u[dD]", text):
         refuse_half_characters(value, f"{path}, line {n}")
@@ -151,13 +151,16 @@ def read_rows(path):
     """
     text = read_text(path)
     if str(path).lower().endswith(TABLES):
-        unit, rows = "row ", csv_rows(text, path)
+        unit = "row "
+        rows = csv_rows(text, path)
     elif text.lstrip().startswith("["):
-        unit, rows = "item ", list(enumerate(load_json(text, path, 1), 1))
+        unit = "item "
+        rows = list(enumerate(load_json(text, path, 1), 1))
         for n, item in rows:
             refuse_half_characters(item, f"{path}, item {n}")
     else:
-        unit, rows = "line ", json_lines(text, path)
+        unit = "line "
+        rows = json_lines(text, path)
     if not rows:
         raise UserError(f"{path}: is empty; it needs a row for each question")
     return unit, rows
@@ -176,9 +179,7 @@ def csv_rows(text, path):
             if not any(cells):
                 continue
             if not names:
-                # A heading, "Question", names the field "question"; A, B, .. stay options.
-                names = [name if len(name) == 1 or name[:1].islower() else name.lower()
-                         for name in map(str.strip, cells)]
+                names = [field_name(cell) for cell in cells]
             elif len(cells) != len(names):
                 raise UserError(f"{path}, row {n}: has {len(cells)} cells, but row 1 has "
                                 f"{len(names)}; put texts that hold {separator!r} in quotes")
@@ -190,6 +191,12 @@ def csv_rows(text, path):
         if names.count(name) > 1:
             raise UserError(f"{path}, row 1: names the field {name!r} twice; give it two names")
     return rows
+
+
+def field_name(heading):
+    """"Question" -> "question". A, B, .. stay as they are, and so do names such as answerKey."""
+    name = heading.strip()
+    return name.lower() if len(name) > 1 and name[0].isupper() else name
 
 
 def make_examples(path, rows, make, unit="line "):

@@ -115,7 +115,7 @@ def outcome(group, other, names):
         return None
     group, other = paired(group, other)
     _, low, high = difference(group, other, names)
-    if low == high:                  # all seeds differ by the same: then over items, as for two
+    if high - low < 1e-9:            # all seeds differ by the same: then over items, as for two
         _, low, high = difference(group[:2], other[:2], names)
     if low > 0:
         return 1
