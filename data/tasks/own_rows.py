@@ -262,5 +262,6 @@ def answer_among(answer, options, field):
             return label
     if len(text) < 3 and text not in options.values():
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
-                         f"{', '.join(labels)} (an index counts from 0)")
+                         f"{', '.join(labels)}; write one of these, or its index from 0 as a "
+                         "JSON number")
     return answer
