@@ -94,7 +94,7 @@ def chat_of(row, fields):
     """
     no_text = filled(row, NO_TEXT)
     if no_text:
-        raise ValueError(f"has {no_text[0]!r}; only text can be learnt: delete the field or the row")
+        raise ValueError(f"has {no_text[0]!r}; only text can be learnt: delete the row")
     option_fields, options = options_of(row)
     before, after = BEFORE, AFTER
     if len(fields) == 1:             # beside a chat these mostly repeat what stands in it
