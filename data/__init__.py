@@ -1,4 +1,7 @@
 """data - whatever is not the method: tasks, prompts, files, options, the run folder, the table."""
+import codecs
+import csv
+import io
 import json
 import re
 import sys
@@ -11,6 +14,8 @@ ALL = ("gsm8k", "mbpp", "nq")                     # the paper's three: --task al
 BUNDLED = ("facts", "myths", "endings", "referents")    # the bundled model's own benchmarks
 PUBLIC = ("mmlu", "truthfulqa", "hellaswag", "winogrande")      # those of the paper's Table 4
 SKILLS = ("sorting", "reversing", "counting", "arithmetic")     # in data/tiny/skills
+TABLES = (".csv", ".tsv")
+OWN_DATA = (".jsonl", ".json", *TABLES)           # how the name of a user's own file ends
 # the linear layers of a block, on which LoRA puts adapters
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -72,27 +77,50 @@ def is_list_of_texts(value):
 
 
 def read_text(path):
-    """The text of a UTF-8 file. UserError where it cannot be read."""
+    """The text of a UTF-8 file, or of a UTF-16 one with its mark. UserError: it cannot be read."""
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); see --data") from None
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if content.startswith(marks) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from None
+    if "\0" in text:                 # UTF-16 without its mark, UTF-32
+        raise UserError(f"{path}: is no UTF-8 text (it holds zero bytes); save it as UTF-8")
+    return text
 
 
-def parse_json(text, path, n=1):
+def load_json(text, path, n):
     """The JSON value in a text that begins in line n of the file. UserError names the line."""
     try:
-        value = json.loads(text.rstrip())
+        return json.loads(text.rstrip())
     except (ValueError, RecursionError) as error:
         line = n + getattr(error, "lineno", 1) - 1
         reason = getattr(error, "msg", "nested too deeply")
         raise UserError(f"{path}, line {line}: is no JSON ({reason})") from None
-    if re.search(r"\\u[dD]", text) and has_half_character(json.dumps(value, ensure_ascii=False)):
-        raise UserError(f"{path}, line {n}: holds half a character (a lone surrogate); "
-                        "write it anew")
+
+
+def refuse_half_characters(value, place):
+    """UserError where a lone surrogate stands in a JSON value."""
+    if has_half_character(json.dumps(value, ensure_ascii=False)):
+        raise UserError(f"{place}: holds half a character (a lone surrogate); write it anew")
+
+
+def parse_json(text, path, n=1):
+    """As load_json; half characters are refused too."""
+    value = load_json(text, path, n)
+    if re.search(r"\\u[dD]", text):
+        refuse_half_characters(value, f"{path}, line {n}")
     return value
+
+
+def json_lines(text, path):
+    """A text with a JSON value a line -> [(line number, value), ...]."""
+    lines = enumerate(text.split("\n"), 1)
+    return [(n, parse_json(line, path, n)) for n, line in lines if line.strip()]
 
 
 def read_jsonl(path, fields=()):
@@ -104,20 +132,71 @@ def read_jsonl(path, fields=()):
     if text.lstrip().startswith("["):
         raise UserError(f"{path}, line 1: is a JSON list; write one object a line, "
                         "without the list around them (jq -c '.[]' does that)")
-    rows = []
-    for n, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        row = parse_json(line, path, n)
+    rows = json_lines(text, path)
+    for n, row in rows:
         try:
             for name in fields:
                 text_field(row, name)
         except ValueError as error:
             raise UserError(f"{path}, line {n}: {error}") from None
-        rows.append((n, row))
     if not rows:
         raise UserError(f"{path}: is empty; it needs one JSON object a line")
     return rows
+
+
+def read_rows(path):
+    """A file of JSON lines, a JSON list or CSV -> (its word for a row, [(number, value), ...]).
+
+    The word is "line ", "item " or "row ". UserError names file and row.
+    """
+    text = read_text(path)
+    if str(path).lower().endswith(TABLES):
+        unit = "row "
+        rows = csv_rows(text, path)
+    elif text.lstrip().startswith("["):
+        unit = "item "
+        rows = list(enumerate(load_json(text, path, 1), 1))
+        for n, item in rows:
+            refuse_half_characters(item, f"{path}, item {n}")
+    else:
+        unit = "line "
+        rows = json_lines(text, path)
+    if not rows:
+        raise UserError(f"{path}: is empty; it needs a row for each question")
+    return unit, rows
+
+
+def csv_rows(text, path):
+    """A text of CSV -> [(row number, {field: text}), ...]. Row 1 names the fields."""
+    first_line = text.partition("\n")[0]
+    separator = max(",;\t", key=first_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    names = []
+    rows = []
+    n = 0
+    try:
+        for n, cells in enumerate(reader, 1):
+            if not any(cells):
+                continue
+            if not names:
+                names = [field_name(cell) for cell in cells]
+            elif len(cells) != len(names):
+                raise UserError(f"{path}, row {n}: has {len(cells)} cells, but row 1 has "
+                                f"{len(names)}; put texts that hold {separator!r} in quotes")
+            else:
+                rows.append((n, dict(zip(names, cells))))
+    except csv.Error as error:
+        raise UserError(f"{path}, row {n + 1}: is no CSV ({error})") from None
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}, row 1: names the field {name!r} twice; give it two names")
+    return rows
+
+
+def field_name(heading):
+    """"Question" -> "question". A, B, .. stay as they are, and so do names such as answerKey."""
+    name = heading.strip()
+    return name.lower() if len(name) > 1 and name[0].isupper() else name
 
 
 def make_examples(path, rows, make, unit="line "):

@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 from data import (
-    ALL, BUNDLED, LINEAR, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
+    ALL, BUNDLED, LINEAR, OWN_DATA, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
 
 JUDGES = ("number", "code", "span", "exact")
-OWN_DATA = (".jsonl", ".json")          # how the name of a user's own file ends
 
 # --paper: the paper's LoRA, and what it does not say borrowed from SDFT's code.
 PAPER_LORA = {"lora": 8, "lora_alpha": 16.0, "lora_dropout": 0.1, "lora_targets": "q_proj,v_proj",
@@ -87,8 +86,9 @@ def parser():
 def add_what(add):
     add("--task", metavar="NAME",
         help=f"the task to learn: {', '.join(TASKS)}, all ({', '.join(ALL)}, one after another), "
-             "or your own FILE.jsonl with question/answer, prompt/completion, instruction/output "
-             "or messages on every line")
+             "or your own FILE (.jsonl, .json or .csv) whose rows have question/answer, "
+             "prompt/completion, instruction/output, messages, conversations or their like, and "
+             "perhaps context, options, system, history (data/tasks/README.md)")
     add("--judge", choices=JUDGES,
         help="what makes an answer to your own data right: its final number, a program that passes "
              "the asserts of test_list, a short answer that holds a gold, or the whole text")
@@ -237,25 +237,25 @@ def check_task(options):
     task = options.task
     if task is None:
         raise UserError(f"which task? give --task NAME, one of: all, {', '.join(TASKS)}")
-    if task.endswith(OWN_DATA):
+    if task.lower().endswith(OWN_DATA):
         if options.data:
             raise UserError("--data goes with a named task; your own data stand in "
-                            "--task FILE.jsonl and --test FILE")
+                            "--task FILE and --test FILE")
         if options.judge is None:
             raise UserError(f"--task {task}: which judge? add --judge number (the final number "
                             "decides), code (the asserts of test_list), span (a short answer that "
                             "holds a gold) or exact (the whole text)")
     else:
         if os.path.exists(task) and task not in ("all", *TASKS):
-            raise UserError(f"--task {task}: your own data come as a file FILE.jsonl; known tasks: "
-                            f"all, {', '.join(TASKS)}")
+            raise UserError(f"--task {task}: your own data come as a file whose name ends in "
+                            f"{', '.join(OWN_DATA)}; known tasks: all, {', '.join(TASKS)}")
         known("task", task, ["all", *TASKS])
         reading = task in ("nq", "squad")
         if options.test and reading:
             known("--test: with --task nq or squad it names a reading set, and", options.test,
                   ("nq", "squad"))
         if options.judge or options.test and not reading:
-            raise UserError("--judge and --test go with --task FILE.jsonl (or --test squad with "
+            raise UserError("--judge and --test go with --task FILE (or --test squad with "
                             "--task nq); every named task has its own")
         if options.test == task:
             options.test = None

@@ -7,7 +7,9 @@ import pytest
 import judge
 import s3ft
 from data import UserError
-from data.tasks.own import FIELDS, REWRITE_ENDINGS, Own
+from data.tasks import load_task
+from data.tasks.own import REWRITE_ENDINGS, Own
+from data.tasks.own_rows import FIELDS
 from data.run.verdicts import Verdicts
 
 
@@ -113,6 +115,161 @@ def test_byte_order_mark_crlf_and_blank_lines_are_read(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(json.dumps(qa(n)) + "\r\n" for n in range(3)).encode())
     assert [e.question for e in every(Own(path, "exact"))] == [qa(n)["question"] for n in range(3)]
+
+
+# ---------------------------------------------------------------- other people's formats
+
+OPTIONS = "Say hi.\n\nA. Ho\nB. Hi\n\nAnswer with one of A, B."
+SYSTEM = say("system", "Be brief.")
+EARLIER = [say("user", "Hello?"), say("assistant", "Hello.")]
+
+
+def three(row):
+    """The row, and two that differ from it in what they ask."""
+    return [json.loads(json.dumps(row).replace("Say", verb)) for verb in ("Say", "Sing", "Shout")]
+
+
+@pytest.mark.parametrize("row, prompt, gold, taken", [
+    # other names of question and answer
+    ({"problem": "Say hi.", "solution": "Hi."}, [USER], "Hi.", "'problem', answers from 'solution'"),
+    ({"query": "Say hi.", "response": "Hi."}, [USER], "Hi.", "'query', answers from 'response'"),
+    ({"prompt": "Say hi.", "response": "Hi."}, [USER], "Hi.", "'prompt', answers from 'response'"),
+    ({"input": "Say hi.", "output": "Hi."}, [USER], "Hi.", "'input', answers from 'output'"),
+    ({"prompt": "Say hi.", "chosen": "Hi.", "rejected": "No."}, [USER], "Hi.", "'prompt', answers from 'chosen'"),
+    ({"chosen": [USER, GOLD], "rejected": [USER, GOLD]}, [USER], "Hi.", "chats from 'chosen'"),
+    ({"problem": "Say 7.", "answer": 7}, [say("user", "Say 7.")], "7", "'problem', answers from 'answer'"),
+    # ShareGPT
+    ({"conversations": [{"from": "human", "value": "Say hi."}, {"from": "gpt", "value": "Hi."}]}, [USER], "Hi.",
+     "chats from 'conversations'"),
+    ({"conversations": [{"from": "user", "value": "Say hi."}, {"from": "assistant", "value": "Hi."}],
+      "system": "Be brief."}, [SYSTEM, USER], "Hi.", "chats from 'conversations' (and 'system')"),
+    ({"messages": [say("developer", "Be brief."), USER, GOLD]}, [SYSTEM, USER], "Hi.", "chats from 'messages'"),
+    # what stands beside the question
+    ({"question": "Say hi.", "context": "We meet.", "answer": "Hi."}, [say("user", "We meet.\n\nSay hi.")], "Hi.",
+     "'question' (and 'context')"),
+    ({"question": "Say hi.", "contexts": ["We meet.", "You wave."], "answer": "Hi."},
+     [say("user", "We meet.\n\nYou wave.\n\nSay hi.")], "Hi.", "'question' (and 'contexts')"),
+    ({"instruction": "Say hi.", "context": "We meet.", "response": "Hi."}, [say("user", "We meet.\n\nSay hi.")],
+     "Hi.", "'instruction' (and 'context')"),
+    ({"instruction": "Say hi.", "context": "", "response": "Hi."}, [USER], "Hi.", "'instruction', answers"),
+    ({"messages": [USER, GOLD], "context": "We meet."}, [say("user", "We meet.\n\nSay hi.")], "Hi.",
+     "'messages' (and 'context')"),
+    ({"instruction": "Be brief.", "question": "Say hi.", "answer": "Hi."}, [say("user", "Be brief.\n\nSay hi.")],
+     "Hi.", "'question' (and 'instruction')"),
+    ({"instruction": "Say hi.", "input": "", "output": "Hi.", "system": "Be brief.", "history": [["Hello?", "Hello."]]},
+     [SYSTEM, *EARLIER, USER], "Hi.", "'instruction' (and 'system', 'history')"),
+    ({"question": "Say hi.", "response": "Hi.", "system_prompt": "Be brief.", "history": EARLIER},
+     [SYSTEM, *EARLIER, USER], "Hi.", "'question' (and 'system_prompt', 'history')"),
+    # options: the answer is a label, an index, or a text
+    ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": "B"}, OPTIONS, "B", "'question' (and 'choices')"),
+    ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": 1}, OPTIONS, "B", "'question' (and 'choices')"),
+    ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "(b)"}, OPTIONS, "B", "'question' (and 'options')"),
+    ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "Hi"}, OPTIONS.partition("\n\nAnswer")[0], "Hi",
+     "'question' (and 'options')"),
+    ({"question": "Say hi.", "options": {"A": "Ho", "B": "Hi"}, "answer": "B"}, OPTIONS, "B", "'options'"),
+    ({"question": "Say hi.", "choices": {"text": ["Ho", "Hi"], "label": ["A", "B"]}, "answerKey": "B"}, OPTIONS, "B",
+     "answers from 'answerKey'"),
+    ({"question": "Say hi.", "choices": [{"label": "A", "text": "Ho"}, {"label": "B", "text": "Hi"}], "answer": "B"},
+     OPTIONS, "B", "'choices'"),
+    ({"question": "Say hi.", "A": "Ho", "B": "Hi", "answer": "B"}, OPTIONS, "B", "'question' (and 'A', 'B')"),
+    ({"question": "Say hi.", "option1": "Ho", "option2": "Hi", "answer": 2},
+     OPTIONS.translate({ord("A"): "1", ord("B"): "2"}).replace("1nswer", "Answer"), "2", "(and 'option1', 'option2')"),
+])
+def test_what_changes_the_meaning_of_a_row_is_asked(tmp_path, row, prompt, gold, taken):
+    task = Own(write(tmp_path, three(row)), "exact")
+    example = every(task)[0]
+    prompt = [say("user", prompt)] if isinstance(prompt, str) else prompt
+    assert s3ft.ask(task, example) == prompt and task.gold(example) == gold and taken in task.fields
+
+
+@pytest.mark.parametrize("more, note", [
+    ({"level": 3, "topic": "", "note": None}, "mine.jsonl: not used: 'level' (3 rows)"),
+    ({"id": 1.5, "golds": ["x"]}, "mine.jsonl: not used: 'id' (3 rows), 'golds' (3 rows)"),
+    ({"label": 0}, "mine.jsonl: not used: 'label' (3 rows)"),
+])
+def test_what_nobody_reads_is_said(tmp_path, more, note):
+    assert Own(write(tmp_path, [qa(n) | more for n in range(3)]), "exact").notes[0] == note
+
+
+def test_tools_and_the_keys_of_messages_are_said(tmp_path):
+    row = {"messages": [USER, GOLD | {"weight": 1}], "tools": [{"type": "function"}]}
+    notes = Own(write(tmp_path, three(row)), "exact").notes
+    assert notes[0] == "mine.jsonl: not used: 'tools' (3 rows), 'weight' in 'messages' (3 rows)"
+
+
+@pytest.mark.parametrize("name", ["label", "kto_tag"])
+def test_rows_that_show_a_bad_answer_are_left_out_and_counted(tmp_path, name):
+    rows = [{"prompt": f"Say {n}.", "completion": "bad" if n % 2 else "good", name: n % 2 == 0} for n in range(8)]
+    task = Own(write(tmp_path, rows), "exact")
+    assert [task.gold(e) for e in every(task)] == ["good"] * 4 and "4 rows left out" in task.notes[0]
+    assert len(task.notes) == 2, "and the split"
+    bad = write(tmp_path, [row | {name: False} for row in rows])
+    assert "the label of every row is false" in error(lambda: Own(bad, "exact"))
+
+
+@pytest.mark.parametrize("row, expected", [
+    ({"options": ["x", "y"], "answer": "C"}, "'answer' is 'C', which is none of its options A, B"),
+    ({"options": ["x", "y"], "answer": 2}, "is none of its options A, B; write one of these, or its index from 0"),
+    ({"options": "x or y", "answer": "x"}, "'options' is no list of options"),
+    ({"options": [1, 2], "answer": 1}, "'options' is no list of options"),
+    ({"options": {"text": ["x", "y"], "label": ["A"]}, "answer": "A"}, "'options' is no list of options"),
+    ({"options": ["x"] * 27, "answer": "A"}, "'options' is no list of options, at most 26"),
+    ({"context": {"title": "x"}}, "'context' is no text but"), ({"system": 7}, "'system' is no text but 7"),
+    ({"history": ["x"]}, "'history' is no list of turns"), ({"history": 7}, "'history' is no list of turns"),
+    ({"history": [["x"]]}, "a turn of the field 'history' has 1 texts"),
+    ({"history": [["x", ""]]}, "'history' is empty"), ({"answer": True}, "'answer' is no text but true"),
+    ({"images": ["a.png"]}, "has 'images'; only text can be learnt"),
+])
+def test_what_cannot_be_asked_is_refused(tmp_path, row, expected):
+    message = error(lambda: Own(write(tmp_path, [qa(0), qa(1) | row, qa(2)]), "exact"))
+    assert message.startswith(f"{tmp_path / 'mine.jsonl'}, line 2: ") and expected in message, message
+
+
+def test_chats_that_call_tools_and_two_system_messages_are_refused(tmp_path):
+    for row, expected in (({"messages": [USER, GOLD | {"tool_calls": [{"id": "x"}]}]}, "calls a tool"),
+                          ({"messages": [SYSTEM, USER, GOLD], "system": "x"}, "the roles ['system', 'system', ")):
+        assert expected in error(lambda: Own(write(tmp_path, three(row)), "exact"))
+
+
+# ---------------------------------------------------------------- other files
+
+@pytest.mark.parametrize("name, content", [
+    ("mine.json", json.dumps([qa(n) for n in range(3)]).encode()),
+    ("mine.jsonl", b"\xef\xbb\xbf" + json.dumps([qa(n) for n in range(3)], indent=2).encode()),
+    ("mine.jsonl", "".join(json.dumps(qa(n)) + "\n" for n in range(3)).encode("utf-16")),
+    ("mine.csv", b"question,answer\r\n" + b"".join(b"What colour is thing %d?,It is colour %d.\r\n" % (n, n)
+                                                  for n in range(3))),
+    ("MINE.CSV", b"\xef\xbb\xbf Question ;Answer\n" + b"".join(b"What colour is thing %d?;It is colour %d.\n" % (n, n)
+                                                              for n in range(3))),
+    ("mine.tsv", b"question\tanswer\n\n" + b"".join(b"What colour is thing %d?\tIt is colour %d.\n" % (n, n)
+                                                   for n in range(3))),
+    ("mine.csv", "question,answer\n".encode("utf-16") + "".join(f"{qa(n)['question']},{qa(n)['answer']}\n"
+                                                                for n in range(3)).encode("utf-16-le")),
+])
+def test_lists_and_tables_are_read(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    task = load_task(str(tmp_path / name), judge="exact")
+    assert [(e.question, e.answer) for e in every(task)] == [(qa(n)["question"], qa(n)["answer"]) for n in range(3)]
+
+
+def test_a_table_may_have_line_breaks_quotes_options_and_empty_cells(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text('question,context,A,B,answer\n"Say, in\n""two"" lines",,x,y,B\nq,c,x,y,A\nr,c,x,y,A\n')
+    first = every(Own(path, "exact"))[0]
+    assert first.question == 'Say, in\n"two" lines\n\nA. x\nB. y\n\nAnswer with one of A, B.' and first.id == "row-2"
+
+
+@pytest.mark.parametrize("content, expected", [
+    ("question,answer\nq,a\nq,a,b\n", "row 3: has 3 cells, but row 1 has 2"),
+    ("question,answer\nq,a\n\nq,\n", "row 4: the field 'answer' is empty"),
+    ('question,answer\nq,a\n"q,a\nr,b\n', "row 3: is no CSV"), ("question,answer,answer\nq,a,b\n", "'answer' twice"),
+    ("title,body\nq,a\n", "row 2: has 'title', 'body'; every row must have question/answer"),
+    ("question,answer\n", "is empty"), ("", "is empty"),
+    ("question,options,answer\nq,\"['x', 'y']\",A\n", "row 2: the field 'options' is no list of options"),
+])
+def test_bad_table(tmp_path, content, expected):
+    (tmp_path / "mine.csv").write_text(content)
+    assert expected in error(lambda: Own(tmp_path / "mine.csv", "exact"))
 
 
 # ---------------------------------------------------------------- golds, prompts, judges
@@ -251,12 +408,12 @@ LONE = '{"question": "\\ud83d", "answer": "x"}'
 
 @pytest.mark.parametrize("bad, expected", [
     ("{no json", "is no JSON"),
-    ("[1]", "has no fields; every line must be one JSON object"),
-    ("7", "has no fields; every line must be one JSON object"),
+    ("[1]", "has no fields; every line must have"),
+    ("7", "has no fields; every line must have"),
     (LONE, "holds half a character"),
-    ({"question": "q"}, "has 'question'; every line must be one JSON object with question/answer, the same"),
+    ({"question": "q"}, "has 'question'; every line must have question/answer, all the same"),
     ({"prompt": "p", "completion": "c"},
-     "has 'prompt', 'completion'; every line must be one JSON object with question/answer"),
+     "has 'prompt', 'completion'; every line must have question/answer"),
     ({}, "has no fields"),
     ({"question": "", "answer": "x"}, "'question' is empty"), ({"question": "q", "answer": " \n"}, "'answer' is empty"),
     ({"question": 7, "answer": "x"}, "'question' is no text but 7"),
@@ -306,7 +463,7 @@ def test_bad_chat(tmp_path, messages, expected):
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
     ({"text": "x"}, "exact",
-     "has 'text'; every line must be one JSON object with question/answer or prompt/completion or "),
+     "has 'text'; every line must have question/answer or prompt/completion or "),
 ])
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
@@ -319,12 +476,14 @@ def test_doubled_ids(tmp_path):
 
 
 @pytest.mark.parametrize("content, expected", [
-    (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (json.dumps(qa(1)).encode("utf-16"), "save it as UTF-8"),
-    (json.dumps(qa(1)).encode("utf-16-le"), "line 1: is no JSON"),
+    (b"", "is empty"), (b"\xef\xbb\xbf \n", "is empty"), (b"[]", "is empty"),
+    (json.dumps(qa(1)).encode("utf-16")[:-1], "save it as UTF-8"),
+    (json.dumps(qa(1)).encode("utf-16-le"), "zero bytes"),
     ('{"question": "café"}'.encode("latin-1"), "save it as UTF-8"),
-    (json.dumps([qa(1), qa(2)]).encode(), "JSON list; write one object a line"),
-    (b"\xef\xbb\xbf" + json.dumps([qa(1)]).encode(), "JSON list"),
-    (json.dumps([qa(1)], indent=1).encode(), "JSON list; write one object a line"),
+    (json.dumps([qa(1), {"question": "q"}]).encode(), "item 2: has 'question'; every item must have question/answer"),
+    (json.dumps([qa(1), qa(2) | {"answer": ""}]).encode(), "item 2: the field 'answer' is empty"),
+    (f"[{json.dumps(qa(1))}, {LONE}]".encode(), "item 2: holds half a character"),
+    (json.dumps([qa(1), qa(2)], indent=1).encode()[:-2], "line 9: is no JSON"),
     (json.dumps(qa(1), indent=1).encode(), "line 1: is no JSON"), (b"question,answer\nq,a\n", "line 1: is no JSON"),
 ])
 def test_bad_file(tmp_path, content, expected):

@@ -9,7 +9,7 @@ import pytest
 
 import check_intervals
 from data import UserError
-from data.report import figures, intervals, pictures, report
+from data.report import conclusions, figures, intervals, pictures, report
 from data.report.paper import three_tables
 from data.report.table import final_table
 from data.run import statistics
@@ -112,12 +112,69 @@ def test_gain_drop_and_share_above_chance_of_one_seed(tmp_path, capsys):
     each = next(r for r in rows if r[0] == "SFT" and "drop" in r[2])
     assert each[2].startswith("55.0, drop +20.0 [") and each[3].startswith("50.0, drop +4.0 [")
     assert "S3FT - SFT, task: +10.0 points [" in said and "mean of the benchmarks: +7.0 points [" in said
-    assert "learns the task better than SFT and forgets less" in said
+    assert "Here SFT learns the task; it forgets." in said
+    assert "Here S3FT learns the task better than SFT; it forgets, but less than SFT." in said
     assert "Wilson for a figure" in said and "--seeds 3 shows it" in said
     shares = next(r for r in rows if r[0] == "SFT" and r[2].startswith("+40.0 ["))       # 20 of 50 points above 25 %
     assert shares[3] == "-" and "myths: base's 54.0 %" in said and "cannot be told from chance, 50.0 %" in said
     assert ["SFT", "facts", "100", "20", "0", "<0.001"] in rows
     assert ["SFT", "tiny-gsm8k", "100", "0", "10", "0.002"] in rows
+
+
+@pytest.mark.parametrize("right, expected", [
+    # of 100 items; base has 50
+    ({}, []),
+    ({"sft": 70}, ["Here SFT learns the task."]),
+    ({"sft": 30}, ["Here SFT is worse at the task than base."]),
+    ({"sft": 51}, ["Of SFT nothing is shown here: what differs may be chance."]),
+    ({"s3ft": 70}, ["Here S3FT learns the task."]),
+    ({"sft": 70, "s3ft": 90}, ["Here SFT learns the task.", "Here S3FT learns the task better than SFT."]),
+    ({"sft": 90, "s3ft": 70}, ["Here SFT learns the task.", "Here S3FT learns the task, but less well than SFT."]),
+    # It only undoes what SFT spoilt.
+    ({"sft": 30, "s3ft": 51}, [
+        "Here SFT is worse at the task than base.",
+        "Here S3FT is better at the task than SFT, but not shown to be better than base (it may only undo what SFT "
+        "spoilt)."]),
+    ({"sft": 20, "s3ft": 35}, ["Here SFT is worse at the task than base.",
+                               "Here S3FT is worse at the task than base, but better than SFT."]),
+    ({"ssr": 51, "sft": 50, "s3ft": 49, "voice": 70}, [
+        "Here voice learns the task better than SFT.",
+        "Of SSR, SFT, S3FT nothing is shown here: what differs may be chance."]),
+])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_a_run_shows_of_every_method(right, expected, seeds):
+    groups = {}
+    for method, n in ({"base": 50} | right).items():
+        # The seeds differ a little, so that a t interval has some width.
+        groups[method] = [cell(method, seed, n + (method != "base") * seed, {}) for seed in range(seeds)]
+    lines = conclusions.conclusions(groups)
+    assert [line for line in lines if line.startswith(("Here", "Of"))] == expected
+    points = [line for line in lines if line.startswith("S3FT - SFT, task: ")]
+    assert len(points) == len(lines) - len(expected) == int({"sft", "s3ft"} <= set(right))
+
+
+@pytest.mark.parametrize("sft, s3ft, expected", [
+    (50, 70, "forgets less than SFT, if at all"), (50, 60, "forgets, but less than SFT"),
+    (60, 50, "forgets more than SFT"), (50, 50, "forgets (no difference from SFT is shown)"),
+    (70, 70, "is not shown to forget"), (90, 80, "gains on the benchmarks, but less than SFT"),
+])
+def test_what_a_run_shows_of_forgetting(sft, s3ft, expected):
+    groups = {}
+    for method, right in (("base", 70), ("sft", sft), ("s3ft", s3ft)):
+        groups[method] = [cell(method, 0, 50 if method == "base" else 70, {"facts": benchmark(right)})]
+    line = conclusions.conclusions(groups)[-1]
+    assert line == f"Here S3FT learns the task (no difference from SFT is shown); it {expected}."
+
+
+def test_a_few_items_show_nothing():
+    """Two items, of which S3FT alone knows both: +100.0 points [+100.0, +100.0]."""
+    groups = {"base": [cell("base", 0, 0, {}, n=2)], "sft": [cell("sft", 0, 0, {}, n=2)],
+              "s3ft": [cell("s3ft", 0, 2, {}, n=2)]}
+    line, = conclusions.conclusions(groups)
+    assert line == "test items: 2, too few to show anything, whatever the figures are; take 30 or more"
+    few = {"facts": benchmark(0, n=10)}
+    groups = {"base": [cell("base", 0, 50, {"facts": benchmark(10, n=10)})], "sft": [cell("sft", 0, 70, few)]}
+    assert conclusions.conclusions(groups) == ["Here SFT learns the task."], "ten items of benchmarks say nothing"
 
 
 def test_three_seeds_have_t_intervals(tmp_path, capsys):

@@ -13,6 +13,7 @@ import numpy as np
 
 from data import UserError, plural
 from data.report import changed_items, figures, pictures
+from data.report.conclusions import conclusions
 from data.report.intervals import (
     accuracy, difference, drop_benchmarks, item_sets, kind_of_interval, mean_drop, skills,
     table_benchmarks, wilson,
@@ -21,9 +22,7 @@ from data.report.paper import three_tables
 from data.report.pool import pool
 from data.report.rates import chosen_rates, validation_accuracy
 from data.report.read_runs import runs_by_task
-from data.report.table import (
-    about_attempts, about_benchmarks, mean_kl, s3ft_against_sft, target_shares,
-)
+from data.report.table import about_attempts, about_benchmarks, mean_kl, target_shares
 from data.report.text import (
     fence, listed, markdown_table, md, method_title, points, with_interval,
 )
@@ -163,7 +162,7 @@ def gain_and_drop(c):
     lines += about_rates(c)
     lines += by_run(c.results["runs"], [about_judge(run) for run in c.results["runs"]])
     groups = {method: c.groups[method, lr] for method, lr in c.rates.items()}
-    for line in s3ft_against_sft({"base": c.base} | groups, c.results["settings"].get("new_items")):
+    for line in conclusions({"base": c.base} | groups, c.results["settings"].get("new_items")):
         lines += ["", line]
     lines += each_benchmark(c, table_benchmarks(c.base), "Each benchmark: accuracy in %, and the "
                             "points lost.")

@@ -7,12 +7,12 @@ import textwrap
 import numpy as np
 
 from data import plural
+from data.report.conclusions import conclusions
 from data.report.intervals import (
-    accuracy, difference, drop_benchmarks, group_of, kind_of_interval, mean_drop, paired, skills,
-    table_benchmarks,
+    accuracy, drop_benchmarks, group_of, mean_drop, skills, table_benchmarks,
 )
 from data.report.rates import chosen_rates
-from data.report.text import method_title, percent, plain_table, points, with_interval
+from data.report.text import method_title, percent, plain_table, with_interval
 
 NUMBER_RULES = ("hash", "boxed", "answer is", "last number", "none")    # how judge.number read it
 # The sources of a method's targets; golds of the controls (raw, voice) count as golds.
@@ -45,7 +45,7 @@ def final_table(results):
                      "the method's best")
     if table_benchmarks(base):
         notes += about_benchmarks(results, base)
-    notes += s3ft_against_sft(groups, settings.get("new_items"))
+    notes += conclusions(groups, settings.get("new_items"))
     notes += about_answers(groups, settings)
     notes += about_attempts(results)
     notes += left_out(results, groups)
@@ -156,47 +156,6 @@ def about_benchmarks(results, base):
             lines.append(f"{name}: {row['cut']} {plural('item', row['cut'])} longer than the "
                          "model's context lost tokens on the left")
     return lines + results["benchmark_notes"]
-
-
-def s3ft_against_sft(groups, new_items=False):
-    """The paired differences of S3FT and SFT, and what they show: lines.
-
-    groups: {method: its cells at its own rate}; pooled runs may have several S3FT and SFT.
-    """
-    base = groups["base"]
-    lines = []
-    for s3ft in [method for method in groups if method.partition(" ")[0] == "s3ft"]:
-        for sft in [method for method in groups if method.partition(" ")[0] == "sft"]:
-            mine, theirs = paired(groups[s3ft], groups[sft])
-            if not mine:                    # no seed in common
-                continue
-            gain = difference(mine, theirs)
-            kept = difference(mine, theirs, drop_benchmarks(base))
-            interval = kind_of_interval(paired(base, mine)[0], new_items)
-            title = f"{method_title(s3ft)} - {method_title(sft)}"
-            lines.append(f"{title}, task: {points(gain)} ({interval})")
-            if kept:
-                lines.append(f"{title}, mean of the benchmarks: {points(kept)}")
-            lines.append(f"So here {method_title(s3ft)} {what_is_shown(gain, kept)}.")
-    return lines
-
-
-def what_is_shown(gain, kept):
-    """What two differences S3FT - SFT show: of task accuracy, and of the benchmarks (or None)."""
-    _, low, high = gain
-    text = "is not shown to learn the task better or worse than SFT"
-    if low > 0:
-        text = "learns the task better than SFT"
-    if high < 0:
-        text = "learns the task worse than SFT"
-    if not kept:
-        return text
-    _, low, high = kept
-    if low > 0:
-        return f"{text} and forgets less"
-    if high < 0:
-        return f"{text} and forgets more"
-    return f"{text} and is not shown to forget more or less"
 
 
 def about_answers(groups, settings):

@@ -4,7 +4,7 @@
     task = load_task("gsm8k", "data/tiny")
     task.load("train")[0].question
 """
-from data import TASKS, UserError
+from data import OWN_DATA, TASKS, UserError
 from data.judging import sandbox
 from data.tasks.gsm8k import GSM8K
 from data.tasks.mbpp import MBPP
@@ -15,7 +15,7 @@ from data.tasks.reading import Reading
 def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
     """A task by name, read from the files in `folder` -> Task (data/tasks/task.py).
 
-    Or the user's own FILE.jsonl, with the name of a judge and perhaps a test file.
+    Or the user's own file, with the name of a judge and perhaps a test file.
     """
     if name == "gsm8k":
         return GSM8K(folder)
@@ -23,10 +23,11 @@ def load_task(name, folder=None, judge=None, test=None, all_asserts=False):
         return MBPP(folder, all_asserts)
     if name in ("nq", "squad"):
         return Reading(name, folder, test)
-    if name.endswith((".jsonl", ".json")):
+    if name.lower().endswith(OWN_DATA):
         return Own(name, judge, test)
     known = ", ".join(TASKS)
-    raise UserError(f"task {name!r} is not known; known: {known}, or a FILE.jsonl of your own")
+    raise UserError(f"task {name!r} is not known; known: {known}, or a file of your own "
+                    f"({', '.join(OWN_DATA)})")
 
 
 def check_sandbox(task, options):

@@ -1,6 +1,6 @@
-"""own.py - the user's own data: one JSON-lines file and a judge.
+"""own.py - the user's own data: a file of JSON lines, a JSON list or CSV, and a judge.
 
-    python s3ft.py --task FILE.jsonl --judge NAME [--test FILE2.jsonl]
+    python s3ft.py --task FILE --judge NAME [--test FILE2]
 
     number    the final number decides
     exact     the whole text does, but for white space
@@ -9,11 +9,12 @@
               found golds [] and the answer "The passage does not say."
 
 Three choices:
-- nobody has to name the fields: the first row of FIELDS that every line has is read as a chat;
-- the prompt is the user's own, unchanged. Nothing is added but, for a paraphrase, the gold and a
-  request;
+- nobody has to name the fields: own_rows.py finds them, and a run says which it has taken and
+  which nobody reads;
+- the prompt is the user's own. Nothing is added but options, with which of them to choose from
+  where the answer is a label, and for a paraphrase the gold and a request;
 - no question is in two parts. A tenth of the questions is held back as validation and, without a
-  test file, a fifth as test (at most 500 each), always the same ones. Lines with the same prompt
+  test file, a fifth as test (at most 500 each), always the same ones. Rows with the same prompt
   stay together.
 """
 import json
@@ -21,7 +22,8 @@ import os
 import random
 from pathlib import Path
 
-from data import Example, UserError, checked_text, make_examples, read_jsonl, text_field
+from data import Example, UserError, checked_text, make_examples, plural, read_rows
+from data.tasks.own_rows import JUDGED_BY, chat_of, fields_of, is_bad, unread
 from data.tasks.task import Task, check_number, number_gold, tests_of
 
 # {judge: what a paraphrase is asked for besides own words}
@@ -31,10 +33,8 @@ REWRITE_ENDINGS = {
     "span": " Answer in one short sentence.",
     "exact": "",
 }
-FIELDS = (("question", "answer"), ("prompt", "completion"), ("instruction", "output"),
-          ("messages",))
-CHAT_RULE = ("a chat is an optional system message, then user and assistant in turn, "
-             "the assistant last")
+# {judge: fields that it reads itself}
+JUDGE_FIELDS = {"code": ("test_list", "test_setup_code"), "span": ("golds",)}
 MOST_HELD_BACK = 500             # questions in a part that is held back
 
 
@@ -47,9 +47,8 @@ class Own(Task):
         self.judge_name = judge_name
         self.title = Path(file).stem
         self.rewriting = f"answer the question in your own words.{REWRITE_ENDINGS[judge_name]}"
-        self.notes = []
         self.files = [Path(file)]
-        examples, self.fields = read(Path(file), judge_name)
+        examples, self.fields, self.notes = read(Path(file), judge_name)
         if test is None:
             self.split(examples)
             sizes = ", ".join(f"{len(part)} {name}" for name, part in self.parts.items())
@@ -57,7 +56,8 @@ class Own(Task):
                               f"the same way each time: {sizes}")
             return
         self.files.append(Path(test))
-        test_examples, test_fields = read(Path(test), judge_name)
+        test_examples, test_fields, test_notes = read(Path(test), judge_name)
+        self.notes += test_notes
         if test_fields != self.fields:
             self.fields += f"; in {test}: {test_fields}"
         left_out = self.split(examples, test_examples)
@@ -124,48 +124,63 @@ def size_of_part(questions, share):
 # ---------------------------------------------------------------- reading a file
 
 def read(path, judge_name):
-    """A file -> (list of Example, which fields were read). UserError names file and line."""
+    """A file -> (list of Example, which fields were read, notes on what was not).
+
+    UserError names file and row.
+    """
     if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f"{path}: is a directory, pipe or device; give a file")
-    rows = read_jsonl(path)
-    fields = fields_of(path, rows)
+    unit, all_rows = read_rows(path)
+    fields = fields_of(path, unit, all_rows)
+    rows = [(n, row) for n, row in all_rows if not is_bad(row)]
+    if not rows:
+        raise UserError(f"{path}: the label of every row is false, so no answer is a good "
+                        "one; add some")
     have_ids = all(type(row.get("id")) in (str, int) for _, row in rows)
+    used = {}                        # {field: None} of what chats are made of, in order
 
     def example_of(n, row):
-        id = checked_text(str(row["id"]), "the field 'id'") if have_ids else f"line-{n}"
-        *prompt, answer = chat_of(row, fields)
+        id = f"{unit.strip()}-{n}"
+        if have_ids:
+            id = checked_text(str(row["id"]), "the field 'id'")
+        (*prompt, answer), names = chat_of(row, fields)
+        used.update(dict.fromkeys(names))
         gold = answer["content"]
-        extra = {"messages": prompt}
-        if judge_name == "number":
-            check_number(gold)
-        elif judge_name == "code":
-            extra |= tests_of(row)
-        elif judge_name == "span":
-            extra["golds"] = golds_of(row, gold)
+        extra = {"messages": prompt} | judged_by(row, gold, judge_name)
         return Example(id, prompt[-1]["content"], gold, extra)
 
-    examples = make_examples(path, rows, example_of)
-    if fields == ("messages",):
-        return examples, "chats from 'messages', each last message the answer"
-    question, answer = fields
-    with_input = question == "instruction" and any(row.get("input") for _, row in rows)
-    more = " (and 'input')" if with_input else ""
-    return examples, f"questions from {question!r}{more}, answers from {answer!r}"
+    examples = make_examples(path, rows, example_of, unit)
+    beside = ", ".join(repr(name) for name in used if name not in fields)
+    beside = f" (and {beside})" if beside else ""
+    about_fields = f"questions from {fields[0]!r}{beside}, answers from {fields[-1]!r}"
+    if len(fields) == 1:
+        about_fields = f"chats from {fields[0]!r}{beside}, each last message the answer"
+    notes = []
+    bad = len(all_rows) - len(rows)
+    if bad:
+        notes.append(f"{path.name}: {bad} {plural('row', bad)} left out, whose answer is marked as "
+                     "a bad one ('label' or 'kto_tag' is false)")
+    read_besides = list(JUDGE_FIELDS.get(judge_name, ()))
+    if have_ids:
+        read_besides.append("id")
+    if bad:
+        read_besides += JUDGED_BY
+    ignored = unread(rows, [*used, *read_besides])
+    if ignored:
+        counts = ", ".join(f"{name} ({n} {plural('row', n)})" for name, n in ignored.items())
+        notes.append(f"{path.name}: not used: {counts}")
+    return examples, about_fields, notes
 
 
-def fields_of(path, rows):
-    """The first of FIELDS that every line has. UserError names the first line without it."""
-    fitting = FIELDS                 # those that all lines so far have
-    for n, row in rows:
-        names = list(row) if isinstance(row, dict) else []
-        left = [fields for fields in fitting if set(fields) <= set(names)]
-        if not left:
-            has = ", ".join(repr(name[:30]) for name in names[:8]) or "no fields"
-            needed = " or ".join("/".join(fields) for fields in fitting)
-            raise UserError(f"{path}, line {n}: has {has}; every line must be one JSON object "
-                            f"with {needed}, the same on all lines")
-        fitting = left
-    return fitting[0]
+def judged_by(row, answer, judge_name):
+    """What the judge needs of a row besides its answer. ValueError: what is wrong with it."""
+    if judge_name == "number":
+        check_number(answer)
+    if judge_name == "code":
+        return tests_of(row)
+    if judge_name == "span":
+        return {"golds": golds_of(row, answer)}
+    return {}
 
 
 def golds_of(row, answer):
@@ -175,66 +190,3 @@ def golds_of(row, answer):
         raise ValueError("the field 'golds' must be a list of texts "
                          "([] where the answer is that there is none)")
     return [checked_text(gold, "a text of the field 'golds'") for gold in golds]
-
-
-# ---------------------------------------------------------------- a line as a chat
-
-def chat_of(row, fields):
-    """A line -> its chat, the gold last: [{"role", "content"}, ..]. ValueError: what is wrong."""
-    if fields == ("messages",):
-        messages = messages_of(row, "messages")
-    elif fields == ("prompt", "completion"):
-        prompt = messages_of(row, "prompt", "user")
-        completion = messages_of(row, "completion", "assistant")
-        if len(completion) > 1:
-            raise ValueError("the field 'completion' holds several messages; "
-                             "it needs one, the assistant's")
-        messages = prompt + completion
-    else:
-        question = text_field(row, fields[0])
-        answer = text_field(row, fields[1])
-        context = row.get("input") if fields[0] == "instruction" else None
-        if str(context or "").strip():                   # Alpaca's is mostly ""
-            question += "\n\n" + text_field(row, "input")
-        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-
-    roles = [message["role"] for message in messages]
-    turns = roles[1:] if roles[0] == "system" else roles
-    if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
-        raise ValueError(f"its messages have the roles {str(roles)[:200]}; {CHAT_RULE}")
-    return messages
-
-
-def messages_of(row, field, role=None):
-    """A field's chat messages, with text contents and without other keys.
-
-    role: a text is taken as one message of this role; None: it has to be a list.
-    """
-    value = row[field]
-    if role and not isinstance(value, list):
-        return [{"role": role, "content": text_field(row, field)}]
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"the field {field!r} is no list of messages, or an empty one; "
-                         f"{CHAT_RULE}")
-    messages = []
-    for i, message in enumerate(value, 1):
-        where = f"message {i} of {field!r}"
-        if not isinstance(message, dict) or "role" not in message or "content" not in message:
-            raise ValueError(f"{where} has no 'role' or no 'content'; "
-                             'write {"role": "user", "content": ".."}')
-        content = joined(message["content"], where)
-        messages.append({"role": message["role"], "content": checked_text(content, where)})
-    return messages
-
-
-def joined(content, where):
-    """A message's content; where it is a list of parts, as OpenAI has it, their texts together."""
-    if not isinstance(content, list):
-        return content
-    texts = []
-    for part in content:
-        is_text = isinstance(part, dict) and part.get("type") == "text"
-        if not is_text or not isinstance(part.get("text"), str):
-            raise ValueError(f"{where} has a part that is no text; only text can be learnt")
-        texts.append(part["text"])
-    return "".join(texts)
