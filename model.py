@@ -77,9 +77,11 @@ def rope_table(positions, config):
     """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
 
     Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
-    to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones
-    ("llama3"). There a channel that turns more than `high_freq_factor` times in the original
-    context is kept; below `low_freq_factor` the full factor applies; between them, a part of it.
+    to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones. In
+    "llama3" a channel that turns more than `high_freq_factor` times in the original context is
+    kept; below `low_freq_factor` the full factor applies; between them, a part of it. In "yarn"
+    channels are kept up to number `first`, the full factor applies from `last` on, and queries and
+    keys grow by `attention_factor`, so that attention stays sharp over more positions.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -92,9 +94,14 @@ def rope_table(positions, config):
         turns = stretch["original_max_position_embeddings"] * frequencies / (2 * math.pi)
         kept = ((turns - low) / (high - low)).clamp(0, 1)
         frequencies = frequencies * (kept + (1 - kept) / stretch["factor"])
+    elif stretch.get("rope_type") == "yarn":
+        width = stretch["last"] - stretch["first"]
+        kept = ((stretch["last"] - channels / 2) / width).clamp(0, 1)
+        frequencies = frequencies * (kept + (1 - kept) / stretch["factor"])
     angles = positions[:, None, :, None].float() * frequencies              # (B, 1, T, E/2)
     angles = torch.cat((angles, angles), -1)                                # (B, 1, T, E)
-    return angles.cos(), angles.sin()
+    growth = stretch.get("attention_factor", 1.0)
+    return angles.cos() * growth, angles.sin() * growth
 
 
 def attention_masks(windows, positions, seen, whole_rows):
@@ -111,10 +118,9 @@ def attention_masks(windows, positions, seen, whole_rows):
             continue
         keys = torch.arange(seen, device=positions.device)      # (S,)
         back = positions[:, None, :, None] - keys       # (B or 1, 1, T, S): how far back a key is
-        mask = back >= 0
+        masks[window] = back >= 0
         if not sees_all:
-            mask = mask & (back < window)
-        masks[window] = mask
+            masks[window] &= back < window
     return masks
 
 
@@ -160,21 +166,21 @@ class Attention(nn.Module):
         cache (2, B, G, S, E): keys and values of this layer, or None. positions (B, T): of x, to
         read on; None for whole rows.
         """
-        q = self.split(self.q_proj(x))                                      # (B, H, T, E)
-        k = self.split(self.k_proj(x))                                      # (B, G, T, E)
-        v = self.split(self.v_proj(x))                                      # (B, G, T, E)
-        q = rotate(self.q_norm(q), rope)
-        k = rotate(self.k_norm(k), rope)
+        B, T, _ = x.shape
+        by_head = (B, T, -1, self.head_dim)
+        q = self.q_proj(x).view(by_head).transpose(1, 2)                    # (B, H, T, E)
+        k = self.k_proj(x).view(by_head).transpose(1, 2)                    # (B, G, T, E)
+        v = self.v_proj(x).view(by_head).transpose(1, 2)                    # (B, G, T, E)
+        q = self.q_norm(q)
+        k = self.k_norm(k)
+        if rope is not None:                    # smollm3 has layers that know no positions
+            q = rotate(q, rope)
+            k = rotate(k, rope)
         if positions is None:
             out = self.read_whole_rows(q, k, v, mask, cache)
         else:
             out = self.read_on(q, k, v, mask, cache, positions)
         return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
-
-    def split(self, x):
-        """(B, T, heads * E) -> (B, heads, T, E)."""
-        B, T, _ = x.shape
-        return x.view(B, T, -1, self.head_dim).transpose(1, 2)
 
     def read_whole_rows(self, q, k, v, mask, cache):
         """Attention over whole rows: all keys are in k. The cache is not read; it gets a copy."""
@@ -277,8 +283,9 @@ class Transformer(nn.Module):
 
         x = self.model["embed_tokens"](ids)                                 # (B, T, D)
         for number, block in enumerate(self.model["layers"]):
+            turn = rope if self.config.rotary_layers[number] else None
             mask = masks[self.config.windows[number]]
-            attention = (rope, mask, None if cache is None else cache[number], where)
+            attention = (turn, mask, None if cache is None else cache[number], where)
             if self.checkpointing and torch.is_grad_enabled():
                 # forget what is inside the block, and compute it again in the backward pass
                 x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)

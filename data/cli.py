@@ -102,8 +102,8 @@ def add_what(add):
              "delete your files")
     add("--model", default=str(TINY), metavar="MODEL",
         help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
-             "with a LoRA adapter; families: llama, mistral, qwen2, qwen3 (default: the bundled "
-             "teaching model)")
+             "with a LoRA adapter; families: llama, mistral, qwen2, qwen3, ministral, smollm3 "
+             "(default: the bundled teaching model)")
     add("--data", metavar="FOLDER",
         help="folder with gsm8k/, mbpp/, nq/ or squad/, and for --benchmarks mmlu/, truthfulqa/, "
              "hellaswag/, winogrande/, each with the official files (default: the bundled files "

@@ -21,6 +21,9 @@ SIZES = {"vocab_size": 32, "hidden_size": 24, "intermediate_size": 40, "num_hidd
          "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "hidden_act": "silu"}
 NEAR = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
 SLIDING = {"use_sliding_window": True, "sliding_window": 4}
+# the texts have 14 tokens, so they are longer than the original context
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8}
+SMOLLM3 = {"num_key_value_heads": 2, "rope_theta": 300.0, "pad_token_id": None}
 
 CONFIGS = {
     "llama-mha": {},                                                                    # everything else by default
@@ -76,6 +79,28 @@ CONFIGS = {
     "qwen3-sliding": {"num_key_value_heads": 2, "head_dim": 8, "num_hidden_layers": 3, "max_window_layers": 2,
                       "tie_word_embeddings": True, "rope_theta": 1e6} | SLIDING,
     "qwen3-default-head-dim": {"num_attention_heads": 2, "num_key_value_heads": 1},     # 128
+    "qwen2-yarn": {"num_key_value_heads": 2, "head_dim": 16, "rope_theta": 60.0, "hidden_act": "swish",
+                   "rope_scaling": YARN},
+    "qwen3-yarn-new": {"num_key_value_heads": 2, "head_dim": 16, "rope_parameters": YARN | {
+        "rope_type": "yarn", "rope_theta": 60.0, "beta_fast": 1.0, "beta_slow": 0.25, "truncate": False,
+        "attention_factor": 0.6}},
+    "llama-yarn-mscale": {"head_dim": 16, "rope_theta": 60.0, "rope_scaling": YARN | {
+        "mscale": 1.5, "mscale_all_dim": 0.4, "beta_fast": None, "factor": None}},
+    "llama-yarn-mscale-0": {"head_dim": 16, "rope_theta": 60.0, "rope_scaling": YARN | {
+        "mscale": 1.5, "mscale_all_dim": 0.0, "beta_slow": 0}},
+    "ministral-defaults": {"num_attention_heads": 16, "head_dim": 4},
+    "ministral-layer-types": {"num_key_value_heads": 2, "head_dim": 6, "sliding_window": 4, "attention_bias": True,
+                              "layer_types": ["sliding_attention", "full_attention"]},
+    # tied and with 4 key-value heads by default; the fourth layer has no rotary angles
+    "smollm3-defaults": {"num_hidden_layers": 5, "num_attention_heads": 8, "head_dim": 6, "pad_token_id": None},
+    "smollm3-interval": SMOLLM3 | {"num_hidden_layers": 3, "no_rope_layer_interval": 2, "tie_word_embeddings": False,
+                                   "attention_bias": True, "mlp_bias": True},
+    # as in the published file, with settings that it does not read
+    "smollm3-layers": SMOLLM3 | {"no_rope_layers": [0, 1, 0], "no_rope_layer_interval": 4, "max_window_layers": 28,
+                                 "layer_types": ["full_attention"] * 2, "sliding_window": None,
+                                 "use_sliding_window": False},
+    "smollm3-sliding": SMOLLM3 | SLIDING | {"no_rope_layers": [1, 0], "max_window_layers": 28},
+    "smollm3-yarn": SMOLLM3 | {"head_dim": 16, "no_rope_layers": [0, 1], "rope_scaling": YARN},
 }
 
 

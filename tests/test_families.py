@@ -1,6 +1,6 @@
-"""llama, mistral, qwen2 and qwen3: the logits of transformers (golden/families.*) for every setting that changes them,
-proof that each of these settings shows in the logits, sampling and scores on such models, and every setting that is
-refused."""
+"""llama, mistral, qwen2, qwen3, ministral and smollm3: the logits of transformers (golden/families.*) for every
+setting that changes them, proof that each of these settings shows in the logits, sampling and scores on such models,
+and every setting that is refused."""
 import dataclasses
 import json
 import os
@@ -17,6 +17,7 @@ import s3ft
 from data import TINY
 from data.tasks import load_task
 from data.checkpoints import LoadError
+from data.checkpoints.config import FAMILIES as SUPPORTED
 from make_golden_families import draw
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -48,8 +49,8 @@ def logits(lm, name):
 
 def test_enough_configurations_of_every_family():
     kinds = [name.partition("-")[0] for name in FAMILIES]
-    assert len(kinds) >= 24 and {"llama", "mistral", "qwen2", "qwen3"} == set(kinds)
-    assert all(kinds.count(kind) >= 4 for kind in set(kinds))
+    assert len(kinds) >= 24 and set(SUPPORTED) == set(kinds)
+    assert all(kinds.count(kind) >= 4 for kind in set(kinds) - {"ministral"})       # which is mistral
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -67,6 +68,9 @@ def flipped(name, changes=None, **fields):
     return (logits(lm, name) - LOGITS[f"{name}.logits"]).abs().max().item()
 
 
+LAYERS = ["full_attention", "sliding_attention"]
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8}
+YARN_NEW = FAMILIES["qwen3-yarn-new"]["config"]["rope_parameters"]
 NEAR = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
         "rope_type": "llama3"}
 FLIPS = [
@@ -131,6 +135,30 @@ FLIPS = [
     ("qwen3-sliding", {"use_sliding_window": False}),
     ("qwen3-sliding", {"max_window_layers": 1}),
     ("qwen3-sliding", {"sliding_window": 5}),
+    ("ministral-layer-types", {"layer_types": ...}),
+    ("smollm3-defaults", {"rope_theta": 1e4}),
+    ("smollm3-defaults", {"no_rope_layer_interval": 5}),
+    ("smollm3-interval", {"no_rope_layer_interval": ...}),
+    ("smollm3-interval", {"attention_bias": False}),
+    ("smollm3-interval", {"mlp_bias": False}),
+    ("smollm3-layers", {"no_rope_layers": None}),
+    ("smollm3-layers", {"no_rope_layers": [1, 0]}),
+    ("smollm3-layers", {"model_type": "llama", "tie_word_embeddings": True}),
+    ("smollm3-sliding", {"use_sliding_window": False}),
+    ("smollm3-sliding", {"layer_types": LAYERS[::-1]}),
+    ("smollm3-yarn", {"rope_scaling": None}),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"type": "linear"}}),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"factor": 3}}),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"original_max_position_embeddings": 16}}),
+    ("qwen2-yarn", {"rope_scaling": {"type": "yarn", "factor": 4.0}}),          # original: the context, 64
+    ("qwen2-yarn", {"rope_scaling": YARN | {"attention_factor": 1.0}}),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"beta_slow": 0.1}}),
+    ("qwen3-yarn-new", {"rope_parameters": YARN_NEW | {"truncate": True}}),
+    ("qwen3-yarn-new", {"rope_parameters": YARN_NEW | {"beta_fast": 0.6}}),
+    ("qwen3-yarn-new", {"rope_parameters": YARN_NEW | {"attention_factor": None}}),
+    ("llama-yarn-mscale", {"rope_scaling": YARN | {"mscale": 1.0, "mscale_all_dim": 0.4, "factor": None}}),
+    ("llama-yarn-mscale", {"rope_scaling": YARN | {"mscale": 1.5, "mscale_all_dim": 0.4}}),     # factor 8
+    ("llama-yarn-mscale-0", {"rope_scaling": YARN | {"mscale": 1.5, "mscale_all_dim": 1.0}}),
 ]
 
 
@@ -145,7 +173,8 @@ def test_every_setting_moves_the_logits(name, changes):
     ("llama-attention-bias", {"qkv_bias": False}),
     ("qwen3-head-dim", {"qk_norm": False}), ("mistral-window-5", {"windows": (None, 5)}),
     ("mistral-window-5", {"windows": (5, None)}),
-    ("llama-llama3-new", {"rope_scaling": None}), ("llama-mlp-bias", {"mlp_bias": False})], ids=str)
+    ("llama-llama3-new", {"rope_scaling": None}), ("llama-mlp-bias", {"mlp_bias": False}),
+    ("smollm3-layers", {"rotary_layers": (True, True)}), ("qwen2-yarn", {"rope_scaling": None})], ids=str)
 def test_every_field_of_config_moves_the_logits(name, field):
     assert flipped(name, **field) > 1e-2
 
@@ -187,6 +216,18 @@ def test_settings_that_mean_the_same_are_read_alike():
     assert parsed("mistral-window-5").windows == (5, 5) and parsed("mistral-null-window").windows == (None, None)
     assert parsed("qwen2-sliding").windows == (None, 4, 4) and parsed("qwen2-too-few-layers").windows == (None, None)
     assert parsed("llama-mha", rms_norm_eps=...).rms_norm_eps == 1e-6
+    assert parsed("smollm3-defaults").rotary_layers == (True, True, True, False, True)
+    assert parsed("smollm3-sliding").windows == (None, 4)
+    assert parsed("qwen2-yarn") == parsed("qwen2-yarn", hidden_act="silu", rope_scaling=..., rope_theta=...,
+                                          rope_parameters=YARN | {"rope_theta": 60.0, "rope_type": "yarn"})
+    assert parsed("qwen2-yarn") == parsed("qwen2-yarn", rope_scaling=YARN | {
+        "beta_fast": 0, "beta_slow": None, "mscale": 0.0, "mscale_all_dim": 3.0, "attention_factor": None})
+
+
+def test_yarn_reaches_the_context_that_it_was_stretched_to():
+    """Files of Qwen2.5 keep max_position_embeddings from before."""
+    assert parsed("qwen2-yarn", max_position_embeddings=8).max_position_embeddings == 32
+    assert parsed("qwen2-yarn", max_position_embeddings=100).max_position_embeddings == 100
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -237,10 +278,9 @@ def test_loglikelihood_is_the_sum_over_full_logits(name):
 
 # ---------------------------------------------------------------- what is refused
 
-LAYERS = ["full_attention", "sliding_attention"]
 NAN = float("nan")
 REFUSED = [
-    ("llama-mha", {"model_type": "gemma2"}, "model_type 'gemma2' is not supported .*llama, mistral, qwen2, qwen3"),
+    ("llama-mha", {"model_type": "gemma2"}, "model_type 'gemma2' is not supported .*llama, mistral, qwen2, qwen3, min"),
     ("llama-mha", {"model_type": "phi3"}, "model_type 'phi3'"),
     ("llama-mha", {"model_type": "qwen3_moe"}, "model_type 'qwen3_moe'"),
     ("llama-mha", {"model_type": ...}, "model_type None"),
@@ -251,8 +291,25 @@ REFUSED = [
     ("llama-mha", {"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
     ("llama-mha", {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}},
      "partial_rotary_factor 0.5"),
-    ("llama-mha", {"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
-    ("qwen2-biases", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
+    ("qwen2-yarn", {"rope_scaling": {"type": "yarn"}}, "factor is None"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"beta_fast": "32"}}, "beta_fast is '32'"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"beta_slow": -1}}, "beta_slow is -1"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"truncate": "false"}}, "truncate 'false'"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"attention_factor": 0}}, "attention_factor is 0"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"mscale": "1", "mscale_all_dim": 1}}, "mscale is '1'"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"extrapolation_factor": 1.0}}, "extrapolation_factor 1.0"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"partial_rotary_factor": 0.5}}, "partial_rotary_factor 0.5"),
+    ("qwen2-yarn", {"rope_scaling": YARN | {"original_max_position_embeddings": None}},
+     "original_max_position_embeddings is None"),
+    ("qwen2-yarn", {"rope_theta": 1}, "rope_theta 1"),
+    ("smollm3-defaults", {"rope_theta": None}, "rope_theta is None"),
+    ("smollm3-layers", {"no_rope_layers": [1]}, r"no_rope_layers \[1\] .*each of the 2 layers"),
+    ("smollm3-layers", {"no_rope_layers": [1, 2]}, r"no_rope_layers \[1, 2\]"),
+    ("smollm3-layers", {"no_rope_layers": "10"}, "no_rope_layers '10'"),
+    ("smollm3-layers", {"layer_types": LAYERS}, "layer_types .*sliding_attention"),     # while switched off
+    ("smollm3-interval", {"no_rope_layer_interval": 0}, "no_rope_layer_interval is 0"),
+    ("ministral-defaults", {"mlp_bias": True}, "mlp_bias in ministral True"),
+    ("llama-mha", {"model_type": "ministral3"}, "model_type 'ministral3'"),
     ("mistral-window-5", {"rope_scaling": {"type": "dynamic", "factor": 4.0}}, "rope_type 'dynamic'"),
     ("qwen3-head-dim", {"rope_parameters": {"rope_type": "longrope", "short_factor": [1], "long_factor": [2]}},
      "rope_type 'longrope'"),
