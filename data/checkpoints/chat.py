@@ -21,7 +21,7 @@ from data.files import write_atomic
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
          "special_tokens_map.json", "generation_config.json")
-REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
+REMEMBERED = 20_000             # chats and answers: a run asks for the ids of each several times
 NO_THOUGHT = "\n</think>\n\n"    # ends a think block that the prompt has opened, as Qwen3 writes it
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
 PLAIN = """{% for m in messages %}\
@@ -67,7 +67,7 @@ class Tokenizer:
     def __init__(self, folder, thinking=False):
         self.folder = Path(folder)
         self.thinking = thinking
-        self.chats = {}                     # chats that were encoded before -> their ids
+        self.known = {}                     # chats and answers that were encoded before -> ids
         file = self.folder / "tokenizer.json"
         if not file.is_file():
             raise LoadError(f"{file}: no such file; a model folder needs its tokenizer")
@@ -82,9 +82,6 @@ class Tokenizer:
         self.bpe.no_padding()
         vocabulary = self.bpe.get_vocab(with_added_tokens=True)
         self.size = max(vocabulary.values()) + 1
-        # left out of decoded texts: special tokens, but not <think>, special in some vocabularies
-        self.unseen = {id for id, token in self.bpe.get_added_tokens_decoder().items()
-                       if token.special and token.content not in ("<think>", "</think>")}
         # what tokenizer.json itself puts in front of a text, mostly BOS or nothing
         letter = self.bpe.encode("a")
         self.bos_ids = letter.ids[:1] if letter.special_tokens_mask[:1] == [1] else []
@@ -101,6 +98,10 @@ class Tokenizer:
         self.end_ids = self.find_end_ids(vocabulary)
         if self.end_ids and 0 <= self.end_ids[0] < self.size:
             self.special.setdefault("eos_token", self.bpe.id_to_token(self.end_ids[0]))
+
+        # left out of decoded texts: special tokens, but not <think>, special in some vocabularies
+        self.unseen = {id for id, token in self.bpe.get_added_tokens_decoder().items()
+                       if token.special and token.content not in ("<think>", "</think>")}
 
         source = self.template_source(config)
         self.plain = not source
@@ -225,35 +226,41 @@ class Tokenizer:
     def encode_chat(self, messages):
         """[{"role": .., "content": ..}, ..] -> ids, which are remembered, so do not change them."""
         key = tuple((message["role"], message["content"]) for message in messages)
-        if key not in self.chats:
-            if len(self.chats) >= REMEMBERED:
-                self.chats.clear()
+        if key not in self.known:
             text = self.render(messages)
-            if self.plain:                  # a template writes BOS itself, PLAIN does not
-                self.chats[key] = self.encode(text)
-            else:
-                self.chats[key] = self.bpe.encode(text, add_special_tokens=False).ids
-        return self.chats[key]
+            # a template writes BOS itself, PLAIN does not
+            start = self.bos_ids if self.plain else []
+            ids = start + self.bpe.encode(text, add_special_tokens=False).ids
+            return self.remember(key, ids)
+        return self.known[key]
 
     def encode_answer(self, text):
-        """An answer -> the ids that a model is to say after a prompt, without the closing token.
+        """An answer -> what a model is to say after a prompt: ids, without the closing token.
 
         The words stay as they are. A text that thinks itself (it holds a </think>) needs no empty
         think block before it, and opens none where the prompt has opened one.
         """
-        before = self.before
-        if "</think>" in text:
-            before = "" if self.opening else before.partition("<think>")[0]
-            if self.opening:
-                text = text.lstrip().removeprefix("<think>").lstrip("\n")
-        answer = before + text + self.behind
-        # Encoded behind the prompt's end: some tokenizers put a space in front of a text.
+        if text in self.known:
+            return self.known[text]
+        if "</think>" not in text:
+            answer = self.before + text + self.behind
+        elif self.opening:
+            answer = text.lstrip().removeprefix("<think>").lstrip("\n") + self.behind
+        else:
+            answer = self.before.partition("<think>")[0] + text + self.behind
+        # Encoded behind the prompt's end: some tokenizers put a space in front of any text.
         ids = self.bpe.encode(self.tail + answer, add_special_tokens=False).ids
         start = len(self.tail_ids)
         if ids[:start] == self.tail_ids:
-            return ids[start:]
+            return self.remember(text, ids[start:])
         # The answer's first letters would join the prompt's last token, as two line breaks do.
-        return self.bpe.encode(answer, add_special_tokens=False).ids
+        return self.remember(text, self.bpe.encode(answer, add_special_tokens=False).ids)
+
+    def remember(self, key, ids):
+        if len(self.known) >= REMEMBERED:
+            self.known.clear()
+        self.known[key] = ids
+        return ids
 
     def encode(self, text):
         """Plain text -> ids, with BOS in front where tokenizer.json puts it, as in transformers."""
