@@ -179,7 +179,8 @@ def test_an_answer_keeps_its_words_whatever_the_template_makes_of_it(folder, tem
     (TURNS, "It is 12.", ""), (CHOICE, "It is 12.", ""),
     (TURNS, THOUGHT, "the gold's own words"), (TURNS, "\n\nIt is 12.", ""),
     (TURNS.replace("[-1]", "[-1] | trim"), "It is 12.\n", "the gold's own words"),
-    (NO_END, "It is 12.", "the gold's own words"), (OPEN, "It is 12.", "open think block"), (OPEN, THOUGHT, "the gold's own words"), (CHOICE, THOUGHT, "--thinking")])
+    (NO_END, "It is 12.", "the gold's own words"), (OPEN, "It is 12.", "open think block"),
+    (OPEN, THOUGHT, "the gold's own words"), (CHOICE, THOUGHT, "--thinking")])
 def test_where_the_template_would_write_golds_otherwise_one_line_says_so(folder, capsys, template, gold, expected):
     def ask(task, example):
         return [{"role": "user", "content": example.question}]
