@@ -21,14 +21,14 @@ from data.files import write_atomic
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
          "special_tokens_map.json", "generation_config.json")
-REMEMBERED = 20_000             # chats and answers: a run asks for the ids of each several times
-NO_THOUGHT = "\n</think>\n\n"    # ends a think block that the prompt has opened, as Qwen3 writes it
+REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
 PLAIN = """{% for m in messages %}\
 {% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
 {% else %}{{ "Question: " if m.role == "user" else "" }}{{ m.content }}
 
 {% endif %}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"""
+NO_THOUGHT = "\n</think>\n\n"    # ends a think block that the prompt has opened, as Qwen3 writes it
 
 
 class Generation(jinja2.ext.Extension):
@@ -67,7 +67,7 @@ class Tokenizer:
     def __init__(self, folder, thinking=False):
         self.folder = Path(folder)
         self.thinking = thinking
-        self.known = {}                     # chats and answers that were encoded before -> ids
+        self.chats = {}                     # chats that were encoded before -> their ids
         file = self.folder / "tokenizer.json"
         if not file.is_file():
             raise LoadError(f"{file}: no such file; a model folder needs its tokenizer")
@@ -106,6 +106,7 @@ class Tokenizer:
         source = self.template_source(config)
         self.plain = not source
         self.template = self.compile(source or PLAIN)
+        self.answers = {}                   # those that were encoded before -> their ids
         self.takes_system = self.find_takes_system()
         self.find_answer_format(vocabulary)
         if self.close_id is not None and self.close_id not in self.end_ids:
@@ -226,13 +227,15 @@ class Tokenizer:
     def encode_chat(self, messages):
         """[{"role": .., "content": ..}, ..] -> ids, which are remembered, so do not change them."""
         key = tuple((message["role"], message["content"]) for message in messages)
-        if key not in self.known:
+        if key not in self.chats:
+            if len(self.chats) >= REMEMBERED:
+                self.chats.clear()
             text = self.render(messages)
-            # a template writes BOS itself, PLAIN does not
-            start = self.bos_ids if self.plain else []
-            ids = start + self.bpe.encode(text, add_special_tokens=False).ids
-            return self.remember(key, ids)
-        return self.known[key]
+            if self.plain:                  # a template writes BOS itself, PLAIN does not
+                self.chats[key] = self.encode(text)
+            else:
+                self.chats[key] = self.bpe.encode(text, add_special_tokens=False).ids
+        return self.chats[key]
 
     def encode_answer(self, text):
         """An answer -> what a model is to say after a prompt: ids, without the closing token.
@@ -240,8 +243,8 @@ class Tokenizer:
         The words stay as they are. A text that thinks itself (it holds a </think>) needs no empty
         think block before it, and opens none where the prompt has opened one.
         """
-        if text in self.known:
-            return self.known[text]
+        if text in self.answers:
+            return self.answers[text]
         if "</think>" not in text:
             answer = self.before + text + self.behind
         elif self.opening:
@@ -250,16 +253,13 @@ class Tokenizer:
             answer = self.before.partition("<think>")[0] + text + self.behind
         # Encoded behind the prompt's end: some tokenizers put a space in front of any text.
         ids = self.bpe.encode(self.tail + answer, add_special_tokens=False).ids
-        start = len(self.tail_ids)
-        if ids[:start] == self.tail_ids:
-            return self.remember(text, ids[start:])
-        # The answer's first letters would join the prompt's last token, as two line breaks do.
-        return self.remember(text, self.bpe.encode(answer, add_special_tokens=False).ids)
-
-    def remember(self, key, ids):
-        if len(self.known) >= REMEMBERED:
-            self.known.clear()
-        self.known[key] = ids
+        if ids[:len(self.tail_ids)] == self.tail_ids:
+            ids = ids[len(self.tail_ids):]
+        else:   # the answer's first letters would join the prompt's last, as two line breaks do
+            ids = self.bpe.encode(answer, add_special_tokens=False).ids
+        if len(self.answers) >= REMEMBERED:
+            self.answers.clear()
+        self.answers[text] = ids
         return ids
 
     def encode(self, text):
