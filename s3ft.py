@@ -175,7 +175,9 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     """Sample a text for each job -> a list of dicts, the lines of attempts.jsonl and answers.jsonl.
 
     finish_reason: "end", the model ended it by itself; "length", it was cut off; "too long", the
-    prompt leaves no room in the context, so the text is empty.
+    prompt leaves no room in the context, so nothing is sampled. Where the prompt opens a think
+    block (R1, QwQ), the text begins with "<think>" though the ids do not: a judge sees what is
+    thought, and that a thought without </think> is no finished answer.
     """
     context = lm.config.max_position_embeddings
     fitting = [job for job in jobs if len(job.prompt_ids) < context]
@@ -192,7 +194,7 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
         done = next(completions) if fits else model.Completion([], "too long", 0.0)
         lines.append({
             "id": job.example.id, "source": job.kind, "sample": job.sample,
-            "text": tokenizer.decode(done.ids), **task.truth(job.example),
+            "text": tokenizer.opening + tokenizer.decode(done.ids), **task.truth(job.example),
             "finish_reason": done.finish_reason, "logprob": done.logprob,
             "prompt_ids": job.prompt_ids, "ids": done.ids})
     return lines
@@ -257,24 +259,18 @@ def make_target(tokenizer, task, choice):
 
     A paraphrase too is trained on the plain question: that is where the model is to say it.
     A sampled answer keeps the very ids that were sampled. Its text, encoded again, may be cut into
-    other tokens, which the model itself would not have written. A model may have several tokens
-    that end an answer. A target ends with close_id, the one with which the chat template closes an
-    answer.
+    other tokens, which the model itself would not have written. A gold keeps its words, whatever
+    the chat template would make of them; where the prompt opens a think block (R1, QwQ), a gold
+    that does not think begins by closing it.
+    A model may have several tokens that end an answer. A target ends with close_id, the one with
+    which the chat template closes an answer.
     """
-    question = ask(task, choice.example)
-    prompt_ids = tokenizer.encode_chat(question)
+    prompt_ids = tokenizer.encode_chat(ask(task, choice.example))
     if choice.attempt is not None:
-        ids = choice.attempt["ids"] + [tokenizer.close_id]
-        return Target(choice.example.id, choice.source, prompt_ids, ids)
-
-    # A gold is encoded in its place in the chat, and cut behind the closing token.
-    gold = {"role": "assistant", "content": task.text(choice.example, choice.source)}
-    chat_ids = tokenizer.encode_chat(question + [gold])
-    start = len(prompt_ids)
-    assert chat_ids[:start] == prompt_ids, f"{choice.example.id}: the answer changes its prompt"
-    answer_ids = chat_ids[start:]
-    last = max(i for i, token in enumerate(answer_ids) if token == tokenizer.close_id)
-    return Target(choice.example.id, choice.source, prompt_ids, answer_ids[:last + 1])
+        ids = choice.attempt["ids"]
+    else:
+        ids = tokenizer.encode_answer(task.text(choice.example, choice.source))
+    return Target(choice.example.id, choice.source, prompt_ids, ids + [tokenizer.close_id])
 
 
 # ---------------------------------------------------------------- 5. fine-tuning, prompt masked

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from data import Example, UserError
 from data.checkpoints import LoadError, chat
 from data.checkpoints.chat import Tokenizer
+from data.run.selection import check_template
+from data.tasks.task import Task
 
 GOLDEN = Path(__file__).parent / "golden"
 END, START, CLOSE = 0, 1, 2                         # <|endoftext|>, <|im_start|>, <|im_end|>
@@ -120,6 +123,86 @@ def test_the_golden_templates_show_what_they_are_there_for():
     assert off[:len(thinking)] == thinking and len(off) > len(thinking)
 
 
+@pytest.mark.parametrize("name", TEMPLATES["templates"])
+def test_prompt_answer_and_closing_token_are_the_answered_chat_of_transformers(name, folder):
+    golden = TEMPLATES["templates"][name]
+    dress(folder, **golden["dress"])
+    tokenizer, compared = Tokenizer(folder, thinking=golden["thinking"]), 0
+    for case in golden["chats"]:
+        *question, answer = case["messages"]
+        if "ids" not in case or answer["role"] != "assistant":
+            continue
+        prompt = tokenizer.encode_chat(question)
+        if case["ids"][:len(prompt)] == prompt:                         # the answer does not change the question
+            target = prompt + tokenizer.encode_answer(answer["content"]) + [tokenizer.close_id]
+            assert target == case["ids"][:len(target)], case["messages"]
+            compared += 1
+    assert compared
+
+
+def answer_text(tokenizer, text):
+    """What a model is to say, with its special tokens."""
+    return tokenizer.bpe.decode(tokenizer.encode_answer(text) + [tokenizer.close_id], skip_special_tokens=False)
+
+
+TURNS = ("{% for m in messages %}[{{ m.role }}] {{ m.content.split('</think>')[-1] }}<|im_end|>\n{% endfor %}"
+         "{% if add_generation_prompt %}[assistant] {% endif %}")
+OPEN = TURNS.replace("[assistant] ", "[assistant] <think>\n")           # as R1 and QwQ
+CHOICE = ("{% for m in messages %}[{{ m.role }}] {% if m.role == 'assistant' and '</think>' not in m.content %}"
+          "<think>\n\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}"
+          "[assistant] {% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}")      # as Qwen3
+NO_END = ("{% for m in messages %}{{ 'Q: ' if m.role == 'user' else 'A: ' }}{{ m.content }}\n{% endfor %}"    # as SOLAR
+          "{% if add_generation_prompt %}A: {% endif %}")
+THOUGHT = "<think>\n7 + 5\n</think>\n\nIt is 12."
+
+
+@pytest.mark.parametrize("template, thinking, opening, text, expected", [
+    (OPEN, False, "<think>\n", "It is 12.", "\n</think>\n\nIt is 12."),      # its thought is closed first
+    (OPEN, False, "<think>\n", THOUGHT, "7 + 5\n</think>\n\nIt is 12."),     # and opened once
+    (OPEN, False, "<think>\n", "7 + 5</think>It is 12.", "7 + 5</think>It is 12."),
+    (CHOICE, True, "", "It is 12.", "<think>\n\n</think>\n\nIt is 12."),       # as the template writes it
+    (CHOICE, True, "", THOUGHT, THOUGHT),
+    (CHOICE, False, "", "It is 12.", "It is 12."),
+    (CHOICE, False, "", THOUGHT, THOUGHT),                                   # kept as the user wrote it
+    (TURNS, False, "", THOUGHT, THOUGHT),                                    # though the template drops thoughts
+    (TURNS, False, "", "\n\n It is 12. ", "\n\n It is 12. "),
+    (NO_END, False, "", "It is 12.", "It is 12."),
+])
+def test_an_answer_keeps_its_words_whatever_the_template_makes_of_it(folder, template, thinking, opening, text,
+                                                                     expected):
+    dress(folder, template=template)
+    tokenizer = Tokenizer(folder, thinking)
+    assert answer_text(tokenizer, text) == expected + "<|im_end|>" and tokenizer.opening == opening
+
+
+@pytest.mark.parametrize("template, gold, expected", [
+    (TURNS, "It is 12.", ""), (CHOICE, "It is 12.", ""),
+    (TURNS, THOUGHT, "the gold's own words"), (TURNS, "\n\nIt is 12.", ""),
+    (TURNS.replace("[-1]", "[-1] | trim"), "It is 12.\n", "the gold's own words"),
+    (NO_END, "It is 12.", "the gold's own words"), (OPEN, "It is 12.", "open think block"),
+    (OPEN, THOUGHT, "the gold's own words"), (CHOICE, THOUGHT, "--thinking")])
+def test_where_the_template_would_write_golds_otherwise_one_line_says_so(folder, capsys, template, gold, expected):
+    def ask(task, example):
+        return [{"role": "user", "content": example.question}]
+    dress(folder, template=template)
+    check_template([Example("1", "7 + 5?", gold), Example("2", "5 + 7?", gold)], Task(), Tokenizer(folder), ask)
+    err = capsys.readouterr().err
+    assert expected in err and len(err.splitlines()) == bool(expected)
+
+
+def test_a_model_without_any_end_token_cannot_be_trained(folder):
+    dress(folder, template="{% for m in messages %}{{ m.content }}{% endfor %}", eos_token=None)
+    with pytest.raises(UserError, match="name it as eos_token"):
+        check_template([Example("1", "7 + 5?", "12")], Task(), Tokenizer(folder), ask=None)
+
+
+def test_decoding_keeps_the_marks_of_a_thought_where_they_are_special_tokens(folder):
+    dress(folder, template=OPEN, tokens=("<think>", "</think>"))
+    tokenizer = Tokenizer(folder)
+    ids = tokenizer.encode_chat(ASKED) + tokenizer.encode_answer(THOUGHT) + [tokenizer.close_id]
+    assert tokenizer.decode(ids).endswith(THOUGHT)
+
+
 @pytest.mark.parametrize("name, token", [
     ("llama-2", "<|im_end|>"), ("llama-3", "<|eot_id|>"), ("mistral", "<|im_end|>"), ("qwen-3", "<|im_end|>"),
     ("generation", "<|im_end|>"), ("generation-tight", "<|im_end|>")])
@@ -171,8 +254,9 @@ def test_a_template_cannot_leave_its_sandbox(escape, folder):
 
 
 def test_what_the_sandbox_hides_is_empty(folder):
-    dress(folder, template="<{{ raise_exception.__globals__ }}{{ messages.__class__ }}{{ strftime_now.__self__ }}>")
-    assert Tokenizer(folder).render(ASKED) == "<>"
+    dress(folder, template="<{{ raise_exception.__globals__ }}{{ messages.__class__ }}{{ strftime_now.__self__ }}>"
+                           "{{ messages[0].content }}")
+    assert Tokenizer(folder).render(ASKED) == "<>How many?"
 
 
 @pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ messages[7].content.x }}", "{{ undefined() }}",
@@ -213,10 +297,31 @@ def test_a_system_message_that_the_template_refuses_goes_into_the_users_first_an
     assert TOLD[1]["content"] == "How many?"            # the caller's messages are left alone
 
 
-def test_a_system_message_that_the_template_drops_without_a_word_is_folded_as_well(folder):
-    dress(folder, template="{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}: {{ m.content }}]"
-                           "{% endif %}{% endfor %}")
-    assert Tokenizer(folder).render(TOLD[:2]) == "[user: Be short.\n\nHow many?]"
+DROPS_SYSTEM = ("{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}: {{ m.content }}]"
+                "{% endif %}{% endfor %}")
+
+
+@pytest.mark.parametrize("start", ["", "{% if messages[0].role != 'system' %}[system: Be kind.]{% endif %}"],
+                         ids=["", "with a default"])
+def test_a_system_message_that_the_template_drops_without_a_word_is_folded_as_well(start, folder):
+    dress(folder, template=start + DROPS_SYSTEM)
+    assert Tokenizer(folder).render(TOLD[:2]).endswith("[user: Be short.\n\nHow many?]")
+
+
+def test_an_empty_system_message_is_left_out_where_the_template_takes_none_and_that_is_said(folder, capsys):
+    dress(folder, template=NO_SYSTEM)
+    assert Tokenizer(folder).render([TOLD[0] | {"content": " "}, TOLD[1]]) == "[user: How many?]"
+    assert "an empty one is left out" in capsys.readouterr().err
+
+
+def test_a_system_message_may_stand_before_the_last_question_and_vanish_once_it_is_answered(folder, capsys):
+    """As in the template of Mistral Nemo."""
+    dress(folder, template="{% set first = messages[0] %}{% for m in messages %}{% if m.role == 'user' %}"
+                           "<{{ first.content + '; ' if loop.last and first.role == 'system' }}{{ m.content }}>"
+                           "{% elif m.role == 'assistant' %}{{ m.content }}{{ eos_token }}{% endif %}{% endfor %}")
+    tokenizer = Tokenizer(folder)
+    assert tokenizer.render(TOLD + ASKED) == "<How many?>12<|im_end|><Be short.; How many?>"
+    assert capsys.readouterr().err == "" and answer_text(tokenizer, "12") == "12<|im_end|>"
 
 
 @pytest.mark.parametrize("messages", [TOLD[:1], [TOLD[0], TOLD[2]], [TOLD[0], TOLD[0], TOLD[1]]])
@@ -258,6 +363,20 @@ def test_the_plain_format_does_without_an_end_token_and_takes_one_from_the_confi
     tokenizer = Tokenizer(folder)
     assert (tokenizer.close_id, tokenizer.end_ids) == (END, [END])
     assert tokenizer.render(TOLD).endswith("Answer: 12<|endoftext|>\n")
+
+
+def test_the_plain_format_closes_where_a_text_cannot_spell_the_end_token(folder):
+    """A normalised special token after a word is cut into letters."""
+    dress(folder, chat_template=None)
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["normalizer"] = {"type": "Prepend", "prepend": " "}
+    for token in content["added_tokens"]:
+        token["normalized"] = True
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    tokenizer = Tokenizer(folder)
+    whole = tokenizer.encode_chat([*ASKED, {"role": "assistant", "content": "the answer is 12"}])
+    target = tokenizer.encode_chat(ASKED) + tokenizer.encode_answer("the answer is 12")
+    assert CLOSE not in whole and whole[:len(target)] == target and tokenizer.close_id == CLOSE
 
 
 def test_saved_files_make_the_same_tokenizer(folder, tmp_path):

@@ -562,7 +562,7 @@ def test_a_chat_template_that_cannot_be_trained_on_is_refused_before_anything_is
     folder = model_copy(tmp_path)
     config = json.loads((folder / "tokenizer_config.json").read_text())
     for template, expected in ((5, "no text"), ("{{ messages[0]['content'] + 5 }}", "refuses"),
-                               ("hello", "does not close"), ("{% if %}", "does not compile"),
+                               ("hello", "leaves the question out"), ("{% if %}", "does not compile"),
                                ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "refuses")):
         (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
         code, err = run(tmp_path / "out", "--model", str(folder), "--data", str(TINY), capsys=capsys)

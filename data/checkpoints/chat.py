@@ -28,6 +28,7 @@ PLAIN = """{% for m in messages %}\
 {% else %}{{ "Question: " if m.role == "user" else "" }}{{ m.content }}
 
 {% endif %}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"""
+NO_THOUGHT = "\n</think>\n\n"    # ends a think block that the prompt has opened, as Qwen3 writes it
 
 
 class Generation(jinja2.ext.Extension):
@@ -56,8 +57,11 @@ class Tokenizer:
 
     size      ids lie in range(size); rows of the embedding past it mean nothing
     end_ids   generation stops on any of them
-    close_id  the token that the template puts after an assistant's turn: the one to train on
+    close_id  the token that the template puts after an assistant's turn, or else EOS: the one to
+              train on
     thinking  whether a template that lets a model think aloud first (Qwen3) is asked to
+    opening   "<think>\\n" where the prompt opens a think block (R1, QwQ), else "". An answer's text
+              begins with it, so that the text alone tells what is thought
     """
 
     def __init__(self, folder, thinking=False):
@@ -95,10 +99,16 @@ class Tokenizer:
         if self.end_ids and 0 <= self.end_ids[0] < self.size:
             self.special.setdefault("eos_token", self.bpe.id_to_token(self.end_ids[0]))
 
+        # left out of decoded texts: special tokens, but not <think>, special in some vocabularies
+        self.unseen = {id for id, token in self.bpe.get_added_tokens_decoder().items()
+                       if token.special and token.content not in ("<think>", "</think>")}
+
         source = self.template_source(config)
         self.plain = not source
         self.template = self.compile(source or PLAIN)
-        self.close_id = self.find_close_id(vocabulary)
+        self.answers = {}                   # those that were encoded before -> their ids
+        self.takes_system = self.find_takes_system()
+        self.find_answer_format(vocabulary)
         if self.close_id is not None and self.close_id not in self.end_ids:
             self.end_ids.append(self.close_id)
 
@@ -143,17 +153,49 @@ class Tokenizer:
             raise LoadError(f"{self.folder}: the chat template does not compile "
                             f"({error})") from None
 
-    def find_close_id(self, vocabulary):
-        """The token after an assistant's words: the first special one that the template writes."""
-        words = "certainly"
-        text = self.fill_template([{"role": "user", "content": "hello"},
-                                   {"role": "assistant", "content": words}])
-        behind = text[text.rfind(words) + len(words):]
-        special = self.bpe.get_added_tokens_decoder()
-        for token in self.bpe.encode(behind, add_special_tokens=False).ids:
-            if token in special:
-                return token
-        return vocabulary.get(self.special.get("eos_token"))
+    def find_takes_system(self):
+        """Does it matter to the template what a system message says? Some drop it or refuse."""
+        user = {"role": "user", "content": "hello"}
+        try:
+            short = self.fill_template([{"role": "system", "content": "Be short."}, user])
+            kind = self.fill_template([{"role": "system", "content": "Be kind."}, user])
+        except LoadError:
+            return False
+        return short != kind
+
+    def find_answer_format(self, vocabulary):
+        """What the template writes around an answer, read off a chat with and without one.
+
+            tail      between the question and an answer that is asked for: "[/INST]"
+            before    between the tail and the answer's words: mostly nothing; " " for Llama 2
+            behind    between the words and the closing token
+        """
+        question = {"role": "user", "content": "what is 17 + 25?"}
+        answer = {"role": "assistant", "content": "certainly"}
+        asked = self.fill_template([question])
+        answered = self.fill_template([question, answer])
+        if question["content"] not in asked:
+            raise LoadError(f"{self.folder}: the chat template leaves the question out; "
+                            "fetch the template again")
+        self.tail = asked.rpartition(question["content"])[2]
+        self.tail_ids = self.bpe.encode(self.tail, add_special_tokens=False).ids
+
+        head, _, behind = answered.rpartition(answer["content"])
+        between = head.rpartition(question["content"])[2]
+        _, mark, thought = self.tail.rpartition("<think>")
+        is_open = mark and "</think>" not in thought
+        self.opening = mark + thought if is_open else ""
+        if between.startswith(self.tail):
+            self.before = between.removeprefix(self.tail)
+        else:
+            self.before = NO_THOUGHT if is_open else ""
+
+        added = self.bpe.get_added_tokens_decoder()
+        marks = [token for token in self.bpe.encode(behind, add_special_tokens=False).ids
+                 if token in added and added[token].content.strip()]     # some are blanks
+        close = added[marks[0]].content if marks else self.special.get("eos_token")
+        self.close_id = vocabulary.get(close)
+        self.behind = behind.partition(close)[0] if close and close in behind else ""
 
     def fill_template(self, messages):
         asks = messages[-1]["role"] != "assistant"
@@ -171,19 +213,15 @@ class Tokenizer:
             say_once(f"{self.folder.name} has no chat template: questions are asked as "
                      "\"Question: ...\\n\\nAnswer:\"")
         roles = [message["role"] for message in messages[:2]]
-        if roles != ["system", "user"]:
+        if self.takes_system or roles != ["system", "user"]:
             return self.fill_template(messages)
-        system = messages[0]["content"]
-        try:
-            text = self.fill_template(messages)
-            # some templates drop a system message without a word
-            if system.strip() in text or text != self.fill_template(messages[1:]):
-                return text
-        except LoadError:
-            pass
-        say_once(f"{self.folder.name}: its chat template takes no system message; "
-                 "it goes in front of the user's first")
-        first = {"role": "user", "content": f"{system}\n\n{messages[1]['content']}"}
+        system, first = messages[0]["content"], messages[1]
+        if system.strip():
+            done = "it goes in front of the user's first"
+            first = {"role": "user", "content": f"{system}\n\n{first['content']}"}
+        else:
+            done = "an empty one is left out"
+        say_once(f"{self.folder.name}: its chat template takes no system message; {done}")
         return self.fill_template([first, *messages[2:]])
 
     def encode_chat(self, messages):
@@ -199,6 +237,31 @@ class Tokenizer:
                 self.chats[key] = self.bpe.encode(text, add_special_tokens=False).ids
         return self.chats[key]
 
+    def encode_answer(self, text):
+        """An answer -> what a model is to say after a prompt: ids, without the closing token.
+
+        The words stay as they are. A text that thinks itself (it holds a </think>) needs no empty
+        think block before it, and opens none where the prompt has opened one.
+        """
+        if text in self.answers:
+            return self.answers[text]
+        if "</think>" not in text:
+            answer = self.before + text + self.behind
+        elif self.opening:
+            answer = text.lstrip().removeprefix("<think>").lstrip("\n") + self.behind
+        else:
+            answer = self.before.partition("<think>")[0] + text + self.behind
+        # Encoded behind the prompt's end: some tokenizers put a space in front of any text.
+        ids = self.bpe.encode(self.tail + answer, add_special_tokens=False).ids
+        if ids[:len(self.tail_ids)] == self.tail_ids:
+            ids = ids[len(self.tail_ids):]
+        else:   # the answer's first letters would join the prompt's last, as two line breaks do
+            ids = self.bpe.encode(answer, add_special_tokens=False).ids
+        if len(self.answers) >= REMEMBERED:
+            self.answers.clear()
+        self.answers[text] = ids
+        return ids
+
     def encode(self, text):
         """Plain text -> ids, with BOS in front where tokenizer.json puts it, as in transformers."""
         return self.bos_ids + self.bpe.encode(text, add_special_tokens=False).ids
@@ -212,8 +275,9 @@ class Tokenizer:
         return batch
 
     def decode(self, ids):
-        """ids -> text without special tokens."""
-        return self.bpe.decode(list(ids), skip_special_tokens=True)
+        """ids -> text without special tokens, but for those round a thought."""
+        seen = [id for id in ids if id not in self.unseen]
+        return self.bpe.decode(seen, skip_special_tokens=False)
 
     def check_model(self, rows):
         """LoadError for a model that cannot be this one's: with so many rows in its embedding."""

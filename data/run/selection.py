@@ -2,7 +2,7 @@
 import random
 from dataclasses import dataclass
 
-from data import UserError
+from data import UserError, say_once
 from data.benchmarks import limit_benchmarks, load_benchmarks
 from data.tiny import new_items
 
@@ -77,7 +77,7 @@ def those_that_fit(examples, task, base, max_new_tokens, ask, rewrite):
         if longest_prompt + longest_answer + TEMPLATE > context:
             asked = len(tokenizer.encode_chat(question))
             prompt = max(asked, len(tokenizer.encode_chat(again)))
-            trained = asked + len(tokenizer.encode(gold)) + 2
+            trained = asked + len(tokenizer.encode_answer(gold)) + 1
             if max(prompt + max_new_tokens, trained) > context:
                 continue
         fitting.append(example)
@@ -96,13 +96,29 @@ def bytes_of(chat):
 
 
 def check_template(examples, task, tokenizer, ask):
-    """UserError where the chat template does not close an answer, so none can be trained on."""
-    one_of_each_shape = {len(ask(task, example)): example for example in examples}
-    for example in one_of_each_shape.values():
+    """UserError where no token closes an answer, so none can be trained on. One line says where the
+    chat template would write golds in other tokens than they are trained on (s3ft.make_target):
+    it may trim them, drop thoughts, add words, or change the question once it is answered."""
+    if examples and tokenizer.close_id is None:
+        raise UserError("the model's files name no token that ends an answer, so none can be "
+                        "trained on; name it as eos_token in tokenizer_config.json")
+    tried = set()
+    for example in examples:
         question = ask(task, example)
-        prompt = tokenizer.encode_chat(question)
-        chat = tokenizer.encode_chat(question + [{"role": "assistant", "content": "1"}])
-        if chat[:len(prompt)] != prompt or tokenizer.close_id not in chat[len(prompt):]:
-            raise UserError("the model's chat template does not close an answer with a token of "
-                            "its own, or changes the question once it is answered; take another "
-                            "model")
+        gold = task.gold(example)
+        kind = (len(question), "</think>" in gold, gold != gold.strip())
+        if kind in tried:
+            continue
+        tried.add(kind)
+        target = tokenizer.encode_chat(question) + tokenizer.encode_answer(gold)
+        target.append(tokenizer.close_id)
+        answered = tokenizer.encode_chat([*question, {"role": "assistant", "content": gold}])
+        if tokenizer.opening and "</think>" not in gold:
+            say_once("the model is asked with an open think block; a gold without a thought begins "
+                     "by closing it, so the model learns to answer without thinking")
+        elif "</think>" in gold and "</think>" in tokenizer.tail:
+            say_once("golds hold thoughts, but the model is asked with an empty think block, which "
+                     "they follow as they are; with --thinking they stand in its place")
+        elif answered[:len(target)] != target:
+            say_once("the model's chat template writes some answered questions otherwise; trained "
+                     "on are the question as it is asked and the gold's own words")

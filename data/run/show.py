@@ -20,7 +20,7 @@ def answer_question(options):
                         "ask a shorter one")
     length = min(room, options.max_new_tokens or 400)
     [done] = model.generate(lm, [prompt], length, options.temperature, end_ids=tokenizer.end_ids)
-    text = tokenizer.decode(done.ids)
+    text = tokenizer.opening + tokenizer.decode(done.ids)
     return text + " [cut off]" if done.finish_reason == "length" else text
 
 
