@@ -28,10 +28,11 @@ from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox
 from data.judging.answer_text import leak, loops, run_on, without_thought
-from data.judging.arithmetic import LARGER
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.numbers import AMOUNT, SCALE, VALUE, fraction, prepare, words_as_digits
+from data.judging.numbers import (
+    AMOUNT, UNCLEAR, fraction, last_number, prepare, words_as_digits,
+)
 from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
@@ -188,53 +189,6 @@ def announced_number(text, rule, match):
     return FinalNumber(rule, number, fraction(number))
 
 
-# A number in running text.
-#   accepted   It fell to -8 degrees (-8)      18kg
-#   odd        10^2      √16      1e5
-#   not seen   model X5      3:30      12/25/2020      the 2nd day
-IN_TEXT = re.compile(rf"""
-      (?P<odd> √[ ]?[0-9]+ | [0-9.]+[ ]?\^[-({{ ]*[0-9]+ | [0-9.]+e[-+]?[0-9]+ | [0-9]{{100,}} )
-    | (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?
-      (?<! [A-Za-z0-9] ) (?<! [0-9][.:/] )                  # not the end of X5, 3:30
-      {VALUE}{SCALE}?
-      (?! :[0-9] | /[0-9] | (?:st|nd|rd|th)\b )             # nor the beginning of such
-    """, re.VERBOSE)
-# Between two numbers of a sentence: the second says for what, or when, the first holds.
-ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
-    [ ] (?: (?: the | those | these | all | his | her | their | its ) [ ] )? $""", re.VERBOSE)
-# What joins a number to one before it, so that neither is the answer alone.
-JOINED = re.compile(rf"""
-    [0-9] [%$]? (?:
-        (?: [ ][a-z]+ ){{0,2}} [ ]? (?: \b or | [-+*/x] ) [ ]?          # 5 or 6, 10-15, 18 pens - 5
-      | [ ] to [ ] | ,[ ]?                                              # 5 to 6; 12,50; 3, 5, 8
-      | [ ] (?: {'|'.join(sorted(LARGER))} ) (?: ,?[ ]and | , )? [ ]    # 2 hours 30 minutes
-    ) [$€£]? $""", re.VERBOSE)
-
-
-def last_number(text):
-    """The last number that stands in the text -> FinalNumber.
-
-    accepted    "He needs 3 boxes on the 2nd day"      3
-    refused     "It takes 10-15 minutes"
-    refused     "The model X5"
-    """
-    matches = list(IN_TEXT.finditer(text))
-    if not matches:
-        return FinalNumber("none", None, None)
-    match = matches.pop()
-    while matches and "$" not in match[0] and ASIDE.search(text, matches[-1].end(), match.start()):
-        match = matches.pop()               # "earns 120 dollars in 5 days": 120
-    before = text[max(0, match.start() - 60):match.start()]
-    minus_subtracts = match[0].startswith("-") and re.search("[0-9)] ?$", before)      # 50 -8
-    rest_of_number = re.search("[0-9] $", before) and re.fullmatch("[0-9]{3}", match[0])    # 18 000
-    and_part = re.search("[0-9] and $", before) and "/" in match[0]                    # 2 and 3/4
-    half_behind = re.match("(?: [a-z]+)? and (?:an?|one) (?:half|third|quarter)", text[match.end():])
-    if (match["odd"] or JOINED.search(before) or minus_subtracts or rest_of_number or and_part
-            or half_behind):
-        return FinalNumber("last number", None, None)
-    return FinalNumber("last number", match[0], fraction(match[0]))
-
-
 @functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
 def readable(text):
     """The answer that stands in a text, made plain: without thoughts, run-on, LaTeX, bold type."""
@@ -263,7 +217,12 @@ def final_number(text):
             number = announced_number(plain, rule, match)
             if number:
                 return number
-    return last_number(plain[begin:])
+    written = last_number(plain[begin:])
+    if written is None:
+        return FinalNumber("none", None, None)
+    if written == UNCLEAR:
+        return FinalNumber("last number", None, None)
+    return FinalNumber("last number", written, fraction(written))
 
 
 def steps(text):

@@ -12,7 +12,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from data.judging.numbers import VALUE, fraction
+from data.judging.numbers import LARGER, VALUE, fraction
 
 # ---- Tokens --------------------------------------------------------------------------------------
 
@@ -76,11 +76,6 @@ SCALES = {"dozen", "hundred", "thousand", "million", "billion"}
 OPERATIONS = {
     "half", "third", "quarter", "twice", "double", "triple", "times", "plus", "minus", "less",
     "more", "than", "divided", "multiplied",
-}
-LARGER = {
-    "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute",
-    "minutes", "mile", "miles", "yard", "yards", "foot", "feet", "pound", "pounds", "dollar",
-    "dollars",
 }
 
 # Units of which one is so many of another, without their last s: 2 hours + 30 minutes.

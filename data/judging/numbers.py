@@ -148,3 +148,65 @@ def words_as_digits(text):
         return str(total + below)
 
     return IN_WORDS.sub(digits, text)
+
+
+# ---- The last number of a text -------------------------------------------------------------------
+
+# A number in running text.
+#   accepted   It fell to -8 degrees (-8)      18kg
+#   odd        10^2      √16      1e5
+#   not seen   model X5      3:30      12/25/2020      the 2nd day
+IN_TEXT = re.compile(rf"""
+      (?P<odd> √[ ]?[0-9]+ | [0-9.]+[ ]?\^[-({{ ]*[0-9]+ | [0-9.]+e[-+]?[0-9]+ | [0-9]{{100,}} )
+    | (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?
+      (?<! [A-Za-z0-9] ) (?<! [0-9][.:/] )                  # not the end of X5, 3:30
+      {VALUE}{SCALE}?
+      (?! :[0-9] | /[0-9] | (?:st|nd|rd|th)\b )             # nor the beginning of such
+    """, re.VERBOSE)
+# Between two numbers of a sentence: the second says for what, or when, the first holds.
+ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
+    [ ] (?: (?: the | those | these | all | his | her | their | its ) [ ] )? $""", re.VERBOSE)
+# Units that are often given together: 2 hours 30 minutes.
+LARGER = (
+    "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute",
+    "minutes", "mile", "miles", "yard", "yards", "foot", "feet", "pound", "pounds", "dollar",
+    "dollars",
+)
+# What joins a number to one before it, so that neither is the answer alone.
+JOINED = re.compile(rf"""
+    [0-9] [%$]? (?:
+        (?: [ ][a-z]+ ){{0,2}} [ ]? (?: \b or | [-+*/x] ) [ ]?          # 5 or 6, 10-15, 18 pens - 5
+      | [ ] to [ ] | ,[ ]?                                              # 5 to 6; 12,50; 3, 5, 8
+      | [ ] (?: {'|'.join(LARGER)} ) (?: ,?[ ]and | , )? [ ]    # 2 hours 30 minutes
+    ) [$€£]? $""", re.VERBOSE)
+
+
+UNCLEAR = "?"
+BEFORE = 60                     # characters before a number that may join it to another
+PART_BEHIND = re.compile("(?: [a-z]+)? and (?:an?|one) (?:half|third|quarter)")      # 5 and a half
+
+
+def last_number(text):
+    """The last number that stands in a text, as written; UNCLEAR; or None: there is none.
+
+    accepted    "He needs 3 boxes on the 2nd day"      3
+    accepted    "He earns 120 dollars in 5 days"       120
+    unclear     "It takes 10-15 minutes"
+    none        "The model X5"
+    """
+    matches = list(IN_TEXT.finditer(text))
+    if not matches:
+        return None
+    match = matches.pop()
+    while matches and "$" not in match[0] and ASIDE.search(text, matches[-1].end(), match.start()):
+        match = matches.pop()
+    before = text[max(0, match.start() - BEFORE):match.start()]
+    is_part = (
+        match["odd"]
+        or JOINED.search(before)
+        or match[0].startswith("-") and re.search("[0-9)] ?$", before)             # 50 -8
+        or re.search("[0-9] $", before) and re.fullmatch("[0-9]{3}", match[0])     # 18 000
+        or re.search("[0-9] and $", before) and "/" in match[0]                    # 2 and 3/4
+        or PART_BEHIND.match(text, match.end())
+    )
+    return UNCLEAR if is_part else match[0]
