@@ -174,8 +174,11 @@ def bare_code(text):
     if not start:
         return None
     program = text[start.start():]
+    quotes = 0
+    counted = 0                                          # characters whose quotes are counted
     for end in BARE_END.finditer(program):
-        before = program[:end.start()]
-        if triple_quotes(before) % 2 == 0:               # else prose in a docstring
-            return before
+        quotes += triple_quotes(program[counted:end.start()])
+        counted = end.start()
+        if quotes % 2 == 0:                              # else it is prose in a docstring
+            return program[:end.start()]
     return program
