@@ -76,7 +76,7 @@ def extract_code(text, names=()):
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = END_TOKEN.split(text, maxsplit=1)[0]
     blocks, outside, closed = read_blocks(text, names)
-    if not closed:                             # or does a text in the program hold one triple quote?
+    if not closed:                             # one of its texts may hold a triple quote
         blocks, outside, closed = read_blocks(text, names, docstrings=False)
     defining = [block for block in blocks if defines(block, names)]
     program = bare_code(outside)
@@ -161,7 +161,7 @@ def defines(program, names):
 
 
 def with_helpers(program, blocks):
-    """The program, joined in their order with the blocks that define something else that it uses."""
+    """The program, and in their order the blocks that define something else that it uses."""
     missing = set(re.findall(r"\w+", program)) - set(DEFINED.findall(program))
     parts = [block for block in blocks
              if block is program or missing.intersection(DEFINED.findall(block))]
