@@ -2,6 +2,7 @@
 
 The text is only searched. Nothing that a model wrote is parsed or run here.
 """
+import keyword
 import re
 import textwrap
 
@@ -12,25 +13,24 @@ LONGEST_ANSWER = 20_000       # characters; what is longer is no answer and woul
 #   refused    use ```x``` here        (something stands before it, or more backticks after it)
 FENCE = re.compile(r"""
     (?P<indent> [ \t]* )
-    (?P<fence> `{3,} | ~{3,} ) [ \t{.]*
-    (?P<language> [^\s`]* )
-    [^`]*""", re.VERBOSE)
-NO_LANGUAGE = ("text", "txt", "plain", "plaintext", "code", "none")
+    (?P<fence> `{3,} | ~{3,} )
+    (?P<info> [^`]* )""", re.VERBOSE)
+PYTHON = re.compile(r"\bpy|python")         # in lower case
+NO_LANGUAGE = ("text", "txt", "plain", "plaintext", "code", "none", "output")
 
 # Where an answer ends although its text goes on. In a program a quote would follow.
 #   accepted   <|im_end|>      <|endoftext|>      </s>
 #   refused    "<b></s>"
 END_TOKEN = re.compile(r"""
-    (?: <\| (?: im_end | end\w* | eo[tm]\w* ) \|> | </s> | <eos> | <end_of_turn>
-      | <｜end▁of▁sentence｜> )
-    (?= [\s<\[] | \Z )""", re.VERBOSE)
+    (?<= . ) (?: <[|｜] [^\s|｜]+ [|｜]> | </s> | <eos> | <end_of_turn> | \[/INST\] ) (?! ['"] )""",
+                       re.VERBOSE | re.DOTALL)
 
 # The paper's markers, and CodeLlama's. Without an end marker `program` is None: the text was cut.
 #   accepted   [BEGIN] f = 1 [DONE]       [PYTHON] f = 1 [/PYTHON]       [[BEGIN]] f = 1 [[DONE]]
 #   refused    BEGIN f = 1 DONE
 MARKED = re.compile(r"""
-    \[ (?P<marker> BEGIN | PYTHON ) \]{1,2}
-    (?: (?P<program> .*? ) \[{1,2} (?: DONE | / (?P=marker) ) \] | .* )""", re.VERBOSE | re.DOTALL)
+    \[ [ ]? (?P<marker> BEGIN | PYTHON ) [ ]? \]{1,2}
+    (?: (?P<program> .*? ) \[{1,2} [ ]? (?: DONE | END | / (?P=marker) ) [ ]? \] | .* )""", re.VERBOSE | re.DOTALL)
 
 # A line with which code may begin in a text without blocks and markers.
 #   accepted   def f(x):       import math       from math import pi       f = 1
@@ -45,13 +45,15 @@ BARE = re.compile(r"""
         | \w+[ ]?=[ ]?\S )""", re.VERBOSE | re.MULTILINE)
 
 # Where bare code ends: a marker, a fence, or a line of prose.
-#   accepted   [[DONE]]      This function doubles x.      Explanation: The list..      **Note**
-#   refused    Total = 3     A, B = B, A
-BARE_END = re.compile(r"""
-      \[{1,2} DONE \]
+#   accepted   [[DONE]]      This function doubles x.      Explanation:      **Note**      1. It ..
+#   refused    Total = 3     a, b = b, a     if a in b:    else:
+BARE_END = re.compile(rf"""
+      \[{{1,2}} [ ]? (?: DONE | END ) [ ]? \]
     | ``` [ \t]* $
-    | ^ (?: [A-Z][a-z]* [,:]? [ ] (?: [a-z]+ [ :.] | [^=\n]* $ )
-          | \*\*\w | ` | -[ ][A-Z] )""", re.VERBOSE | re.MULTILINE)
+    | ^ (?! (?: {'|'.join(keyword.kwlist)} ) \b ) [A-Za-z]\w*
+        (?: [:.!] $ | [,:]? [ ] (?: \w+[ ]\w | [\w`"'] [^=\n]* $ ) )
+    | ^ [-*(0-9.]+ [ ]? [A-Z][a-z]+ [ ] [a-z]
+    | ^ (?: \*\*\w | ` | --- )""", re.VERBOSE | re.MULTILINE)
 
 # What a block defines.
 #   accepted   def g(x):       class G:       import g       import numpy as g       from m import g
@@ -119,12 +121,12 @@ def read_blocks(text, names, docstrings=True):
             lines = []
             outside.append("```")
         elif fence and closes(opened, fence):
-            language = opened["language"].lower()
+            info = opened["info"].strip().lower()
             program = "\n".join(lines)
             if opened["indent"]:                                 # a block inside a list
                 program = textwrap.dedent(program)
-            if (not language or "py" in language
-                    or language in NO_LANGUAGE and defines(program, names)):
+            if (not info or PYTHON.search(info)
+                    or info in NO_LANGUAGE and defines(program, names)):
                 programs.append(program)
             opened = None
         else:
@@ -180,5 +182,5 @@ def bare_code(text):
         quotes += triple_quotes(program[counted:end.start()])
         counted = end.start()
         if quotes % 2 == 0:                              # else it is prose in a docstring
-            return program[:end.start()]
+            return program[:end.start()].rstrip("\n")
     return program

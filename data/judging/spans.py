@@ -26,8 +26,10 @@ DECLINES = re.compile("|".join((
     # the passage does not say, contains no date, is silent
     rf"\b the[ ](?:\w+[ ])? (?:passage|author|information) [ ]"
     rf"   (?: (?:(?:do|does|did)[ ]not|never|fails[ ]to) [ ]{TELL}\b"
-    rf"     | {TELL}[ ](?:{NO}|nothing)\b | lacks\b | is[ ]silent\b )",
+    rf"     | {TELL}[ ](?:{NO}|nothing)\b | lacks\b"
+    rf"     | is[ ](?:silent|unclear|not[ ]clear)\b )",
     r"^ it[ ]does[ ]not[ ] (?:say|tell|mention|state|specify|indicate) \b",
+    rf"^ nothing[ ](?:is|was)[ ]{TELL}\b",
     # not mentioned in the passage, nothing in the passage
     rf"\b (?:not|nothing)[ ] (?:be[ ])? (?: {TELL}[ ] (?:\w+[ ]){{0,2}}? )?"
     rf"   (?:in|by|from|on)[ ]the[ ]passage \b",
@@ -51,10 +53,10 @@ DECLINES = re.compile("|".join((
 )), re.VERBOSE)
 
 # What may stand beside such a sentence, where more would be an answer.
-#   accepted   The text only mentions Oslo.
-#   refused    Ole Berg wrote it.
-ON_THE_PASSAGE = re.compile(
-    r"the passage|^it (?:only|just|does|says|mentions|describes|discusses|states)\b")
+#   accepted   I'm sorry      The text only mentions Oslo
+#   refused    Ole Berg wrote it
+NO_ANSWER = re.compile(
+    r"the passage|sorry|unfortunately|^it (?:only|just|does|says|mentions|describes|states)\b")
 
 # Not after Mr. or U.S.
 SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\bMrs)[.!?]+\s+(?=[A-Z])")
@@ -139,12 +141,13 @@ def abstention(text, golds):
     """
     phrases = []
     answers_too = False
-    for sentence in re.split(r"[;\n]", SENTENCE_END.sub("\n", QUESTION.sub("", text))):
-        declines = DECLINES.search(spelled_out(sentence))
+    lines = SENTENCE_END.sub("\n", QUESTION.sub("", text))
+    for part in re.split(r"[;(\n]|\b(?:but|however|though|so|perhaps|maybe|probably)\b", lines):
+        words = spelled_out(part)
+        declines = DECLINES.search(words)
         if declines and not any(stands_in(declines[0], spelled_out(gold)) for gold in golds):
             phrases.append(declines[0])
-        rest = spelled_out(re.split(r"\b(?:but|however|perhaps|maybe|probably)\b", sentence)[-1])
-        if rest and not DECLINES.search(rest) and not ON_THE_PASSAGE.search(rest):
+        elif words and not NO_ANSWER.search(words):
             answers_too = True
     if phrases and (golds or not answers_too):
         return phrases[0]
@@ -158,16 +161,16 @@ NEXT = "¦"              # for a comma or the end of a sentence, where the next 
 OTHER = "‖"             # for what parts alternatives: a slash, a semicolon, the end of a line
 
 # Behind a number: it is part of another value.
-#   accepted   15 million      15 to 20      15 and a half
-#   refused    15 people
-VALUE_GOES_ON = (r"[ ](?: (?:to[ ]|and[ ])? [0-9] | and[ ]half\b "
+#   accepted   15 million      five hundred      15 to 20      15 and a half
+#   refused    15 people       Ole Berg 15
+VALUE_GOES_ON = (r"[ ] (?: (?<= [0-9][ ]) (?:to[ ]|and[ ])? [0-9] | and[ ]half\b "
                  r"| (?:hundred|thousand|million|billion|trillion|dozen)\b )")
 
 # The beginning of the question, with the gold in it.
-#   accepted   The author of GOLD is Kari Lund
+#   accepted   The author of GOLD is Kari Lund      The man who wrote GOLD was Kari Lund
 #   refused    GOLD is the author      The author is GOLD
-ECHO = re.compile(rf"""^ (?:\w+[ ]){{1,3}} (?:of|in|for|from|on|at|through)[ ] (?:\w+[ ]){{0,2}}
-    {GOLD} [ ](?:is|was|are|were)[ ] (?= \S+ (?:[ ]\S+){{0,3}} $)""", re.VERBOSE)
+ECHO = re.compile(rf"""^ (?:\w+[ ]){{1,3}} (?:of|in|for|from|on|at|through|who|that|which)[ ]
+    (?:\w+[ ]){{0,2}} {GOLD}[ ] (?:is|was|are|were)[ ] (?= \S+ (?:[ ]\S+){{0,3}} $)""", re.VERBOSE)
 
 # Words beside a gold that leave it open, or deny it.
 #   accepted   either GOLD      Kari Lund or GOLD      it might be GOLD      GOLD or Kari Lund
@@ -178,15 +181,15 @@ HEDGE = re.compile(rf"""
     | \b not[ ]{GOLD}
     | {GOLD}[ ] (?:\S+[ ])? (?: or | nor | versus | vs )[ ]""", re.VERBOSE)
 
-# With these words begins what is no item of a list: "Ole Berg, in 1990".
-NO_ITEM = """in on at to by of for from with as who which where when that is was are were has had he
-             she it they his her its but so""".split()
+# Words that stand in no item of a list: "Ole Berg, in 1990".
+NO_ITEM = set("""in on at to by from with as who which where when that is was are were has had he
+                 she it they there""".split())
 
 
 def alike(text):
     """The text with one way to write what looks alike: accents, quotes, dashes."""
     text = unicodedata.normalize("NFC", text)
-    text = re.sub(f"[“”„‘’‚«»‹›{GOLD}{NEXT}{OTHER}]", "", text)
+    text = re.sub(f"[“”„‘’‚«»‹›\u200b\u00ad{GOLD}{NEXT}{OTHER}]", "", text)
     text = re.sub(r"(?<=[0-9])\s*[-‐‑‒–—−]\s*(?=[0-9])", "-", text)         # 1990 – 2000
     text = re.sub("—", " - ", text)
     text = re.sub("[‐‑‒–−]", "-", text)
@@ -195,9 +198,9 @@ def alike(text):
 
 def with_marks(text):
     """SQuAD's normal form of `alike`, with NEXT and OTHER where a list may go on."""
-    text = alike(text)
+    text = SENTENCE_END.sub(f" {NEXT} ", alike(text))
     text = re.sub(r"(?<![0-9])/|/(?![0-9])|[;|]|(?<!:)\n", f" {OTHER} ", text)
-    text = re.sub(r",(?=\s)", f" {NEXT} ", SENTENCE_END.sub(f" {NEXT} ", text))
+    text = re.sub(r",(?=\s)", f" {NEXT} ", text)
     return normal(text).strip(f" {NEXT}{OTHER}")
 
 
@@ -212,7 +215,7 @@ def mark_golds(text, golds):
         return text
     forms.sort(key=len, reverse=True)
     stated = re.compile(rf"""(?<!\S) (?<![0-9][ ]to[ ]) (?:{'|'.join(forms)}) (?!\S)
-        (?! (?<=[0-9]) {VALUE_GOES_ON} )""", re.VERBOSE)
+        (?! {VALUE_GOES_ON} )""", re.VERBOSE)
     return ECHO.sub("", stated.sub(GOLD, text))
 
 
@@ -227,7 +230,7 @@ def names_others(marked):
     pieces = [piece.split() for piece in re.split(rf" [{NEXT}{OTHER}] |\band\b", marked)]
     pieces = [words for words in pieces if words]
     gold_alone = [GOLD] in pieces or pieces[0][-1] == GOLD
-    items = all(len(words) <= 3 and words[0] not in NO_ITEM for words in pieces[1:])
+    items = all(len(words) <= 3 and NO_ITEM.isdisjoint(words) for words in pieces[1:])
     others = any(GOLD not in words for words in pieces[1:]) or GOLD not in pieces[0]
     several = len(pieces) > 2 or OTHER in marked or " and " in marked        # "Oslo, Norway" is one
     return gold_alone and items and others and several
