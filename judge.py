@@ -266,11 +266,10 @@ def span(text, golds):
     golds: every accepted wording. [] or [""]: the passage does not say; then the text has to say
     so, in one of the ways in data/judging/spans.py, or to be empty. Text and golds are compared in
     SQuAD's normal form. If that leaves nothing of a gold ("the", "%"), it is compared unchanged.
-    Verdict.scores has SQuAD's em and f1, and recall; a text that declines to answer is scored as an
-    empty one, as SQuAD does.
+    Verdict.scores has SQuAD's em, f1 and recall; a text that declines is scored as an empty one.
 
     accepted   "It was Ole Berg."   for the gold "Ole Berg"
-    refused    "Berg, Ole"
+    refused    "Berg, Ole"      "Ole Berg or Kari Lund"
     """
     text = text.strip()
     golds = [gold.strip() for gold in golds if gold.strip()]

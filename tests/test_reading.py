@@ -366,7 +366,8 @@ def test_span_scores_an_abstention_as_the_empty_prediction():
     assert judge.span("does say", ["say"]).scores == {"em": 0, "f1": pytest.approx(2 / 3), "recall": 1}
 
 
-PHRASES = [f"the passage does not {verb}" for verb in "mention state specify provide contain give tell indicate".split()]
+PHRASES = [spans.DOES_NOT_SAY]
+PHRASES += [f"the passage does not {verb}" for verb in "mention state specify provide contain give tell answer".split()]
 PHRASES += [f"not {verb} in the passage" for verb in "mentioned stated specified provided given found".split()]
 PHRASES += ["not in the passage", "there is no answer", "there is no mention", "there is no information",
             "not enough information", "can not be answered", "can not be determined", "can not answer", "i do not know",

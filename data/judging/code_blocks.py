@@ -30,7 +30,8 @@ END_TOKEN = re.compile(r"""
 #   refused    BEGIN f = 1 DONE
 MARKED = re.compile(r"""
     \[ [ ]? (?P<marker> BEGIN | PYTHON ) [ ]? \]{1,2}
-    (?: (?P<program> .*? ) \[{1,2} [ ]? (?: DONE | END | / (?P=marker) ) [ ]? \] | .* )""", re.VERBOSE | re.DOTALL)
+    (?: (?P<program> .*? ) \[{1,2} [ ]? (?: DONE | END | / (?P=marker) ) [ ]? \] | .* )""",
+                    re.VERBOSE | re.DOTALL)
 
 # A line with which code may begin in a text without blocks and markers.
 #   accepted   def f(x):       import math       from math import pi       f = 1

@@ -36,7 +36,7 @@ DECLINES = re.compile("|".join((
     # there is no answer, not enough information
     rf"\b there[ ](?:is|are|was|were|s)[ ]{NO}[ ] (?:answer|mention|indication|information) \b",
     rf"(?: ^{NO} | \b(?:not[ ](?:have[ ])?enough|insufficient) )[ ]"
-    rf"   (?:\w+[ ])? (?:mention|information|info|details?|data|evidence|context) \b (?![ ]technology)",
+    rf"   (?:\w+[ ])? (?:mention|information|info|details?|data|evidence) \b (?![ ]technology)",
     # it can not be answered, i do not know, impossible to tell
     r"\b can[ ]not[ ]be[ ](?:answered|determined|inferred|deduced|concluded) \b",
     rf"\b (?:i|we|one)[ ](?:can[ ]not|could[ ]not|do[ ]not|(?:am|are|m)[ ]unable[ ]to)[ ]"
@@ -210,10 +210,14 @@ def mark_golds(text, golds):
     What repeats the question is left out: "Who wrote GOLD?", "The author of GOLD is".
     """
     text = with_marks(QUESTION.sub("\n", text))
-    forms = [re.escape(with_marks(gold)) for gold in golds if with_marks(gold)]
+    forms = []
+    for gold in golds:
+        words = [re.escape(word) for word in with_marks(gold).split() if word not in (NEXT, OTHER)]
+        if words:
+            forms.append(rf"[ ](?:[{NEXT}{OTHER}][ ])?".join(words))
     if not forms:
         return text
-    forms.sort(key=len, reverse=True)
+    forms.sort(key=len, reverse=True)               # of "Ole" and "Ole Berg" the longer one
     stated = re.compile(rf"""(?<!\S) (?<![0-9][ ]to[ ]) (?:{'|'.join(forms)}) (?!\S)
         (?! {VALUE_GOES_ON} )""", re.VERBOSE)
     return ECHO.sub("", stated.sub(GOLD, text))
