@@ -59,7 +59,7 @@ NO_ANSWER = re.compile(
     r"the passage|sorry|unfortunately|^it (?:only|just|does|says|mentions|describes|states)\b")
 
 # Not after Mr. or U.S.
-SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\bMrs)[.!?]+\s+(?=[A-Z])")
+SENTENCE_END = re.compile(r"(?<![A-Z.!?])(?<!\b[A-Z][a-z])(?<!\bMrs)[.!?]+\s+(?=[A-Z])")
 
 # A question in an answer repeats what was asked.
 #   accepted   Q: Who lives in Oslo?
@@ -213,7 +213,7 @@ def mark_golds(text, golds):
     forms = []
     for gold in golds:
         words = [re.escape(word) for word in with_marks(gold).split() if word not in (NEXT, OTHER)]
-        if words:
+        if 0 < len(words) <= len(text.split()):
             forms.append(rf"[ ](?:[{NEXT}{OTHER}][ ])?".join(words))
     if not forms:
         return text
