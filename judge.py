@@ -26,14 +26,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from data.judging import arithmetic, sandbox
+from data.judging import arithmetic, sandbox, spans
 from data.judging.answer_text import leak, loops, run_on, without_thought
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
 from data.judging.numbers import (
     AMOUNT, UNCLEAR, fraction, last_number, prepare, words_as_digits,
 )
-from data.judging.spans import abstention, normal, squad_scores, stands_in
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Verdict:
                 wrong step                      the number is right, but a stated step is wrong
     exact       exact                           equal, or not
     span        exact, contained, no gold       a gold itself; a gold stands in it; none does
+                several answers, loops          names others too, or is not sure; repeats itself
                 abstained                       rightly says that the passage does not say
                 abstained though answerable     but the passage does say
                 answered an unanswerable        the passage does not say, and yet it answers
@@ -289,41 +289,43 @@ def span(text, golds):
     golds: every accepted wording. [] or [""]: the passage does not say; then the text has to say
     so, in one of the ways in data/judging/spans.py, or to be empty. Text and golds are compared in
     SQuAD's normal form. If that leaves nothing of a gold ("the", "%"), it is compared unchanged.
-    Verdict.scores has SQuAD's em and f1, and recall; a text that declines to answer is scored as an
-    empty one, as SQuAD does.
+    Verdict.scores has SQuAD's em, f1 and recall; a text that declines is scored as an empty one.
 
     accepted   "It was Ole Berg."   for the gold "Ole Berg"
-    refused    "Berg, Ole"
+    refused    "Berg, Ole"      "Ole Berg or Kari Lund"
     """
     text = without_thought(text)
     if text is None:
         return UNFINISHED
     text = text.strip()
     golds = [gold.strip() for gold in golds if gold.strip()]
-    answer = normal(text)
-    equal = [gold for gold in golds if text == gold or (answer and answer == normal(gold))]
-    contained = [gold for gold in golds if normal(gold) and stands_in(normal(gold), answer)]
-    declines = None if equal else abstention(text, golds)      # a phrase, "" for no text, or None
-    scores = squad_scores(text if declines is None else "", golds)
-    words = len(text.split())
+    answer = spans.normal(text)
+    equal = [gold for gold in golds if text == gold or (answer and answer == spans.normal(gold))]
+    declines = None if equal else spans.abstention(text, golds)    # a phrase, "" for no text, None
+    scores = spans.squad_scores(text if declines is None else "", golds)
 
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
-    if words > LONGEST_SPAN and (golds or declines):           # else the next rule names it
-        reason = f"{words} words, where an answer has at most {LONGEST_SPAN}"
-        return Verdict(False, "too long", None, reason, scores)
+    if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else the next rule names it
+        return Verdict(False, "too long", None, f"over {LONGEST_SPAN} words", scores)
     if not golds and declines is None:
         reason = "answers what the passage does not say"
         return Verdict(False, "answered an unanswerable", text[:200], reason, scores)
-    if not golds:
-        return Verdict(True, "abstained", declines, "rightly declines to answer", scores)
-    if declines is not None:
+    if golds and declines is not None:
         reason = f"declines to answer; the passage says {golds[0][:60]!r}"
         return Verdict(False, "abstained though answerable", declines, reason, scores)
-    if contained:
-        return Verdict(True, "contained", contained[0], "a gold stands in it", scores)
-    reason = f"no gold stands in it; the first is {golds[0][:60]!r}"
-    return Verdict(False, "no gold", text[:200], reason, scores)
+    marked = spans.mark_golds(text, golds)                         # "it was GOLD or kari lund"
+    if spans.loops(marked):
+        return Verdict(False, "loops", text[:200], "says the same three times in a row", scores)
+    if not golds:
+        return Verdict(True, "abstained", declines, "rightly declines to answer", scores)
+    if spans.GOLD not in marked:
+        reason = f"no gold stands in it; the first is {golds[0][:60]!r}"
+        return Verdict(False, "no gold", text[:200], reason, scores)
+    if spans.names_others(marked):
+        return Verdict(False, "several answers", text[:200], "names others, or is not sure", scores)
+    stated = [gold for gold in golds if spans.GOLD in spans.mark_golds(text, [gold])]
+    return Verdict(True, "contained", stated[0], "a gold stands in it", scores)
 
 
 # ---- Part 3: a program that passes its tests -----------------------------------------------------

@@ -94,7 +94,7 @@ def test_mrqas_layout(tmp_path, header, packed):
     assert set(examples) == {"q1-0", "q1-no", "q2-0", "q2-no"} and examples == {e.id: e for e in t.read("train")}
     assert examples["q1-0"].answer == "word0"
     assert examples["q1-0"].extra == {"passage": passage(1)["context"], "golds": ["word0"]}
-    assert examples["q1-no"].answer == spans.ABSTAIN[0]
+    assert examples["q1-no"].answer == spans.DOES_NOT_SAY
     assert examples["q1-no"].extra["golds"] == []
     assert examples["q1-no"].extra["kind"] == "who"
 
@@ -242,16 +242,16 @@ def test_prompts(tmp_path):
     [ask], [rewrite], [again] = s3ft.ask(t, fish), s3ft.rewrite(t, fish), s3ft.rewrite(t, who)
     for message in (ask, rewrite):
         assert message["role"] == "user" and HERON in message["content"] and fish.question in message["content"]
-    assert spans.ABSTAIN[0] in ask["content"], "the prompt should say which words abstain"
+    assert spans.DOES_NOT_SAY in ask["content"], "the prompt should say which words abstain"
     assert "Reference answer: fish, frogs\n" in rewrite["content"]
-    assert f"Reference answer: {spans.ABSTAIN[0]}" in again["content"]
+    assert f"Reference answer: {spans.DOES_NOT_SAY}" in again["content"]
     assert len(ask["content"]) - len(HERON) - len(fish.question) < 150, "the bundled model has 1,024 positions"
 
 
 def test_the_task_interface(tmp_path):
     t, fish, who = examples(tmp_path)
     assert [t.text(fish, source) for source in ("gold", "raw")] == ["fish, frogs"] * 2
-    assert t.gold(who) == spans.ABSTAIN[0]
+    assert t.gold(who) == spans.DOES_NOT_SAY
     assert "bundled data" in refusal(t.text, fish, "voice")
     assert t.score(fish, "It eats fish.").rule == "contained"
     assert t.score(fish, HERON).ok
@@ -289,7 +289,7 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
         (fish, "paraphrase", "My response: fish", "end"),
         (who, "own", "Some fish", "end"),
         (who, "own", "", "end"),
-        (who, "paraphrase", spans.ABSTAIN[0], "end"),
+        (who, "paraphrase", spans.DOES_NOT_SAY, "end"),
         (fish, "own", "fish", "length"),
         (fish, "own", "I don't know", "end")]
     rows = []
@@ -366,7 +366,16 @@ def test_span_scores_an_abstention_as_the_empty_prediction():
     assert judge.span("does say", ["say"]).scores == {"em": 0, "f1": pytest.approx(2 / 3), "recall": 1}
 
 
-@pytest.mark.parametrize("phrase", spans.ABSTAIN + spans.ABSTAIN_ALONE)
+PHRASES = [spans.DOES_NOT_SAY]
+PHRASES += [f"the passage does not {verb}" for verb in "mention state specify provide contain give tell answer".split()]
+PHRASES += [f"not {verb} in the passage" for verb in "mentioned stated specified provided given found".split()]
+PHRASES += ["not in the passage", "there is no answer", "there is no mention", "there is no information",
+            "not enough information", "can not be answered", "can not be determined", "can not answer", "i do not know",
+            "is unanswerable", "no answer", "unanswerable", "unknown", "it does not say", "not mentioned", "not stated",
+            "not specified", "not given"]
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
 def test_every_abstaining_phrase_is_understood(phrase):
     for text in (phrase, phrase.upper() + "!",
                  phrase.replace("does not", "doesn't"), phrase.replace("does not", "doesn’t"),

@@ -2,27 +2,36 @@
 
 The text is only searched. Nothing that a model wrote is parsed or run here.
 """
+import keyword
 import re
 import textwrap
 
 LONGEST_ANSWER = 20_000       # characters; what is longer is no answer and would only cost time
 
 # A line that opens or closes a block.
-#   accepted   ```python      ~~~      "  ```py"
+#   accepted   ```python      ~~~      "  ```py"      ```{python}      ```Python title="x"
 #   refused    use ```x``` here        (something stands before it, or more backticks after it)
 FENCE = re.compile(r"""
     (?P<indent> [ \t]* )
-    (?P<fence> `{3,} | ~{3,} ) [ \t]*
-    (?P<language> [^\s`]* )
-    [^`]*""", re.VERBOSE)
-PYTHON = ("", "python", "py", "python3")
+    (?P<fence> `{3,} | ~{3,} )
+    (?P<info> [^`]* )""", re.VERBOSE)
+PYTHON = re.compile(r"\bpy|python")         # in lower case
+NO_LANGUAGE = ("text", "txt", "plain", "plaintext", "code", "none", "output")
+
+# Where an answer ends although its text goes on. In a program a quote would follow.
+#   accepted   <|im_end|>      <|endoftext|>      </s>
+#   refused    "<b></s>"
+END_TOKEN = re.compile(r"""
+    (?<= . ) (?: <[|｜] [^\s|｜]+ [|｜]> | </s> | <eos> | <end_of_turn> | \[/INST\] ) (?! ['"] )""",
+                       re.VERBOSE | re.DOTALL)
 
 # The paper's markers, and CodeLlama's. Without an end marker `program` is None: the text was cut.
-#   accepted   [BEGIN] f = 1 [DONE]       [PYTHON] f = 1 [/PYTHON]
+#   accepted   [BEGIN] f = 1 [DONE]       [PYTHON] f = 1 [/PYTHON]       [[BEGIN]] f = 1 [[DONE]]
 #   refused    BEGIN f = 1 DONE
 MARKED = re.compile(r"""
-    \[ (?P<marker> BEGIN | PYTHON ) \]
-    (?: (?P<program> .*? ) (?: \[DONE\] | \[ / (?P=marker) \] ) | .* )""", re.VERBOSE | re.DOTALL)
+    \[ [ ]? (?P<marker> BEGIN | PYTHON ) [ ]? \]{1,2}
+    (?: (?P<program> .*? ) \[{1,2} [ ]? (?: DONE | END | / (?P=marker) ) [ ]? \] | .* )""",
+                    re.VERBOSE | re.DOTALL)
 
 # A line with which code may begin in a text without blocks and markers.
 #   accepted   def f(x):       import math       from math import pi       f = 1
@@ -36,10 +45,22 @@ BARE = re.compile(r"""
         | @\w
         | \w+[ ]?=[ ]?\S )""", re.VERBOSE | re.MULTILINE)
 
-# Where prose goes on after bare code.
-#   accepted   an empty line, then "This function doubles x."
-#   refused    an empty line, then "Total = 3"
-PROSE = re.compile(r"\n\n[A-Z][a-z]+ [a-z]+[ :.]")
+# Where bare code ends: a marker, a fence, or a line of prose.
+#   accepted   [[DONE]]      This function doubles x.      Explanation:      **Note**      1. It ..
+#   refused    Total = 3     a, b = b, a     if a in b:    else:
+BARE_END = re.compile(rf"""
+      \[{{1,2}} [ ]? (?: DONE | END ) [ ]? \]
+    | ``` [ \t]* $
+    | ^ (?! (?: {'|'.join(keyword.kwlist)} ) \b ) [A-Za-z]\w*
+        (?: [:.!] $ | [,:]? [ ] (?: \w+[ ]\w | [\w`"'] [^=\n]* $ ) )
+    | ^ [-*(0-9.]+ [ ]? [A-Z][a-z]+ [ ] [a-z]
+    | ^ (?: \*\*\w | ` | --- )""", re.VERBOSE | re.MULTILINE)
+
+# What a block defines.
+#   accepted   def g(x):       class G:       import g       import numpy as g       from m import g
+DEFINED = re.compile(r"""
+    ^ (?: (?:async[ ])? def | class | (?: from[ ]\S+[ ] )? import )
+    [ ]+ (?: \S+[ ]as[ ] )? (\w+)""", re.VERBOSE | re.MULTILINE)
 
 
 def extract_code(text, names=()):
@@ -56,13 +77,19 @@ def extract_code(text, names=()):
     if len(text) > LONGEST_ANSWER:
         return "too long", None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    blocks, unclosed = closed_blocks(text)
+    text = END_TOKEN.split(text, maxsplit=1)[0]
+    blocks, outside, closed = read_blocks(text, names)
+    if not closed:                             # one of its texts may hold a triple quote
+        blocks, outside, closed = read_blocks(text, names, docstrings=False)
     defining = [block for block in blocks if defines(block, names)]
+    program = bare_code(outside)
     if defining:
-        return "block", defining[-1]
+        return "block", with_helpers(defining[-1], blocks)
     if len(blocks) == 1:
         return "block", blocks[0]              # it may import what it has to define
-    if unclosed:
+    if not closed and program and defines(program, names):
+        return "bare", program                 # a closing fence without its opening one
+    if not closed:
         return "unclosed", None
     if blocks:
         return "no function", None
@@ -71,36 +98,44 @@ def extract_code(text, names=()):
         return "unclosed", None
     if marked:
         return "markers", marked["program"].strip("\n")
-    program = bare_code(text)
     if program is None:
         return "no code", None
     return "bare", program
 
 
-def closed_blocks(text):
-    """The Python blocks of a text -> (programs in order, is a block left open at the end?).
+def read_blocks(text, names, docstrings=True):
+    """The Python blocks of a text -> (programs in order, text outside, is every block closed?).
 
     As in Markdown a block ends at a fence of the same kind, at least as long as the one that opened
-    it and with nothing behind it. Blocks in other languages are left out.
+    it and with nothing behind it. Blocks in other languages are left out, and of those in none
+    ("text") what does not define the names. docstrings: a fence inside one is no fence.
     """
     programs = []
+    outside = []
     opened = None                        # the match of the fence that opened the present block
     lines = []                           # the lines of the present block
+    in_docstring = False
     for line in text.split("\n"):
-        fence = FENCE.fullmatch(line)
+        fence = None if in_docstring else FENCE.fullmatch(line)
         if fence and not opened:
             opened = fence
             lines = []
+            outside.append("```")
         elif fence and closes(opened, fence):
-            if opened["language"].lower() in PYTHON:
-                program = "\n".join(lines)
-                if opened["indent"]:                             # a block inside a list
-                    program = textwrap.dedent(program)
+            info = opened["info"].strip().lower()
+            program = "\n".join(lines)
+            if opened["indent"]:                                 # a block inside a list
+                program = textwrap.dedent(program)
+            if (not info or PYTHON.search(info)
+                    or info in NO_LANGUAGE and defines(program, names)):
                 programs.append(program)
             opened = None
         else:
-            lines.append(line)
-    return programs, opened is not None
+            place = lines if opened else outside
+            place.append(line)
+            if docstrings and triple_quotes(line) % 2:
+                in_docstring = not in_docstring
+    return programs, "\n".join(outside), not opened and not in_docstring
 
 
 def closes(opened, fence):
@@ -108,6 +143,10 @@ def closes(opened, fence):
     long_enough = fence["fence"].startswith(opened["fence"])
     nothing_else = not fence[0].strip(" \t" + opened["fence"][0])
     return long_enough and nothing_else
+
+
+def triple_quotes(text):
+    return text.count('"""') + text.count("'''")
 
 
 def defines(program, names):
@@ -124,10 +163,25 @@ def defines(program, names):
     return True
 
 
+def with_helpers(program, blocks):
+    """The program, and in their order the blocks that define something else that it uses."""
+    missing = set(re.findall(r"\w+", program)) - set(DEFINED.findall(program))
+    parts = [block for block in blocks
+             if block is program or missing.intersection(DEFINED.findall(block))]
+    return "\n".join(parts)
+
+
 def bare_code(text):
-    """Code that stands in a text by itself, up to a [DONE] or to prose; None if there is none."""
+    """Code that stands in a text by itself, up to where BARE_END reads its end; None if none."""
     start = BARE.search(text)
     if not start:
         return None
-    program = text[start.start():].split("[DONE]")[0]
-    return PROSE.split(program)[0]
+    program = text[start.start():]
+    quotes = 0
+    counted = 0                                          # characters whose quotes are counted
+    for end in BARE_END.finditer(program):
+        quotes += triple_quotes(program[counted:end.start()])
+        counted = end.start()
+        if quotes % 2 == 0:                              # else it is prose in a docstring
+            return program[:end.start()].rstrip("\n")
+    return program

@@ -41,7 +41,7 @@ ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 class Reading(Task):
     judge_name = "span"
     instruction = ("Answer in a few words from the passage. "
-                   f"If it does not say, answer: {spans.ABSTAIN[0]}")
+                   f"If it does not say, answer: {spans.DOES_NOT_SAY}")
     rewriting = "answer the question in your own words, in one short sentence."
 
     def __init__(self, name, folder, test=None):
@@ -221,6 +221,6 @@ def target(golds):
     """The wording that most annotators chose, the first of equals; without golds the abstention."""
     texts = [gold.strip() for gold in golds]
     if not texts:
-        return spans.ABSTAIN[0]
+        return spans.DOES_NOT_SAY
     texts = [text for text in texts if spans.normal(text)] or texts  # "the" alone says nothing
     return max(texts, key=texts.count)

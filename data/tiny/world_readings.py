@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from world_words import HELD_NAMES, LANDS, NAMES, OBJECTS, THINGS, reserved
 
-ABSTAIN = "The passage does not say."    # spans.ABSTAIN[0]; a test compares
+ABSTAIN = "The passage does not say."    # spans.DOES_NOT_SAY; a test compares
 
 
 @dataclass(frozen=True)
