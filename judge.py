@@ -30,9 +30,8 @@ from data.judging import arithmetic, sandbox, spans
 from data.judging.answer_text import leak, loops, run_on, without_thought
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
 from data.judging.code_blocks import LONGEST_ANSWER, extract_code
-from data.judging.numbers import (
-    AMOUNT, UNCLEAR, fraction, last_number, prepare, words_as_digits,
-)
+from data.judging.numbers import UNCLEAR, fraction, last_number, prepare
+from data.judging.stated import NOT_PLAIN, stated_number
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,12 @@ class Verdict:
                 no code, unclosed, no function  no program to run (data/judging/code_blocks.py)
                 bad test, harness               a test, or a machine, that cannot be used
     target_..   gold                            right by definition
+                loops, copy, run-on             repeats itself; repeats the question; asks another
                 leak                            a paraphrase that talks about its prompt
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
     all         too long                        longer than any answer
+                unfinished                      its thoughts do not end, so no answer follows
     """
     ok: bool                      # right; of a target: accepted
     rule: str
@@ -67,11 +68,16 @@ class Verdict:
 
 UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it has no answer")
 
+
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
 # Mostly something announces the final number: ####, a box, "the answer is". What follows, to the
-# end of its clause, is read by one grammar, `stated_number`: exactly one number with its unit, or an
-# equation whose last side is that. Anything else is unclear and is refused: no number before it is
-# asked for. Only where nothing announces it, the last number of the text counts.
+# end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
+# unit, or an equation whose last side is that. Anything else is unclear and is refused: no number
+# before it is asked for. Only where nothing announces it, the last number of the text counts
+# (data/judging/numbers.py).
+#
+#   accepted   "18 dollars per day"    "6 * 3 = 18"    "72 after 3 days"    "twelve"
+#   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"    "N"
 
 # What announces a final number.
 #   hash         "#### 18", as GSM8K's golds end
@@ -89,28 +95,8 @@ ANNOUNCED_BY = {rule: re.compile(pattern, re.VERBOSE | re.IGNORECASE) for rule, 
                 (("hash", HASH), ("boxed", BOXED), ("answer is", ANSWER_IS))}
 ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", re.VERBOSE | re.IGNORECASE)
 
-# The pieces of a clause. What is not matched (a colon, a %, a lone $) says nothing.
-PIECE = re.compile(rf"""
-      (?P<end> [.!?;] (?= \s | $ ) | \n | </
-             | , (?= [ ]* (?! and | or ) [^\W\d_] ) )       # "72, in total", but not "5, 6"
-    | (?P<number> {AMOUNT} )
-    | (?P<equals> = )
-    | (?P<operator> [+*^√±\\<>] (?= [ ]? [\w(\\] )          # 6 * 3, \pm 21
-                  | (?<= [0-9] ) [xyn] \b                   # 5x
-                  | [^\W\d_]+ [0-9] )                       # the e5 of 1e5
-    | (?P<bracket> [(\[] )
-    | (?P<word> [^\W\d_] (?: [^\W\d_] | ['’-] (?= [^\W\d_] ) )* )
-    """, re.VERBOSE)
-LONGEST_CLAUSE = 300        # characters
-# Before a number these words deny it, bound it or compute with it: "less than 18", "half of 18".
-NOT_PLAIN = set("""not less more fewer greater least most than between either neither nor over under
-    below above half twice double square root sum product difference quotient""".split())
-# Behind a number and its unit these words begin something else: "72 after 3 days".
-ELSE = set("""after before for in on at from with by during within because since which that who
-    where when while so as if but than each out of""".split())
+LONGEST_CLAUSE = 300             # characters
 ABOUT = set("about approximately around roughly exactly only just therefore".split())
-NEW_CLAUSE = re.compile("and (?:he|she|it|they|we|there|the|so) ")
-AND_A_HALF = re.compile("and (?:an?|one) (?:half|third|quarter)")
 LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")           # "1. Buy 3 boxes"
 # Between two boxes of one answer: \boxed{5} hours and \boxed{20} minutes
 BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*$")
@@ -121,42 +107,6 @@ class FinalNumber(NamedTuple):
     rule: str                     # the rule that found it
     written: str | None           # as the text has it, "$1,234"; None: no clear number
     value: Fraction | None        # 1234; None also for "7/0"
-
-
-def stated_number(clause):
-    """The number that a clause states -> (number as written or None, clear?, words before it).
-
-    accepted   "18 dollars per day"    "6 * 3 = 18"      "x = 5 apples"    "twelve"
-    accepted   "72 after 3 days"       "12 apples (3 boxes of 4)"          "$2.5 million"
-    unclear    "5 or 6"    "10-15"     "2 hours 30 minutes"    "6 * 3"     "6 minus 3"    "3:30"
-    unclear    "less than 18"          "the sum of 12 and 4"
-    """
-    number = None
-    clear = True
-    words = []                                  # before the number
-    clause = words_as_digits(clause.strip())
-    for piece in PIECE.finditer(clause):
-        kind = piece.lastgroup
-        word = piece[0].lower()
-        from_here = clause[piece.start():]
-        if kind == "end" and (number or words):
-            break
-        if kind == "equals":                    # what stands left of it is not the answer
-            number = None
-            clear = True
-            words = []
-        elif kind == "number" and number is None:
-            number = piece[0]
-            clear = clear and not NOT_PLAIN & set(words)
-        elif kind in ("number", "operator") or AND_A_HALF.match(from_here):
-            clear = False                       # a sum, or a second number: perhaps a `=` follows
-        elif kind == "word" and number is None:
-            words.append(word)
-        elif number and clear:
-            of_number = re.match("of [$€£]?[0-9]", from_here)          # 20% of 50
-            if kind == "bracket" or (word in ELSE and not of_number) or NEW_CLAUSE.match(from_here):
-                break
-    return number, clear, words
 
 
 def announced_number(text, rule, match):
@@ -197,12 +147,6 @@ def readable(text):
         return ""
     plain = prepare(answer)
     return plain[:run_on(plain, ANNOUNCED)]
-
-
-def runs_on(text):
-    """Does a text go on to another question behind its answer?"""
-    answer = without_thought(text)
-    return answer is not None and run_on(prepare(answer), ANNOUNCED) is not None
 
 
 def final_number(text):
@@ -410,7 +354,7 @@ def fit_to_teach(verdict, text, source):
     loop = loops(text)
     if loop:
         reason = f"says the same again and again: {loop[:60]!r}"
-        return Verdict(False, "loop", verdict.extracted, reason, verdict.scores)
+        return Verdict(False, "loops", verdict.extracted, reason, verdict.scores)
     leaked = leak(text) if source.startswith("paraphrase") else None
     if leaked:
         reason = f"talks about its prompt: {leaked!r}"
@@ -433,7 +377,7 @@ def target_number(text, gold, source="own", question=""):
     if source in NUMBER_ALONE:
         return number(text, gold)
     verdict = fit_to_teach(number(text, gold, check_steps=True), text, source)
-    if verdict.ok and runs_on(text):
+    if verdict.ok and readable(text) != prepare(without_thought(text)):
         return Verdict(False, "run-on", verdict.extracted, "goes on to another question")
     if verdict.ok and is_copy(text, question):
         return Verdict(False, "copy", verdict.extracted, "says nothing but words of the question")

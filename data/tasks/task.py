@@ -67,13 +67,15 @@ class Task:
         for name in ("tests", "setup", "golds"):
             if name in example.extra:
                 truth[name] = example.extra[name]
+        if self.judge_name == "number":
+            truth["question"] = self.question(example)          # a copy of it is no target
         return truth
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict. (Steps are checked, paraphrases strictly.)"""
         truth = self.truth(example)
         if truth["judge"] == "number":
-            return judge.target_number(text, truth["gold"], source)
+            return judge.target_number(text, truth["gold"], source, truth["question"])
         if truth["judge"] == "code":
             return judge.target_code(text, truth["tests"], truth["setup"], source)
         if truth["judge"] == "span":
