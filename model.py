@@ -31,7 +31,7 @@ from data.checkpoints.device import precision, usable  # noqa: F401  (callers us
 from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
     LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
     without_lora)
-from data.checkpoints.weights import NoRandomWeights, read_weights, write_model
+from data.checkpoints.weights import NoRandomWeights, has_own_head, read_weights, write_model
 from data.fast import prefixes
 from data.fast.prefixes import in_fp32, pad
 
@@ -598,9 +598,12 @@ def open_without_weights(path, thinking=False):
             raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
                             f"open {path}/merged instead")
     file = folder / "config.json"
-    config = Config.from_dict(read_model_json(file), file)
-    tokenizer = Tokenizer(folder, thinking)
+    content = read_model_json(file)
+    config = Config.from_dict(content, file)
+    tokenizer = Tokenizer(folder, thinking, adapter and adapter.folder)
     tokenizer.check_model(config.vocab_size)
+    if config.tie_word_embeddings and has_own_head(folder):     # it counts, as in transformers
+        config = Config.from_dict(content | {"tie_word_embeddings": False}, file)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)
     lm.vocab_limit = tokenizer.size         # some models have spare rows
