@@ -1,7 +1,7 @@
 """added_tokens.py - markers such as <|im_end|> that a tokenizer's other files add to tokenizer.json."""
 from tokenizers import AddedToken
 
-from data.checkpoints import LoadError
+from data.checkpoints import LoadError, read_model_json
 
 # Tokens with a role, in the order in which transformers adds them.
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
@@ -9,26 +9,41 @@ NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_t
 FLAGS = ("lstrip", "rstrip", "normalized", "single_word")
 
 
+def read_settings(folder):
+    """The content of a folder's tokenizer_config.json.
+
+    Where that does not list the added tokens, two older files do, as in transformers 5.
+    """
+    names = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+    files = [folder / name for name in names]
+    config, roles, ids = [read_model_json(file) if file.is_file() else {} for file in files]
+    if "added_tokens_decoder" in config:
+        return config
+    listed = {id: {"content": content} for content, id in ids.items()}
+    return config | roles | {"added_tokens_decoder": listed}
+
+
 def add_tokens(bpe, config, pad, folder):
     """Add the tokens that only `config` lists to bpe, as transformers 5 does.
 
-    config: the content of tokenizer_config.json and perhaps special_tokens_map.json; pad: its
-    padding token. A token that is not in the vocabulary gets the next free id. LoadError where the
-    config wants another one.
+    config: from `read_settings`; pad: its padding token. A token that is not in the vocabulary gets
+    the next free id. LoadError where the config wants another one.
     """
     listed = config.get("added_tokens_decoder") or {}       # {"2": {"content": "</s>", ..}, ..}
     known = {token.content: repr(token) for token in bpe.get_added_tokens_decoder().values()}
     wanted_ids = {}
     new = []
     try:
+        special = [added_token(value, special=True) for value in special_values(config)]
+        roles = [token.content for token in special]
         for id in sorted(listed, key=int):
-            token = added_token(listed[id], listed[id].get("special", False))
+            value = listed[id]
+            token = added_token(value, value.get("special") or value["content"] in roles)
             if token.content not in known:
                 wanted_ids[token.content] = int(id)
             if known.get(token.content) != repr(token):     # unknown, or with other flags
                 new.append(token)
-        for value in special_values(config):
-            token = added_token(value, special=True)
+        for token in special:
             if token.content not in known and token.content not in [t.content for t in new]:
                 new.append(token)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -63,4 +78,4 @@ def added_token(value, special):
     if isinstance(value, str):
         return AddedToken(value, special=special)
     flags = {flag: value[flag] for flag in FLAGS if flag in value}
-    return AddedToken(value["content"], **flags, special=special)
+    return AddedToken(value["content"], **flags, special=bool(special))

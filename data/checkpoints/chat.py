@@ -17,12 +17,12 @@ import tokenizers
 
 from data import say_once
 from data.checkpoints import LoadError, read_model_json
-from data.checkpoints.added_tokens import add_tokens
+from data.checkpoints.added_tokens import add_tokens, read_settings
 from data.files import write_atomic
 
-FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-         "special_tokens_map.json", "generation_config.json")
-OWN = FILES[:4]                 # those that an adapter may have of its own
+OWN = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+       "special_tokens_map.json", "added_tokens.json")      # an adapter may have its own
+FILES = (*OWN, "generation_config.json")
 REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
 PLAIN = """{% for m in messages %}\
@@ -83,12 +83,7 @@ class Tokenizer:
             raise LoadError(f"{file}: does not parse ({error}); fetch the file again") from None
         self.bpe.no_truncation()
         self.bpe.no_padding()
-        config = {}
-        if "tokenizer_config.json" in self.files:
-            config = read_model_json(paths["tokenizer_config.json"])
-        # an older file, which counts where the newer list of markers is lacking
-        if "special_tokens_map.json" in self.files and "added_tokens_decoder" not in config:
-            config |= read_model_json(paths["special_tokens_map.json"])
+        config = read_settings(self.folder)
         self.special = {}                   # {"eos_token": "</s>", ..}
         for key, value in config.items():
             if isinstance(value, dict):     # {"content": "</s>", ..}
@@ -96,6 +91,7 @@ class Tokenizer:
             if key.endswith("_token") and value and isinstance(value, str):
                 self.special[key] = value
         add_tokens(self.bpe, config, self.special.get("pad_token"), self.folder)
+        self.bpe.encode_special_tokens = bool(config.get("split_special_tokens"))
         vocabulary = self.bpe.get_vocab(with_added_tokens=True)
         self.size = max(vocabulary.values()) + 1
         # what tokenizer.json itself puts in front of a text, mostly BOS or nothing

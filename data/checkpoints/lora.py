@@ -31,8 +31,8 @@ HARMLESS = ("auto_mapping", "peft_version", "task_type", "inference_mode", "runt
             "qalora_group_size", "ensure_weight_tying")
 # .. and the values of others that are supported. Initialisations that change the base weights
 # (pissa, olora, corda, loftq, lora_ga) are not.
-SUPPORTED = {"peft_type": ("LORA",), "bias": (None, "none"), "use_rslora": (None, False, True),
-             "init_lora_weights": (None, True, False, "gaussian", "orthogonal", "eva")}
+SUPPORTED = {"peft_type": ("LORA",), "bias": (None, "none"), "use_rslora": (True, False, None),
+             "init_lora_weights": (True, False, None, "gaussian", "orthogonal", "eva")}
 # Whatever else there is may be a variant of LoRA, so it must be absent or switched off.
 OFF = (None, False, [], {})
 
