@@ -600,9 +600,10 @@ def open_without_weights(path, thinking=False):
     file = folder / "config.json"
     content = read_model_json(file)
     config = Config.from_dict(content, file)
-    tokenizer = Tokenizer(folder, thinking, adapter and adapter.folder)
+    own_folder = adapter.folder if adapter else None
+    tokenizer = Tokenizer(folder, thinking, own_folder, config.vocab_size)
     tokenizer.check_model(config.vocab_size)
-    if config.tie_word_embeddings and has_own_head(folder):     # it counts, as in transformers
+    if config.tie_word_embeddings and has_own_head(folder):     # used, as in transformers 5
         config = Config.from_dict(content | {"tie_word_embeddings": False}, file)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)

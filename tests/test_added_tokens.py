@@ -69,6 +69,7 @@ CASES = {
     "additional tokens in the older file": (
         {"special_tokens_map.json": {"additional_special_tokens": ["<a>"]}}, "<a>", [300]),
     "the oldest file": ({"added_tokens.json": {"<b>": 301, "<a>": 300}}, "<a><b>", [300, 301]),
+    "a padding token": ({CONFIG: {"pad_token": "[PAD]"}}, "hi[PAD]", [*HI, 300]),
     "a padding token before others": (
         {CONFIG: {"pad_token": "[PAD]", "extra_special_tokens": ["<a>"]}}, "<a>", [301]),
     "two tokens in front": ({"tokenizer.json": {"post_processor": around([0, 1])}}, "hi", [0, 1, *HI]),
@@ -123,9 +124,14 @@ def test_a_role_makes_a_token_that_ends_answers(folder):
     assert tokenizer.end_ids == [300] and tokenizer.close_id == 300 and tokenizer.decode([*HI, 300]) == "hi"
 
 
-def test_a_padding_token_that_the_model_has_no_row_for_is_left_out(folder):
-    write(folder, {CONFIG: {"pad_token": "[PAD]"}})
-    assert Tokenizer(folder).size == 300
+@pytest.mark.parametrize("roles, sizes", [
+    ({"pad_token": "[PAD]"}, {300: 300, 301: 301, None: 301}),
+    ({"pad_token": "[PAD]", "unk_token": "<unk>", "mask_token": "<m>"}, {300: 300, 302: 302, None: 303}),
+    ({"pad_token": "</s>", "eos_token": "</s>"}, {300: 301, 301: 301}),         # refused by check_model
+])
+def test_a_padding_token_is_left_out_where_the_model_has_no_row_for_it(folder, roles, sizes):
+    write(folder, {CONFIG: roles})
+    assert {rows: Tokenizer(folder, rows=rows).size for rows in sizes} == sizes
 
 
 def test_saved_files_keep_the_tokens(folder, tmp_path):
@@ -136,7 +142,7 @@ def test_saved_files_keep_the_tokens(folder, tmp_path):
 
 
 @pytest.mark.parametrize("fields, says", [
-    ({"added_tokens_decoder": LISTED | {"302": marker("<new>")}}, "'<new>' has the id 302 .* it gets 300"),
+    ({"added_tokens_decoder": LISTED | {"302": marker("<new>")}}, "gives '<new>' the id 302, .* it is 300"),
     ({"added_tokens_decoder": {"300": "<new>"}}, "lists a token that cannot be read"),
     ({"added_tokens_decoder": ["<new>"]}, "lists a token that cannot be read"),
     ({"added_tokens_decoder": {"300": {"special": True}}}, "lists a token that cannot be read"),

@@ -376,6 +376,7 @@ def wide(f):
         ({"use_dora": True}, "use_dora True is not supported"),
         ({"use_rslora": "yes"}, "use_rslora 'yes' is not supported"),
         ({"use_newlora": True}, "use_newlora True is not supported"),
+        ({"init_lora_weights": "PiSSA"}, "init_lora_weights 'PiSSA' is not supported"),
         ({"new_number": 3}, "new_number 3 is not supported"),
         ({"modules_to_save": ["lm_head"]}, r"modules_to_save \['lm_head'\] is not supported"),
         ({"rank_pattern": {"q_proj": 4}}, r"q_proj.lora_[AB].weight has shape .*3.*, the model wants .*4"),

@@ -62,9 +62,9 @@ class Tokenizer:
     thinking  whether a template that lets a model think aloud first (Qwen3) is asked to
     """
 
-    def __init__(self, folder, thinking=False, adapter=None):
+    def __init__(self, folder, thinking=False, adapter=None, rows=None):
         """adapter: the folder of an adapter on this model. A tokenizer or template in it is used
-        instead, since the adapter was trained with it."""
+        instead, since the adapter was trained with it. rows: of the model's embedding."""
         self.folder = Path(folder)
         paths = {name: self.folder / name for name in FILES}
         if adapter and any((adapter / name).is_file() for name in OWN):
@@ -90,7 +90,7 @@ class Tokenizer:
                 value = value.get("content")
             if key.endswith("_token") and value and isinstance(value, str):
                 self.special[key] = value
-        add_tokens(self.bpe, config, self.special.get("pad_token"), self.folder)
+        add_tokens(self.bpe, config, self.special, rows, self.folder)
         self.bpe.encode_special_tokens = bool(config.get("split_special_tokens"))
         vocabulary = self.bpe.get_vocab(with_added_tokens=True)
         self.size = max(vocabulary.values()) + 1
@@ -212,7 +212,7 @@ class Tokenizer:
         return self.bpe.encode(text).ids
 
     def encode_batch(self, texts):
-        """Many texts that go on -> ids, on all cores: `encode` without an EOS behind."""
+        """Texts that will go on -> ids, on all cores: as `encode`, but with nothing put behind."""
         batch = []
         for i in range(0, len(texts), 512):     # the library's own results are much larger than ids
             part = self.bpe.encode_batch(texts[i:i + 512], add_special_tokens=False)
@@ -228,7 +228,8 @@ class Tokenizer:
         if not rows / 2 <= self.size <= rows or max(self.end_ids, default=0) >= self.size:
             raise LoadError(f"{self.folder}: the tokenizer has {self.size} entries and ends with "
                             f"{self.end_ids}, the model {rows} rows; tokenizer.json belongs to "
-                            "another model, fetch both from one place")
+                            "another model, or tokens were added that this one lacks; fetch both "
+                            "from one place")
 
     def save(self, folder):
         """Write the files that were read, as they were."""

@@ -34,7 +34,7 @@ HARMLESS = ("auto_mapping", "peft_version", "task_type", "inference_mode", "runt
 SUPPORTED = {"peft_type": ("LORA",), "bias": (None, "none"), "use_rslora": (True, False, None),
              "init_lora_weights": (True, False, None, "gaussian", "orthogonal", "eva")}
 # Whatever else there is may be a variant of LoRA, so it must be absent or switched off.
-OFF = (None, False, [], {})
+OFF = (None, False, "", [], {})
 
 
 # ---------------------------------------------------------------- the layers
