@@ -1,4 +1,4 @@
-"""added_tokens.py - markers such as <|im_end|> that a tokenizer's other files add to tokenizer.json."""
+"""added_tokens.py - markers such as <|im_end|> that stand beside tokenizer.json, in other files."""
 from tokenizers import AddedToken
 
 from data.checkpoints import LoadError, read_model_json

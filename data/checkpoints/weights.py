@@ -108,20 +108,17 @@ def stored_tensors(folder):
     return stored
 
 
-def read_tensor(stored):
-    """Read a Stored. The file is closed again, so that its pages are not kept beside the copy."""
-    with open_tensors(stored.file) as tensors:
-        return tensors.get_tensor(stored.name)
-
-
 def has_own_head(folder):
     """Is there a head in the folder that differs from the embedding?"""
     stored = stored_tensors(folder)
     if HEAD not in stored or EMBEDDING not in stored:
         return False
-    head = read_tensor(stored[HEAD])
-    embedding = read_tensor(stored[EMBEDDING])
-    return not torch.equal(head.float(), embedding.float())
+    tables = []
+    for name in (HEAD, EMBEDDING):
+        with open_tensors(stored[name].file) as tensors:
+            tables.append(tensors.get_tensor(stored[name].name).float())
+    head, embedding = tables
+    return not torch.equal(head, embedding)
 
 
 def check_weights(folder, shapes, tied=False):
@@ -154,19 +151,22 @@ def check_weights(folder, shapes, tied=False):
 def read_weights(folder, shapes, device, dtype=None, tied=False):
     """-> {name: tensor} on `device` in `dtype` (None: the embedding's). LoadError as above.
 
-    The most memory used is that of the weights and one tensor.
+    A file is opened for each tensor and closed again, so that its pages are not kept beside the
+    copy: the most memory used is that of the weights and one tensor.
     """
     stored = check_weights(folder, shapes, tied)
     names = sorted(shapes, key=lambda name: name != EMBEDDING)      # it comes first, for its dtype
     weights = {}
     for name in names:
-        tensor = read_tensor(stored[name])
-        low, high = torch.aminmax(tensor)                           # NaN goes through both
-        if not (low.isfinite() and high.isfinite()):
-            raise LoadError(f"{stored[name].file}: {name} holds values that are not finite; "
-                            "fetch the file again")
-        dtype = dtype or tensor.dtype
-        weights[name] = tensor.to(device, dtype, copy=True)
+        file = stored[name].file
+        with open_tensors(file) as tensors:
+            tensor = tensors.get_tensor(stored[name].name)
+            low, high = torch.aminmax(tensor)                       # NaN goes through both
+            if not (low.isfinite() and high.isfinite()):
+                raise LoadError(f"{file}: {name} holds values that are not finite; "
+                                "fetch the file again")
+            dtype = dtype or tensor.dtype
+            weights[name] = tensor.to(device, dtype, copy=True)
     return weights
 
 
