@@ -1,16 +1,25 @@
 """Tokens that stand in other files than tokenizer.json, and what it puts around a text: the ids of transformers 5.24.
 
 The tiny tokenizer has the ids 0 to 299; 0 to 2 are its markers."""
+import shutil
+from pathlib import Path
+
 import pytest
 
 import model
 from data.checkpoints import LoadError
 from data.checkpoints.chat import Tokenizer
-from test_chat import GOLDEN, change, folder  # noqa: F401  (a fixture)
+from test_chat import GOLDEN, change
 
 MARKERS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 HI = [74, 75]                                   # "hi"
 SPACE = 223
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the tiny tokenizer that a test may change."""
+    return Path(shutil.copytree(GOLDEN / "tokenizer", tmp_path / "tokenizer"))
 
 
 def marker(content, **flags):
