@@ -598,13 +598,12 @@ def open_without_weights(path, thinking=False):
             raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
                             f"open {path}/merged instead")
     file = folder / "config.json"
-    content = read_model_json(file)
-    config = Config.from_dict(content, file)
+    config = Config.from_dict(read_model_json(file), file)
     own_folder = adapter.folder if adapter else None
     tokenizer = Tokenizer(folder, thinking, own_folder, config.vocab_size)
     tokenizer.check_model(config.vocab_size)
     if config.tie_word_embeddings and has_own_head(folder):     # used, as in transformers 5
-        config = Config.from_dict(content | {"tie_word_embeddings": False}, file)
+        config = Config.from_dict(config.source | {"tie_word_embeddings": False}, file)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)
     lm.vocab_limit = tokenizer.size         # some models have spare rows
@@ -615,17 +614,15 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     """Open a checkpoint -> (lm, tokenizer).
 
     path: a folder in Hugging Face layout; or a hub id, owner/name or owner/name@revision; or a
-    folder with a LoRA adapter in PEFT's format, which names its base. device None: cuda if there is
-    one, else cpu. dtype None: the file's. merge: fold an adapter into the weights. thinking: let a
-    model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
-    does not fit.
+    folder with a LoRA adapter in PEFT's format, which names its base and may bring a tokenizer of
+    its own. device None: cuda if there is one, else cpu. dtype None: the file's. merge: fold an
+    adapter into the weights. thinking: let a model that can think aloud do it. LoadError, one line,
+    for what is missing, cut, unknown or does not fit.
     """
     device = usable(device)
     lm, tokenizer, folder, adapter = open_without_weights(path, thinking)
-    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    tied = lm.config.tie_word_embeddings
     # Not stored in a variable: that would keep the file's weights in memory after a merge.
-    lm.load_state_dict(read_weights(folder, shapes, device, dtype, tied), assign=True)
+    lm.load_state_dict(read_weights(folder, lm, device, dtype), assign=True)
     if adapter:
         load_lora(lm, adapter)
         if merge:

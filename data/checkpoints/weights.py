@@ -121,12 +121,13 @@ def has_own_head(folder):
     return not torch.equal(head, embedding)
 
 
-def check_weights(folder, shapes, tied=False):
-    """Check the weight files without reading a tensor -> {name: Stored}.
+def check_weights(folder, lm):
+    """Check the weight files without reading a tensor -> {name: Stored} of the model's tensors.
 
-    shapes: {name: shape} of the model; tied: whether its head is the embedding. LoadError for what
-    is cut off, missing or does not fit.
+    lm: needs shapes only. LoadError for what is cut off, missing or does not fit.
     """
+    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
+    tied = lm.config.tie_word_embeddings
     stored = stored_tensors(folder)
     missing = [name for name in shapes if name not in stored]
     unexpected = []
@@ -148,14 +149,14 @@ def check_weights(folder, shapes, tied=False):
     return {name: stored[name] for name in shapes}
 
 
-def read_weights(folder, shapes, device, dtype=None, tied=False):
-    """-> {name: tensor} on `device` in `dtype` (None: the embedding's). LoadError as above.
+def read_weights(folder, lm, device, dtype=None):
+    """-> {name: tensor} of lm on `device` in `dtype` (None: the embedding's). LoadError as above.
 
     A file is opened for each tensor and closed again, so that its pages are not kept beside the
     copy: the most memory used is that of the weights and one tensor.
     """
-    stored = check_weights(folder, shapes, tied)
-    names = sorted(shapes, key=lambda name: name != EMBEDDING)      # it comes first, for its dtype
+    stored = check_weights(folder, lm)
+    names = sorted(stored, key=lambda name: name != EMBEDDING)      # it comes first, for its dtype
     weights = {}
     for name in names:
         file = stored[name].file
