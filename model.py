@@ -599,8 +599,7 @@ def open_without_weights(path, thinking=False):
                             f"open {path}/merged instead")
     file = folder / "config.json"
     config = Config.from_dict(read_model_json(file), file)
-    own_folder = adapter.folder if adapter else None
-    tokenizer = Tokenizer(folder, thinking, own_folder, config.vocab_size)
+    tokenizer = Tokenizer(folder, thinking, adapter, config.vocab_size)
     tokenizer.check_model(config.vocab_size)
     if config.tie_word_embeddings and has_own_head(folder):     # used, as in transformers 5
         config = Config.from_dict(config.source | {"tie_word_embeddings": False}, file)

@@ -63,13 +63,13 @@ class Tokenizer:
     """
 
     def __init__(self, folder, thinking=False, adapter=None, rows=None):
-        """adapter: the folder of an adapter on this model. A tokenizer or template in it is used
-        instead, since the adapter was trained with it. rows: of the model's embedding."""
+        """adapter: lora.Adapter on this model, or None. A tokenizer or template in its folder is
+        used instead, since it was trained with them. rows: of the model's embedding."""
         self.folder = Path(folder)
         paths = {name: self.folder / name for name in FILES}
-        if adapter and any((adapter / name).is_file() for name in OWN):
-            self.folder = adapter
-            paths |= {name: adapter / name for name in OWN}
+        if adapter and any((adapter.folder / name).is_file() for name in OWN):
+            self.folder = adapter.folder
+            paths |= {name: self.folder / name for name in OWN}
         self.thinking = thinking
         self.chats = {}                     # chats that were encoded before -> their ids
         file = paths["tokenizer.json"]
