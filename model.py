@@ -31,7 +31,7 @@ from data.checkpoints.device import precision, usable  # noqa: F401  (callers us
 from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
     LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
     without_lora)
-from data.checkpoints.weights import NoRandomWeights, read_weights, write_model
+from data.checkpoints.weights import NoRandomWeights, has_own_head, read_weights, write_model
 from data.fast import prefixes
 from data.fast.prefixes import in_fp32, pad
 
@@ -606,8 +606,10 @@ def open_without_weights(path, thinking=False):
                             f"open {path}/merged instead")
     file = folder / "config.json"
     config = Config.from_dict(read_model_json(file), file)
-    tokenizer = Tokenizer(folder, thinking)
+    tokenizer = Tokenizer(folder, thinking, adapter, config.vocab_size)
     tokenizer.check_model(config.vocab_size)
+    if config.tie_word_embeddings and has_own_head(folder):     # used, as in transformers 5
+        config = Config.from_dict(config.source | {"tie_word_embeddings": False}, file)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)
     lm.vocab_limit = tokenizer.size         # some models have spare rows
@@ -618,17 +620,15 @@ def load(path, device=None, dtype=None, merge=True, thinking=False):
     """Open a checkpoint -> (lm, tokenizer).
 
     path: a folder in Hugging Face layout; or a hub id, owner/name or owner/name@revision; or a
-    folder with a LoRA adapter in PEFT's format, which names its base. device None: cuda if there is
-    one, else cpu. dtype None: the file's. merge: fold an adapter into the weights. thinking: let a
-    model that can think aloud do it. LoadError, one line, for what is missing, cut, unknown or
-    does not fit.
+    folder with a LoRA adapter in PEFT's format, which names its base and may bring a tokenizer of
+    its own. device None: cuda if there is one, else cpu. dtype None: the file's. merge: fold an
+    adapter into the weights. thinking: let a model that can think aloud do it. LoadError, one line,
+    for what is missing, cut, unknown or does not fit.
     """
     device = usable(device)
     lm, tokenizer, folder, adapter = open_without_weights(path, thinking)
-    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    tied = lm.config.tie_word_embeddings
     # Not stored in a variable: that would keep the file's weights in memory after a merge.
-    lm.load_state_dict(read_weights(folder, shapes, device, dtype, tied), assign=True)
+    lm.load_state_dict(read_weights(folder, lm, device, dtype), assign=True)
     if adapter:
         load_lora(lm, adapter)
         if merge:

@@ -385,13 +385,28 @@ def test_a_revision_is_honoured(repository):
     assert hub.find(f"{REPO}@{NEW}")[1] == NEW and hub.find(REPO)[1] == NEW
 
 
-def test_shards(repository):
-    """Weights in several files: those of the index, and nothing that only looks like it."""
-    shards = {f"model-0000{i}-of-00002.safetensors": WEIGHTS + bytes([i]) for i in (1, 2)}
+@pytest.mark.parametrize("name", ["model-0000{}-of-00002.safetensors", "model.safetensors-0000{}-of-00002.safetensors",
+                                  "part-{}.safetensors"])
+def test_shards(repository, name):
+    """Weights in several files: those that the index names, whatever they are called, and no other."""
+    shards = {name.format(i): WEIGHTS + bytes([i]) for i in (1, 2)}
     files = {**{k: v for k, v in NEEDED.items() if k != "model.safetensors"}, **shards,
              "model.safetensors.index.json": json.dumps({"weight_map": dict(zip("ab", shards))}).encode()}
-    publish(repository, {**files, **USELESS})
+    publish(repository, {**files, **USELESS, "model-00003-of-00003.safetensors": b"of another index"})
     assert contents(hub.find(REPO)[0]) == files
+    with offline():
+        assert contents(hub.find(REPO)[0]) == files
+
+
+def test_a_shard_that_is_not_there(repository):
+    index = json.dumps({"weight_map": {"a": "gone.safetensors"}}).encode()
+    publish(repository, {"config.json": b"{}", "model.safetensors.index.json": index})
+    assert "gone.safetensors: no such file, though" in refusal(hub.find, REPO, kind=LoadError)
+
+
+def test_a_pickled_adapter(repository):
+    publish(repository, {"adapter_config.json": b"{}", "adapter_model.bin": b"a pickle"})
+    assert "adapter_model.bin, are never opened" in refusal(hub.find, REPO, kind=LoadError)
 
 
 def test_an_adapter(repository):

@@ -19,6 +19,7 @@ from test_families import FAMILIES, build, golden, logits
 
 GOLDEN = Path(__file__).parent / "golden"
 IDS = load_file(GOLDEN / "adapter" / "golden.safetensors")["ids"]
+CONFIG = "adapter_config.json"
 TARGETS = ["down_proj", "gate_proj", "o_proj", "q_proj", "v_proj"]      # of the golden adapter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -261,6 +262,86 @@ def test_an_adapter_in_half_precision_and_on_an_untied_head_loads(folder):
         assert apart(out(merged), out(unmerged)) < 1e-4 and apart(out(merged), base) > 0.1
 
 
+PATTERNS = [
+    # settings, and what (rank, alpha) they give to some layers; the others have 3 and 5
+    ({"use_rslora": True}, {}),
+    ({"rank_pattern": {"q_proj": 2}}, {"0.self_attn.q_proj": (2, 5), "1.self_attn.q_proj": (2, 5)}),
+    ({"rank_pattern": {"model.layers.1.self_attn.q_proj": 2}, "use_rslora": True}, {"1.self_attn.q_proj": (2, 5)}),
+    ({"rank_pattern": {r"layers\.0\.mlp\.(up|down)_proj": 7}, "alpha_pattern": {r".*layers\.0\.mlp.*": 2.5}},
+     {"0.mlp.down_proj": (7, 2.5), "0.mlp.gate_proj": (3, 2.5)}),
+    # the first that matches, and a name only from a dot on
+    ({"alpha_pattern": {r"1\.self_attn\.v_proj": 9, "v_proj": 4, "proj": 1}},
+     {"0.self_attn.v_proj": (3, 4), "1.self_attn.v_proj": (3, 9)}),
+    ({"init_lora_weights": "eva", "layers_to_transform": [0, 1], "layers_pattern": "layers",
+      "target_modules": "x", "exclude_modules": ["k_proj"], "eva_config": {"rho": 2.0}, "use_newlora": False,
+      "newlora_config": None}, {}),
+]
+
+
+def use_patterns(folder, settings, special):
+    """Give PEFT's adapter these settings and its tensors the ranks that they say -> {layer: (rank, alpha)}."""
+    change(folder / CONFIG, **settings)
+    shapes, layers = {}, {}
+    for name, tensor in load_file(folder / "adapter_model.safetensors").items():
+        layer = name.split("model.layers.")[1].rpartition(".lora_")[0]
+        layers[f"model.layers.{layer}"] = special.get(layer, (3, 5))
+        shapes[name] = [special.get(layer, (3, 5))[0] if size == 3 else size for size in tensor.shape]
+    save_file(draw(shapes), folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    return layers
+
+
+@pytest.mark.parametrize("settings, special", PATTERNS, ids=str)
+def test_every_layer_has_the_rank_and_alpha_of_its_pattern_read_and_written(folder, tmp_path, settings, special):
+    layers = use_patterns(folder, settings, special)
+    lm, _ = model.load(folder, "cpu", torch.float32, merge=False)
+    model.save_adapter(lm, tmp_path / "again", folder.parent / "tied")
+    for one in (lm, model.load(tmp_path / "again", "cpu", torch.float32, merge=False)[0]):
+        found = model.adapters(one)
+        assert {name: (layer.rank, layer.alpha) for name, layer in found.items()} == layers
+        for name, (rank, alpha) in layers.items():
+            assert found[name].scale == alpha / (rank ** 0.5 if settings.get("use_rslora") else rank)
+    merged, _ = model.load(folder, "cpu", torch.float32)
+    assert apart(out(merged), out(lm)) < 1e-5 * out(lm).abs().max()
+
+
+@pytest.mark.parametrize("settings, special", PATTERNS, ids=str)
+def test_peft_reads_the_same_patterns(folder, tmp_path, settings, special):
+    peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
+    settings = {name: value for name, value in settings.items() if "newlora" not in name}
+    use_patterns(folder, settings | {"target_modules": TARGETS}, special)
+    lm, _ = model.load(folder, "cpu", torch.float32, merge=False)
+    model.save_adapter(lm, tmp_path / "again", folder.parent / "tied")
+    for place in (folder, tmp_path / "again"):
+        base = transformers.AutoModelForCausalLM.from_pretrained(folder.parent / "tied", dtype=torch.float32)
+        with torch.no_grad():
+            want = peft.PeftModel.from_pretrained(base, place).eval()(IDS).logits
+        assert apart(out(lm), want) < 1e-5 * want.abs().max()
+
+
+def dress_adapter(folder, **fields):
+    """Give the adapter a tokenizer and a template of its own, as TRL saves them beside it."""
+    shutil.copytree(GOLDEN / "tokenizer", folder, dirs_exist_ok=True)
+    change(folder / "tokenizer_config.json", chat_template=None, **fields)
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|im_start|>{{ m.content }}{{ eos_token }}{% endfor %}"
+        "{% if add_generation_prompt %}:{% endif %}")
+
+
+def test_an_adapter_is_asked_in_the_template_that_it_was_trained_with(folder, tmp_path):
+    base = folder.parent / "tied"
+    change(base / "generation_config.json", eos_token_id=7, top_k=20)
+    dress_adapter(folder, eos_token="<end>", added_tokens_decoder={"300": {"content": "<end>", "special": True}})
+    lm, tokenizer = model.load(folder, "cpu")
+    chat = [{"role": "user", "content": "hi"}]
+    assert tokenizer.render(chat) == "<|im_start|>hi<end>:" and lm.vocab_limit == 301
+    assert tokenizer.encode_chat(chat)[3:4] == [300] and tokenizer.end_ids == [7, 300]
+    assert model.load(base, "cpu")[1].render(chat) != tokenizer.render(chat)
+    model.save(lm, tokenizer, tmp_path / "whole")                       # its own files go with it, the base's do not
+    again = model.load(tmp_path / "whole", "cpu")[1]
+    assert again.render(chat) == tokenizer.render(chat) and again.end_ids == [7, 300]
+    assert json.loads((tmp_path / "whole" / "generation_config.json").read_text())["top_k"] == 20
+
+
 def rewrite(folder, change_, file="adapter_model.safetensors"):
     tensors = load_file(folder / file)
     change_(tensors)
@@ -283,9 +364,6 @@ def one_half(tensors):
     del tensors[Q]
 
 
-CONFIG = "adapter_config.json"
-
-
 def wide(f):
     """Another base: a model of other sizes where this one was."""
     lm = build(FAMILIES["llama-gqa"]["config"] | {"vocab_size": 304}, draw(FAMILIES["llama-gqa"]["shapes"] | {
@@ -296,17 +374,25 @@ def wide(f):
 @pytest.mark.parametrize("spoil, says", [
     *((lambda f, field=field: change(f / CONFIG, **field), says) for field, says in [
         ({"use_dora": True}, "use_dora True is not supported"),
-        ({"use_rslora": True}, "use_rslora True is not supported"),
+        ({"use_rslora": "yes"}, "use_rslora 'yes' is not supported"),
+        ({"use_newlora": True}, "use_newlora True is not supported"),
+        ({"init_lora_weights": "PiSSA"}, "init_lora_weights 'PiSSA' is not supported"),
+        ({"new_number": 3}, "new_number 3 is not supported"),
         ({"modules_to_save": ["lm_head"]}, r"modules_to_save \['lm_head'\] is not supported"),
-        ({"rank_pattern": {"q_proj": 4}}, "rank_pattern {'q_proj': 4} is not supported"),
-        ({"alpha_pattern": {"q_proj": 4}}, "alpha_pattern {'q_proj': 4} is not supported"),
+        ({"rank_pattern": {"q_proj": 4}}, r"q_proj.lora_[AB].weight has shape .*3.*, the model wants .*4"),
+        ({"rank_pattern": {"q_proj": 2.5}}, "rank_pattern .* does not give"),
+        ({"rank_pattern": ["q_proj"]}, "rank_pattern .* does not give"),
+        ({"rank_pattern": {"q_proj(": 3}}, "rank_pattern .* does not give"),
+        ({"alpha_pattern": {"q_proj": None}}, "alpha_pattern .* does not give"),
+        ({"alpha_pattern": {"q_proj": 0}}, "alpha_pattern .* does not give"),
         ({"bias": "all"}, "bias 'all' is not supported"),
         ({"bias": "lora_only"}, "bias 'lora_only' is not supported"),
         ({"lora_bias": True}, "lora_bias True is not supported"),
         ({"peft_type": "PREFIX_TUNING"}, "peft_type 'PREFIX_TUNING' is not supported .supported: LORA"),
         ({"peft_type": None}, "peft_type None is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights 'pissa' is not supported"),
-        ({"init_lora_weights": "loftq"}, "init_lora_weights 'loftq' is not supported"),
+        *(({"init_lora_weights": name}, f"init_lora_weights '{name}' is not supported")
+          for name in ("loftq", "pissa_niter_4", "olora", "corda", "lora_ga", "mica")),
         ({"fan_in_fan_out": True}, "fan_in_fan_out True is not supported"),
         ({"layer_replication": [[0, 2]]}, "layer_replication .* is not supported"),
         ({"target_parameters": ["x"]}, "target_parameters .* is not supported"),
@@ -331,7 +417,14 @@ def wide(f):
     (lambda f: shutil.rmtree(f.parent / "tied"), "tied.* is no folder"),
     (lambda f: (f / CONFIG).write_text("{"), "adapter_config.json: is no JSON"),
     (lambda f: (f / CONFIG).write_text("[]"), "adapter_config.json: holds no JSON object"),
-    (lambda f: (f / "adapter_model.safetensors").unlink(), "adapter_model.safetensors: cannot be read"),
+    (lambda f: (f / "adapter_model.safetensors").unlink(), "holds no adapter_model.safetensors"),
+    (lambda f: (f / "adapter_model.safetensors").rename(f / "adapter_model.bin"),
+     "adapter_model.bin, are never opened"),
+    (lambda f: rewrite(f, lambda t: t.update({"base_model.model.model.embed_tokens.weight": torch.ones(310, 32)})),
+     "embed_tokens.weight is neither lora_A nor lora_B"),
+    (lambda f: (f / "chat_template.jinja").write_text("{{ messages }}"), "adapter/tokenizer.json: no such file"),
+    (lambda f: dress_adapter(f, extra_special_tokens=[f"<{n}>" for n in range(9)]),
+     "adapter: .*309 entries .*304 rows"),
     (lambda f: (f / "adapter_model.safetensors").write_bytes((f / "adapter_model.safetensors").read_bytes()[:-50]),
      "adapter_model.safetensors: cannot be read"),
     (lambda f: (f / "adapter_model.safetensors").write_bytes((f / "adapter_model.safetensors").read_bytes()[:100]),
@@ -348,7 +441,7 @@ def wide(f):
      "no layer for .*layers.7"),
     (lambda f: rewrite(f, lambda t: t.update({"q_proj.lora_A.weight": t.pop(Q)})), "no layer for q_proj.lora_A.weight"),
     (lambda f: rewrite(f, lambda t: t.update({Q.replace("lora_A", "lora_magnitude_vector"): t.pop(Q)})),
-     "no layer for"),
+     "lora_magnitude_vector.weight is neither"),
     (lambda f: rewrite(f, lambda t: t.update({Q.replace("q_proj", "q_norm"): t.pop(Q)})), "no layer for"),
     (wide, r"does not belong to .*tied: .*lora_[AB].weight has shape"),
 ])

@@ -386,6 +386,64 @@ def test_stored_frequencies_and_a_stored_tied_head_are_ignored(folder):
     assert "lm_head.weight" not in model.load(folder, "cpu")[0].state_dict()
 
 
+def untie(weights):
+    """Store a head of its own, though config.json says that the head is the embedding."""
+    torch.manual_seed(0)
+    head = torch.randn(304, 32).bfloat16()
+    weights["lm_head.weight"] = head
+    return head
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_stored_head_of_its_own_counts_whatever_the_config_says(folder, tmp_path, sharded):
+    """As in transformers 5; what is saved says so."""
+    weights = load_file(folder / "model.safetensors")
+    head = untie(weights)
+    save_file(weights, folder / "model.safetensors")
+    if sharded:
+        shard(folder)
+    lm, tokenizer = model.load(folder, "cpu")
+    assert torch.equal(lm.state_dict()["lm_head.weight"], head)
+    model.save(lm, tokenizer, tmp_path / "out")
+    again, _ = model.load(tmp_path / "out", "cpu")
+    ids = torch.tensor([[1, 2, 3]])
+    assert torch.equal(again(ids), lm(ids)) and not again.config.tie_word_embeddings
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["tie_word_embeddings"] is False
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "mistral"])
+def test_transformers_and_we_read_the_same_head(folder, family):
+    transformers = pytest.importorskip("transformers")
+    change(folder / "config.json", model_type=family)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    torch.manual_seed(0)
+    weights = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).state_dict()
+    weights = {name: tensor.clone() for name, tensor in weights.items()}
+    untie(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = torch.tensor(some_prompts(2, lengths=(9,)))
+    lm, _ = model.load(folder, "cpu", torch.float32)
+    with torch.no_grad():
+        torch.testing.assert_close(lm(ids), theirs(ids).logits, atol=1e-4, rtol=0)
+
+
+def rename_weights(folder, new_name):
+    weights = load_file(folder / "model.safetensors")
+    save_file({new_name(name): tensor for name, tensor in weights.items()}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("new_name", [
+    lambda name: name.removeprefix("model."),
+    lambda name: name.removeprefix("model.") if "layers.1" in name else name])
+def test_weights_of_the_bare_model_are_opened(folder, new_name):
+    """transformers' LlamaModel has no "model." in front of its names, LlamaForCausalLM has."""
+    before = model.load(folder, "cpu")[0].state_dict()
+    rename_weights(folder, new_name)
+    after = model.load(folder, "cpu")[0].state_dict()
+    assert set(after) == set(before) and all(torch.equal(after[name], before[name]) for name in before)
+
+
 @pytest.mark.parametrize("spare", ["consolidated.safetensors", "pytorch_model.bin", "model.pth", "training_args.bin",
                                    "adapter_model.bin"])
 def test_other_files_beside_the_weights_are_not_looked_at(folder, spare):
@@ -488,6 +546,9 @@ def cut(path):
     (lambda f: reweigh(f, adapter=torch.ones(1)), "missing: none; unexpected: adapter"),
     (lambda f: reweigh(f, model__norm__weight=torch.ones(7)), r"model.norm.weight has shape \[7\]"),
     (lambda f: reweigh(f, model__norm__weight=torch.ones(32, dtype=torch.int8)), "quantised"),
+    (lambda f: reweigh(f, norm__weight=torch.ones(32)), "holds both .*norm.weight and .*norm.weight"),
+    (lambda f: reweigh(f, lm_head__weight=torch.ones(7, 32)), r"lm_head.weight has shape \[7, 32\]"),
+    (lambda f: rename_weights(f, lambda name: f"model.{name}"), "unexpected: model.model.embed_tokens.weight"),
     (lambda f: change(f / "config.json", num_hidden_layers=3), "missing: model.layers.2.* and 4 more"),
     (lambda f: change(f / "config.json", model_type="mamba"), "model_type 'mamba' is not supported .*llama"),
     (lambda f: change(f / "config.json", model_type=None), "model_type None is not supported"),

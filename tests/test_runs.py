@@ -594,6 +594,7 @@ def test_a_lora_run_keeps_adapters_and_leaves_the_base_model_alone(adapted, fini
     out, results = adapted
     cell = model_of(out, ADAPTED)
     assert (cell / "adapter_model.safetensors").is_file() and (cell / "merged" / "model.safetensors").is_file()
+    assert (cell / "tokenizer.json").read_bytes() == (TINY / "tokenizer.json").read_bytes()     # for AutoTokenizer
     base, tuned = results["cells"]
     assert base["test"] == finished[1]["cells"][0]["test"] and 0 < tuned["kl"] < 5
     assert results["settings"]["lora"] == 4 and results["settings"]["lora_targets"] == list(model.LINEAR)

@@ -17,10 +17,12 @@ import tokenizers
 
 from data import say_once
 from data.checkpoints import LoadError, read_model_json
+from data.checkpoints.added_tokens import add_tokens, read_settings
 from data.files import write_atomic
 
-FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-         "special_tokens_map.json", "generation_config.json")
+OWN = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+       "special_tokens_map.json", "added_tokens.json")      # an adapter may have its own
+FILES = (*OWN, "generation_config.json")
 REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
 PLAIN = """{% for m in messages %}\
@@ -64,38 +66,44 @@ class Tokenizer:
               begins with it, so that the text alone tells what is thought
     """
 
-    def __init__(self, folder, thinking=False):
+    def __init__(self, folder, thinking=False, adapter=None, rows=None):
+        """adapter: lora.Adapter on this model, or None. A tokenizer or template in its folder is
+        used instead, since it was trained with them. rows: of the model's embedding."""
         self.folder = Path(folder)
+        paths = {name: self.folder / name for name in FILES}
+        if adapter and any((adapter.folder / name).is_file() for name in OWN):
+            self.folder = adapter.folder
+            paths |= {name: self.folder / name for name in OWN}
         self.thinking = thinking
         self.chats = {}                     # chats that were encoded before -> their ids
-        file = self.folder / "tokenizer.json"
+        file = paths["tokenizer.json"]
         if not file.is_file():
             raise LoadError(f"{file}: no such file; a model folder needs its tokenizer")
         # kept, so that save() does not depend on the folder still being there
-        self.files = {name: (self.folder / name).read_bytes() for name in FILES
-                      if (self.folder / name).is_file()}
+        self.files = {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
         try:
             self.bpe = tokenizers.Tokenizer.from_buffer(self.files["tokenizer.json"])
         except Exception as error:          # the library raises bare Exception or ValueError
             raise LoadError(f"{file}: does not parse ({error}); fetch the file again") from None
         self.bpe.no_truncation()
         self.bpe.no_padding()
-        vocabulary = self.bpe.get_vocab(with_added_tokens=True)
-        self.size = max(vocabulary.values()) + 1
-        # what tokenizer.json itself puts in front of a text, mostly BOS or nothing
-        letter = self.bpe.encode("a")
-        self.bos_ids = letter.ids[:1] if letter.special_tokens_mask[:1] == [1] else []
-
-        config = {}
-        if "tokenizer_config.json" in self.files:
-            config = read_model_json(self.folder / "tokenizer_config.json")
+        config = read_settings(self.folder)
         self.special = {}                   # {"eos_token": "</s>", ..}
         for key, value in config.items():
             if isinstance(value, dict):     # {"content": "</s>", ..}
                 value = value.get("content")
             if key.endswith("_token") and value and isinstance(value, str):
                 self.special[key] = value
-        self.end_ids = self.find_end_ids(vocabulary)
+        add_tokens(self.bpe, config, self.special, rows, self.folder)
+        self.bpe.encode_special_tokens = bool(config.get("split_special_tokens"))
+        vocabulary = self.bpe.get_vocab(with_added_tokens=True)
+        self.size = max(vocabulary.values()) + 1
+        # what tokenizer.json itself puts in front of a text, mostly BOS or nothing
+        letter = self.bpe.encode("a")
+        front = letter.special_tokens_mask.index(0) if 0 in letter.special_tokens_mask else 0
+        self.bos_ids = letter.ids[:front]
+        configs = (paths["generation_config.json"], Path(folder) / "config.json")
+        self.end_ids = self.find_end_ids(vocabulary, configs)
         if self.end_ids and 0 <= self.end_ids[0] < self.size:
             self.special.setdefault("eos_token", self.bpe.id_to_token(self.end_ids[0]))
 
@@ -112,12 +120,12 @@ class Tokenizer:
         if self.close_id is not None and self.close_id not in self.end_ids:
             self.end_ids.append(self.close_id)
 
-    def find_end_ids(self, vocabulary):
+    def find_end_ids(self, vocabulary, configs):
         """The end ids in the first file that names any, as in transformers."""
         ends = None
-        for name in ("generation_config.json", "config.json"):
-            if ends is None and (self.folder / name).is_file():
-                ends = read_model_json(self.folder / name).get("eos_token_id")
+        for path in configs:
+            if ends is None and path.is_file():
+                ends = read_model_json(path).get("eos_token_id")
         if ends is None:
             ends = vocabulary.get(self.special.get("eos_token"), [])
         if type(ends) is int:
@@ -232,7 +240,7 @@ class Tokenizer:
                 self.chats.clear()
             text = self.render(messages)
             if self.plain:                  # a template writes BOS itself, PLAIN does not
-                self.chats[key] = self.encode(text)
+                self.chats[key] = self.encode_batch([text])[0]
             else:
                 self.chats[key] = self.bpe.encode(text, add_special_tokens=False).ids
         return self.chats[key]
@@ -263,11 +271,11 @@ class Tokenizer:
         return ids
 
     def encode(self, text):
-        """Plain text -> ids, with BOS in front where tokenizer.json puts it, as in transformers."""
-        return self.bos_ids + self.bpe.encode(text, add_special_tokens=False).ids
+        """Plain text -> ids, with what tokenizer.json puts around it (BOS), as in transformers."""
+        return self.bpe.encode(text).ids
 
     def encode_batch(self, texts):
-        """`encode` of many texts, on all cores."""
+        """Texts that will go on -> ids, on all cores: as `encode`, but with nothing put behind."""
         batch = []
         for i in range(0, len(texts), 512):     # the library's own results are much larger than ids
             part = self.bpe.encode_batch(texts[i:i + 512], add_special_tokens=False)
@@ -284,7 +292,8 @@ class Tokenizer:
         if not rows / 2 <= self.size <= rows or max(self.end_ids, default=0) >= self.size:
             raise LoadError(f"{self.folder}: the tokenizer has {self.size} entries and ends with "
                             f"{self.end_ids}, the model {rows} rows; tokenizer.json belongs to "
-                            "another model, fetch both from one place")
+                            "another model, or tokens were added that this one lacks; fetch both "
+                            "from one place")
 
     def save(self, folder):
         """Write the files that were read, as they were."""

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from data.checkpoints import LoadError, chat, read_model_json
-from data.checkpoints.weights import weight_files
+from data.checkpoints.weights import INDEX, adapter_file, shard_names, weight_files
 
 EXPECTED = ("a model is a folder with config.json, model.safetensors and tokenizer.json, "
             "or a hub id owner/name or owner/name@revision")
@@ -21,9 +21,6 @@ HUB_ID = re.compile(r"(?![^@]*--)(?!.*\.\.)(?![^@]*\.git(@|$))"
                     r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@\w[\w./+-]*)?", re.ASCII)
 FILES = ("config.json", "adapter_config.json", *chat.FILES)
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
-ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-INDEX = "model.safetensors.index.json"      # of a large model: which shard holds which weight
-SHARDS = "model-*-of-*.safetensors"
 TIMEOUT = 20                                # seconds until the hub counts as stalled
 
 
@@ -72,11 +69,16 @@ def download(repo, revision, from_cache=False):
                                       local_files_only=from_cache))
 
     folder = get(FILES + WEIGHTS, revision)
-    if not any((folder / name).is_file() for name in WEIGHTS):
-        get((INDEX, SHARDS), folder.name)       # of the same commit, as the branch may move on
-    if not all((folder / name).is_file() for name in ADAPTER):
-        read_model_json(folder / "config.json")
-        weight_files(folder)
+    if (folder / "adapter_config.json").is_file():
+        adapter_file(folder)
+        return folder
+    if not (folder / "model.safetensors").is_file():
+        commit = folder.name                    # the same one, as the branch may move on
+        get([INDEX], commit)
+        if (folder / INDEX).is_file():
+            get(shard_names(folder / INDEX), commit)
+    read_model_json(folder / "config.json")
+    weight_files(folder)
     return folder
 
 

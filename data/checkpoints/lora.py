@@ -5,6 +5,7 @@ is random and B (out, rank) is zero, so nothing changes before B is trained. The
 adapter_config.json and adapter_model.safetensors.
 """
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +16,25 @@ from torch import nn
 
 from data import LINEAR
 from data.checkpoints import LoadError, read_model_json
-from data.checkpoints.weights import open_tensors, write_tensors
+from data.checkpoints.weights import adapter_file, open_tensors, write_tensors
 from data.files import write_json
 
+MERGE = "if PEFT can merge it (merge_and_unload), do so and open the result"
 START = "base_model.model."         # in front of every tensor's name in PEFT's files
-# Variants of LoRA that are not supported: each must be absent or switched off.
-VARIANTS = (
-    "use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern",
-    "layers_to_transform", "layer_replication", "lora_bias", "trainable_token_indices",
-    "target_parameters", "use_qalora", "use_bdlora", "alora_invocation_tokens", "arrow_config",
-    "kasa_config", "monteclora_config")
+# Of adapter_config.json, as PEFT 0.21 writes it: what is read here, ..
+READ = ("base_model_name_or_path", "revision", "r", "lora_alpha", "lora_dropout", "rank_pattern",
+        "alpha_pattern")
+# .. what has no say once an adapter is trained: how it was set up, and on which layers ..
+HARMLESS = ("auto_mapping", "peft_version", "task_type", "inference_mode", "runtime_config",
+            "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+            "eva_config", "loftq_config", "corda_config", "lora_ga_config", "megatron_core",
+            "qalora_group_size", "ensure_weight_tying")
+# .. and the values of others that are supported. Initialisations that change the base weights
+# (pissa, olora, corda, loftq, lora_ga) are not.
+SUPPORTED = {"peft_type": ("LORA",), "bias": (None, "none"), "use_rslora": (True, False, None),
+             "init_lora_weights": (True, False, None, "gaussian", "orthogonal", "eva")}
+# Whatever else there is may be a variant of LoRA, so it must be absent or switched off.
+OFF = (None, False, "", [], {})
 
 
 # ---------------------------------------------------------------- the layers
@@ -32,7 +42,7 @@ VARIANTS = (
 class LoRA(nn.Module):
     """A linear layer with its update. A and B are fp32 and compute in the dtype of x."""
 
-    def __init__(self, linear, rank, alpha, dropout=0.0):
+    def __init__(self, linear, rank, alpha, dropout=0.0, rslora=False):
         super().__init__()
         self.base_layer = linear
         where = {"device": linear.weight.device, "dtype": torch.float32}
@@ -41,7 +51,8 @@ class LoRA(nn.Module):
         nn.init.zeros_(self.lora_B.weight)
         self.rank = rank
         self.alpha = alpha
-        self.scale = alpha / rank
+        self.rslora = rslora                    # rank-stabilised, arXiv 2312.03732
+        self.scale = alpha / (math.sqrt(rank) if rslora else rank)
         self.dropout = dropout
         self.active = True                      # False inside `without_lora`
 
@@ -54,7 +65,7 @@ class LoRA(nn.Module):
         return y + self.scale * F.linear(z, self.lora_B.weight.to(x.dtype))
 
     def merged(self):
-        """W + alpha / rank * B A, computed in fp32, in W's dtype."""
+        """W + scale * B A, computed in fp32, in W's dtype."""
         W = self.base_layer.weight
         update = self.scale * self.lora_B.weight @ self.lora_A.weight
         return (W.float() + update).to(W.dtype)
@@ -119,21 +130,34 @@ class Adapter:
     rank: int
     alpha: float
     dropout: float
+    rslora: bool
+    rank_pattern: dict              # {regex of layers' names: their rank}
+    alpha_pattern: dict
+
+    def settings_of(self, layer):
+        """(rank, alpha) of a layer, by its name in the model."""
+        rank = first_match(self.rank_pattern, layer, self.rank)
+        alpha = first_match(self.alpha_pattern, layer, self.alpha)
+        return rank, alpha
+
+
+def first_match(pattern, layer, default):
+    """The value of the first regex that the end of the layer's name matches, as in PEFT."""
+    for regex, value in pattern.items():
+        if re.match(rf"(.*\.)?({regex})$", layer):
+            return value
+    return default
 
 
 def read_adapter_config(folder):
     """adapter_config.json -> Adapter. LoadError names what is not supported."""
     file = folder / "adapter_config.json"
-    config = read_model_json(file)
-    choices = dict.fromkeys(VARIANTS, (None, False, [], {}))
-    choices["peft_type"] = ("LORA",)
-    choices["bias"] = (None, "none")
-    choices["init_lora_weights"] = (None, True, False, "gaussian")
-    for name, supported in choices.items():
-        value = config.get(name)
-        if value not in supported:
+    config = {"peft_type": None} | read_model_json(file)
+    for name, value in config.items():
+        supported = SUPPORTED.get(name, OFF)
+        if name not in READ + HARMLESS and value not in supported:
             raise LoadError(f"{file}: {name} {value!r} is not supported "
-                            f"(supported: {supported[0] or 'none'})")
+                            f"(supported: {supported[0] or 'none'}); {MERGE}")
 
     rank = config.get("r")
     alpha = config.get("lora_alpha")
@@ -142,6 +166,8 @@ def read_adapter_config(folder):
     if not numbers or rank < 1 or not 0 < alpha < 1e15 or not 0 <= dropout < 1:
         raise LoadError(f"{file}: r {rank!r}, lora_alpha {alpha!r}, lora_dropout {dropout!r} do "
                         "not make sense; fetch the file again")
+    rank_pattern = read_pattern(config, "rank_pattern", file, (int,))
+    alpha_pattern = read_pattern(config, "alpha_pattern", file, (int, float))
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise LoadError(f"{file}: does not say which model it belongs to; write its folder or hub "
@@ -150,7 +176,22 @@ def read_adapter_config(folder):
         base = f"{base}@{config['revision']}"
     if (folder / base).is_dir():
         base = str(folder / base)
-    return Adapter(folder, base, rank, float(alpha), float(dropout))
+    rslora = bool(config.get("use_rslora"))
+    return Adapter(folder, base, rank, alpha, float(dropout), rslora, rank_pattern, alpha_pattern)
+
+
+def read_pattern(config, name, file, types):
+    """rank_pattern or alpha_pattern of the config -> {regex: positive number}."""
+    pattern = config.get(name) or {}
+    try:
+        for regex, value in pattern.items():
+            re.compile(regex)
+            if type(value) not in types or not 0 < value < 1e15:
+                raise ValueError("no positive number")
+    except (AttributeError, ValueError, re.error):
+        raise LoadError(f"{file}: {name} {pattern!r} does not give regular expressions their "
+                        "positive numbers; fetch the file again") from None
+    return pattern
 
 
 def read_adapter_weights(adapter, modules):
@@ -158,7 +199,7 @@ def read_adapter_weights(adapter, modules):
 
     modules: {name: module} of the base model, to check shapes. LoadError where they do not fit.
     """
-    file = adapter.folder / "adapter_model.safetensors"
+    file = adapter_file(adapter.folder)
     misfit = f"{file} does not belong to {adapter.base}"
     with open_tensors(file) as f:
         tensors = {name: f.get_tensor(name) for name in f.keys()}
@@ -169,11 +210,15 @@ def read_adapter_weights(adapter, modules):
         layer, _, part = name.removeprefix(START).removesuffix(".weight").rpartition(".lora_")
         linear = modules.get(layer)
         has_layer = isinstance(linear, nn.Linear) and layer != "lm_head"
-        if not name.startswith(START) or part not in ("A", "B") or not has_layer:
+        if part not in ("A", "B"):          # trained embeddings, magnitudes of DoRA, biases
+            raise LoadError(f"{file}: {name} is neither lora_A nor lora_B of a layer, and not "
+                            f"supported; {MERGE}")
+        if not name.startswith(START) or not has_layer:
             raise LoadError(f"{misfit}: that model has no layer for {name}")
-        wanted = [adapter.rank, linear.in_features]
+        rank, _ = adapter.settings_of(layer)
+        wanted = [rank, linear.in_features]
         if part == "B":
-            wanted = [linear.out_features, adapter.rank]
+            wanted = [linear.out_features, rank]
         if list(tensor.shape) != wanted:
             raise LoadError(f"{misfit}: {name} has shape {list(tensor.shape)}, "
                             f"the model wants {wanted}")
@@ -191,7 +236,8 @@ def load_lora(lm, adapter):
     """Put the adapters of a folder on lm, in place -> lm. adapter: from `read_adapter_config`."""
     pairs = read_adapter_weights(adapter, dict(lm.named_modules()))
     for name, (A, B) in pairs.items():
-        layer = LoRA(lm.get_submodule(name), adapter.rank, adapter.alpha, adapter.dropout)
+        rank, alpha = adapter.settings_of(name)
+        layer = LoRA(lm.get_submodule(name), rank, alpha, adapter.dropout, adapter.rslora)
         layer.lora_A.weight.data.copy_(A)
         layer.lora_B.weight.data.copy_(B)
         lm.set_submodule(name, layer)
@@ -208,12 +254,14 @@ def save_adapter(lm, path, base):
     elif "@" in str(base):
         base, _, revision = str(base).partition("@")
     layers = adapters(lm)
-    layer = next(iter(layers.values()))         # all have the same settings
-    alpha = int(layer.alpha) if layer.alpha == int(layer.alpha) else layer.alpha
+    first = next(iter(layers.values()))
+    ranks = {name: layer.rank for name, layer in layers.items() if layer.rank != first.rank}
+    alphas = {name: layer.alpha for name, layer in layers.items() if layer.alpha != first.alpha}
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM",
         "base_model_name_or_path": str(base), "revision": revision,
-        "r": layer.rank, "lora_alpha": alpha, "lora_dropout": layer.dropout,
+        "r": first.rank, "lora_alpha": first.alpha, "lora_dropout": first.dropout,
+        "use_rslora": first.rslora, "rank_pattern": ranks, "alpha_pattern": alphas,
         "bias": "none", "fan_in_fan_out": False, "inference_mode": True,
         "target_modules": sorted({name.rpartition(".")[2] for name in layers})}
     tensors = {}

@@ -86,8 +86,7 @@ class BaseModel:
 def open_model(options):
     """Open a model without reading its weights, and check its files -> BaseModel."""
     lm, tokenizer, folder, adapter = model.open_without_weights(options.folder, options.thinking)
-    shapes = {name: tensor.shape for name, tensor in lm.state_dict().items()}
-    check_weights(folder, shapes, lm.config.tie_word_embeddings)
+    check_weights(folder, lm)
     if adapter:
         read_adapter_weights(adapter, dict(lm.named_modules()))
     parameters = sum(weight.numel() for weight in lm.parameters())

@@ -158,6 +158,7 @@ class TunedWeights(Weights):
         if self.settings.lora:
             base = o.model if o.commit is None else f"{o.model.partition('@')[0]}@{o.commit}"
             model.save_adapter(lm, self.folder, base)
+            self.run.tokenizer.save(self.folder)
         if self.keep:
             place = self.folder / "merged" if self.settings.lora else self.folder
             model.save(lm, self.run.tokenizer, place)
