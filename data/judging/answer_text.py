@@ -110,14 +110,14 @@ ANSWER = "(?:answer|solution|response|explanation)s?"
 LEAK = re.compile(rf"""
       \b (?: given | above | reference | provided | supplied | sample | model | expected
            | rewritten | rephrased | reworded | paraphrased ) [ -] {ANSWER} \b
+    | \b (?: rewrit | rephras | reword | paraphras ) \w* [ ] (?: \w+[ ] ){{0,3}}
+         (?: {ANSWER} | text ) \b
     | \b {ANSWER} [ ] (?: (?: shown | given | stated | provided | written | described
                              | from | in | of | the ) [ ] ){{0,3}} (?: above | reference ) \b
-    | \b {ANSWER} [ ] (?: (?:that|which)[ ] )? (?: (?:is|was)[ ] )? (?: given | provided | supplied )
-         \b (?! [ ] (?:that|the|a)\b )
-    | \b {ANSWER} [ ] (?: you | I [ ] was | we [ ] were ) [ ] (?: gave | provided | given | shown ) \b
+    | \b {ANSWER} [ ] (?: (?:that|which|you|was|is)[ ] ){{0,2}}
+         (?: gave | given | provided | supplied ) \b (?! [ ] (?:that|the|a)\b )
     | \b (?: the | this ) [ ] reference \b (?= [.,;:!?)] | $
          | [ ] (?: says | said | states | shows | gives | tells | has | is | explains | does ) \b )
-    | \b (?: rewrit | rephras | reword | paraphras ) \w* [ ] (?: \w+[ ] ){{0,3}} (?: {ANSWER} | text ) \b
     | \b (?: your | my ) [ ] response \b
     | \b own [ ] words \b
     """, re.VERBOSE | re.IGNORECASE)

@@ -1,7 +1,7 @@
 """arithmetic.py - read the equations that a text states, "12 / 2 = 6 stamps", and check each.
 
 A step is the longest arithmetic expression left of a `=` on one line, with the result right of it.
-It is read token by token and computed exactly, in fractions.
+It is read token by token and computed exactly, in fractions (expressions.py).
 
 People write loosely ("half of 12 + 4 = 10", "2 hours + 30 minutes = 150 minutes"). So a step that
 does not compute counts as wrong only if nothing about it is in doubt. Doubtful steps are ignored,
@@ -9,61 +9,13 @@ and so is everything that is no expression. The cases are in data/judging/cases.
 tests/check_gsm8k_golds.py measures this file on the official golds of GSM8K.
 """
 import re
-from fractions import Fraction
 from typing import NamedTuple
 
-from data.judging.numbers import LARGER, VALUE, fraction
+from data.judging.expressions import (
+    ARITHMETIC, LONGEST, NO_TOKEN, OPERATORS, Expression, Unparsed, agrees, readings, tokenize,
+)
+from data.judging.numbers import LARGER, fraction
 
-# ---- Tokens --------------------------------------------------------------------------------------
-
-class Token(NamedTuple):
-    """A piece of a line. kind: one of + - * / ( ) % = or
-
-    number     7, $1,234.50, 1 1/2
-    unit       words behind an operand, if arithmetic goes on behind them: 12 minutes / 2
-    word       any other word
-    unknown    a letter that stands for a number: x, 2a
-    other      what is no arithmetic: 3:30, 1e5, ==, ..
-    end        no token: the line begins or ends here
-    """
-    kind: str
-    text: str
-    start: int           # place in the line
-    end: int
-
-
-NO_TOKEN = Token("end", "", -1, -1)
-
-
-class Step(NamedTuple):
-    """A stated equation."""
-    expression: str      # "12 / 2"
-    stated: str          # "6"
-    right: bool
-    values: tuple        # what the stated result may mean: "20%" is 1/5, or 20
-
-
-# accepted   stamps   non-fiction   a day          refused   and   x (a single letter)
-WORD = (r"(?:a[ ])?(?!(?:and|or|of|so|is|are|because|then|which|that)\b)"
-        r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_]))+")
-TOKEN = re.compile(rf"""
-      (?P<other>  [0-9]+(?::[0-9]+)+ | [<>!=]+= | [=-]> | [0-9]+e[-+]?[0-9]+
-                  | 0[0-9]+(?![0-9.,]) | [0-9]{{100,}} )
-    | (?P<number> (?:[$€£][ ]?)?(?:{VALUE}) )
-    | (?P<times>  (?:(?<=[\w)%][ ])|(?<=[0-9)%]))[xX](?=[ ]?[$€£]?[.(0-9]) )     # 2 x 3
-    | (?P<of>     (?<=(?:%|[0-9])[ ])of(?=[ ][$€£]?[.(0-9]) )                    # 20% of 50
-    | (?P<unit>   (?<=[0-9)%])(?:[ ]?/[ ]?|[ ]|)                     # 2 minutes/dish, $2/egg ...
-                  {WORD}(?:[ ]{WORD}){{0,3}}(?:[ ]?/[ ]?{WORD})?
-                  (?=[ ]{{0,3}}(?:[+*/)=≡]|-(?![^\W\d_])|x[ ][$€£]?[0-9])) )  # ... if it goes on
-    | (?P<word>   [^\W\d_](?:\w|['’-](?=[^\W\d_]))* )
-    | (?P<sign>   [-+*/()%=≡] )
-    | (?P<rest>   [^\s$€£] )                                         # a lone $ says nothing
-    """, re.VERBOSE)
-# What a line begins with that is no part of an expression.
-#   accepted   "- "   "* "   "## "   "1. "   "a) "   "Step 1: "          refused   "-3"   "1.5"
-BULLET = re.compile(r"""
-    [ \t]* (?: (?: [-*+•>] | [#]+ | \w{1,2}[.)] | step[ ][0-9]{1,3}[ ]?[-.:)] ) [ \t]+ )+""",
-    re.VERBOSE | re.IGNORECASE)
 # A division with a remainder.
 #   accepted   17 / 5 = 3 with 2 left      3 and 2 left over      3 R2          refused   3 left
 LEFT_OVER = re.compile(r"""
@@ -80,186 +32,21 @@ OPERATIONS = {
 
 # Units of which one is so many of another, without their last s: 2 hours + 30 minutes.
 MEASURES = SCALES | {word.rstrip("s") for word in LARGER} | set("""
-    second cent inche inch ft km m cm mm kg g gram ounce oz lb liter litre l ml gallon quart pint cup
-    hr min sec pair box boxe pack package case bag bottle set quarter dime nickel penny pennie
-    pizza pie cake slice piece kilometer meter centimeter kilogram decade centurie century""".split())
+    second cent inche inch ft km m cm mm kg g gram ounce oz lb liter litre l ml gallon quart pint
+    cup hr min sec pair box boxe pack package case bag bottle set quarter dime nickel penny pennie
+    pizza pie cake slice piece kilometer meter centimeter kilogram decade century""".split())
 # How many of one are one of the other.
 FACTORS = {2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 25, 30, 36, 50, 52, 60, 100, 365, 1000, 3600, 5280,
            10**6, 10**9}
 
-OPERATORS = {"+", "-", "*", "/", "("}
-ARITHMETIC = OPERATORS | {"number", "unit", ")", "%"}
-LONGEST = 80             # tokens of an expression, which bounds its nesting too
 
+class Step(NamedTuple):
+    """A stated equation."""
+    expression: str      # "12 / 2"
+    stated: str          # "6"
+    right: bool
+    values: tuple        # what the stated result may mean: "20%" is 1/5, or 20
 
-def tokenize(line):
-    """The Tokens of one line, without what it begins with: "1. ", "* ", "Step 2: "."""
-    tokens = []
-    bullet = BULLET.match(line)
-    for match in TOKEN.finditer(line, bullet.end() if bullet else 0):
-        kind = match.lastgroup
-        text = match[0]
-        if kind == "sign":
-            kind = "=" if text == "≡" else text
-        elif kind == "times":
-            kind = "*"
-        elif kind == "unit" and text.startswith("x"):  # 3xL + 2xL
-            kind = "unknown"
-        elif kind == "of":                             # 20% of 50, 1/2 of 50
-            of_a_part = tokens and (tokens[-1].kind == "%" or "/" in tokens[-1].text)
-            kind = "*" if of_a_part else "other"
-        elif kind == "rest":
-            kind = "other"
-        elif kind == "word" and len(text) == 1:
-            # x, 2a; but not 260 g, "$5 a day"
-            article = text == "a" and line[match.start() - 1] == " "
-            if text not in "gmlL" and not article:
-                kind = "unknown"
-        elif kind == "number" and "/" in text and " " in text.lstrip("$€£ "):
-            # "in 20 12/2" is no mixed number
-            if (fraction(text.split()[-1]) or 1) >= 1:
-                kind = "other"
-        tokens.append(Token(kind, text, match.start(), match.end()))
-    return tokens
-
-
-# ---- Expressions ---------------------------------------------------------------------------------
-
-# Decimals of thirds, sixths, sevenths and ninths: 3.33, 0.67, 14.29
-ROUNDED = re.compile(
-    r"\.([0-9]*(?:33|66|67|16|17|83|14|29|43|57|71|86|11|22|44|55|56|77|78|88|89))$")
-
-
-class Unparsed(Exception):
-    """These tokens form no arithmetic expression."""
-
-
-class Expression:
-    """The exact value of a run of tokens, by recursive descent:
-
-        total   = product {(+ | -) product}
-        product = factor {(* | / | nothing, before a bracket) factor}
-        factor  = (+ | -) factor  |  (number | "(" total ")") {% | unit}
-
-    Each of the three returns (value, is it a plain percentage such as 100% - 20%?).
-    Raises Unparsed; ZeroDivisionError.
-    """
-
-    def __init__(self, tokens):
-        self.tokens = [*tokens, NO_TOKEN]
-        self.at = 0                      # the next token to read
-        self.doubt = False               # may it be meant otherwise?
-        self.rounding = 0                # how far off it may be, as a share: 3.33 is 10 / 3, perhaps
-        self.value, self.percent = self.total()
-        if self.next().kind != "end":
-            raise Unparsed
-
-    def next(self):
-        return self.tokens[self.at]
-
-    def take(self):
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def total(self):
-        value, percent = self.product()
-        while self.next().kind in ("+", "-"):
-            operator = self.take().kind
-            other, other_percent = self.product()
-            if percent != other_percent:               # 50 - 20%: per cent of what?
-                self.doubt = True
-            value = value + other if operator == "+" else value - other
-            percent = percent and other_percent
-        return value, percent
-
-    def product(self):
-        value, percent = self.factor()
-        while self.next().kind in ("*", "/", "("):
-            operator = "*" if self.next().kind == "(" else self.take().kind
-            first = self.next()
-            place = self.at
-            other, other_percent = self.factor()
-            if operator == "*":
-                value *= other
-                percent = other_percent and other == 1             # 1 / 4 * 100%
-            else:
-                value /= other
-                percent = False
-                if "/" in first.text or self.next().kind == "(":   # 10 / 1/2, 12 / 2(3)
-                    self.doubt = True
-                if self.is_rate(place):
-                    self.doubt = True
-        return value, percent
-
-    def is_rate(self, place):
-        """Does "unit/number" end at this place, without a space, as in 3 pages/10 minutes?"""
-        if place < 2 or self.tokens[place - 2].kind != "unit":
-            return False
-        unit, sign, number = self.tokens[place - 2:place + 1]
-        return unit.end == sign.start and sign.end == number.start
-
-    def factor(self):
-        token = self.take()
-        if token.kind in ("+", "-"):
-            value, percent = self.factor()
-            return (value if token.kind == "+" else -value), percent
-        if token.kind == "(":
-            value, percent = self.total()
-            if self.take().kind != ")":
-                raise Unparsed
-        elif token.kind == "number":
-            value = fraction(token.text)
-            percent = False
-            decimals = ROUNDED.search(token.text)
-            if decimals and value:
-                half_a_digit = Fraction(1, 2 * 10 ** len(decimals[1]))
-                self.rounding = max(self.rounding, half_a_digit / value)
-            if value is None:
-                raise ZeroDivisionError
-        else:
-            raise Unparsed
-        while self.next().kind in ("%", "unit"):
-            if self.take().kind == "%":
-                value /= 100
-                percent = True
-        return value, percent
-
-
-def readings(tokens):
-    """What a stated result may mean: [(value, digits shown behind the point, or None), ..].
-
-    Digits are known only of a single decimal number. 20% may mean 1/5, or 20 as in 10 / 50 * 100.
-    """
-    value = Expression(tokens).value
-    numbers = [token.text for token in tokens if token.kind == "number"]
-    digits = None
-    if len(numbers) == 1 and "/" not in numbers[0]:
-        digits = len(numbers[0].partition(".")[2])
-    if tokens[-1].kind != "%":
-        return [(value, digits)]
-    digits_of_share = None if digits is None else digits + 2
-    return [(value, digits_of_share), (value * 100, digits)]
-
-
-def agrees(value, stated, digits):
-    """Is `stated` the exact value, or the value to the digits shown?
-
-    It may be rounded (10 / 3 = 3.33) or cut off behind the point (2 / 3 = 0.66). But what two
-    decimals hold exactly is no whole number: 25 / 2 = 13 is a mistake.
-    """
-    if value == stated:
-        return True
-    if digits is None:
-        return False
-    if digits == 0 and (100 * value).denominator == 1:
-        return False
-    unit = Fraction(1, 10 ** digits)
-    rounded = abs(value - stated) <= unit / 2
-    cut_off = digits > 0 and 0 <= value - stated < unit
-    return rounded or cut_off
-
-
-# ---- Steps ---------------------------------------------------------------------------------------
 
 def joined(a, b):
     """May these neighbours stand in one expression? Two operands only as in 3(4) and (3)(4)."""
@@ -344,7 +131,8 @@ def doubtful_units(left, right, after, value, result):
         if "$" in token.text:
             result_words.add("dollar")
         if token.kind == "unit":
-            result_words.update(word.rstrip("s") for word in re.findall(r"\w+", token.text.lower()))
+            unit = re.findall(r"\w+", token.text.lower())
+            result_words.update(word.rstrip("s") for word in unit)
     if (words | result_words) & {"remainder", "halve"}:
         return True
     adds = any(token.kind in ("+", "-") for token in left)
@@ -375,7 +163,8 @@ def computes(left, before, in_words):
 def beginning_of(right, in_chain):
     """The number with which a right side begins that goes on: 12 of 12 * 2.
 
-    in_chain: another = follows; then it is also 56 of 56/8. -> a list like that of `readings`, empty where nothing goes on.
+    in_chain: another = follows; then it is also 56 of 56/8.
+    -> a list like that of `readings`, empty where nothing goes on.
     """
     if right[0].kind != "number" or (len(right) == 1 and not in_chain):
         return []

@@ -17,8 +17,7 @@ CHARACTERS = str.maketrans({
     "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6",
     "₹": "", "¥": "", "₩": "", "₽": "", "₺": "", "₱": "", "฿": "",    # $ € £ are read with numbers
     "\u00a0": " ", "\u2009": " ", "\u202f": " ",                # spaces that do not break
-    "\r": "\n",
-    "\u200b": "", "°": "", "&": " ",
+    "\u200b": "", "°": "",
     "…": "...",
 })
 # 18 000, with a space that does not break, is 18,000.
@@ -64,7 +63,9 @@ def prepare(text):
 
     A text is prepared once, since a second time could change it again.
     """
-    text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
+    text = text.replace("\r", "\n").replace("&", " ")
+    if not text.isascii():
+        text = THIN_SPACE.sub(",", text).translate(CHARACTERS)
     for pattern, new in (LATEX if "\\" in text else []) + MARKUP:
         text = pattern.sub(new, text)
     return text

@@ -12,7 +12,8 @@ import judge
 from data import UserError
 from data.files import code_of, digest
 from data.judging import (
-    answer_text, arithmetic, asserts, code_blocks, numbers, sandbox, sandbox_child, spans, stated,
+    answer_text, arithmetic, asserts, code_blocks, expressions, numbers, sandbox, sandbox_child,
+    spans, stated,
 )
 from data.run.store import Store
 from data.tasks import task as every_task
@@ -21,8 +22,8 @@ from data.tasks import task as every_task
 def judging_code(task):
     """Fingerprint of the code that judges a task's attempts and answers."""
     task_module = sys.modules[type(task).__module__]
-    modules = (judge, answer_text, arithmetic, asserts, code_blocks, numbers, spans, stated,
-               sandbox, sandbox_child, every_task, task_module)
+    modules = (judge, answer_text, arithmetic, asserts, code_blocks, expressions, numbers, spans,
+               stated, sandbox, sandbox_child, every_task, task_module)
     return digest([code_of(module) for module in modules])
 
 
