@@ -253,14 +253,14 @@ def step_at(line, tokens, equals):
 # What is written in other ways, made plain before the text is cut into lines. In this order.
 WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"\\boxed ?\{([^{}\n]{1,60})\}", r"\1"),
-    (r"[ \t]*\n[ \t]*(?==[ \t]*[$€£]?[-0-9(.])", " "),                   # a line that begins with =
+    (r"\n\s{0,60}(?==[ \t]*[$€£]?[-0-9(.])", " "),                       # a line that begins with =
     (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
     (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
     (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
     (r"(?<=[\w)%]) plus (?=[$€£]?[0-9(])", " + "),
     (r"(?<=[\w)%]) (?:is|equals|is equal to) (?=[$€£]?[0-9])", " ≡ "),  # = in words
 )]
-MAY_STATE = re.compile("=|[-+*/].* ≡")
+MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")
 CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24
 
 
@@ -272,7 +272,7 @@ def stated_steps(text):
     for pattern, new in WRITTEN_OTHERWISE:
         text = pattern.sub(new, text)
     for line in text.split("\n"):
-        if not MAY_STATE.search(line):
+        if not MAY_STATE.match(line):
             continue
         beyond = [NO_TOKEN] * 2
         tokens = beyond + tokenize(line) + beyond

@@ -166,7 +166,8 @@ IN_TEXT = re.compile(rf"""
     """, re.VERBOSE)
 # Between two numbers of a sentence: the second says for what, or when, the first holds.
 ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
-    [ ] (?: (?: the | those | these | all | his | her | their | its ) [ ] )? $""", re.VERBOSE)
+    [ ] (?: (?: the | those | these | all | his | her | their | its | \w+ing ) [ ] )?""", re.VERBOSE)
+LONGEST_ASIDE = 200             # characters
 # Units that are often given together: 2 hours 30 minutes.
 LARGER = (
     "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute",
@@ -199,7 +200,10 @@ def last_number(text):
     if not matches:
         return None
     match = matches.pop()
-    while matches and "$" not in match[0] and ASIDE.search(text, matches[-1].end(), match.start()):
+    while matches and "$" not in match[0]:
+        between = text[matches[-1].end():match.start()]
+        if len(between) > LONGEST_ASIDE or not ASIDE.fullmatch(between):
+            break
         match = matches.pop()
     before = text[max(0, match.start() - BEFORE):match.start()]
     is_part = (
