@@ -89,7 +89,8 @@ BOXED = r"\\boxed[ ]?\{ (?P<inside> (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} )
 ANSWER_IS = r"""
     (?<! \b if[ ]the[ ] ) (?<! suppose[ ]the[ ] ) (?<! assume[ ]the[ ] ) \b answer
     (?: (?: [ ] (?: to | for | in ) (?: [ ] [a-z']+ ){1,5} )?
-        [ ] (?: is | was | would[ ]be | will[ ]be | must[ ]be | should[ ]be | equals ) \b
+        [ ] (?: (?: is | was | would[ ]be | will[ ]be | must[ ]be | should[ ]be | equals ) \b
+              | (?= (?: isn't | wasn't | cannot | can't ) \b ) )
       | (?P<heading> [ \t]* (?: [:=>] | (?=\n) ) ) )"""
 ANNOUNCED_BY = {rule: re.compile(pattern, re.VERBOSE | re.IGNORECASE) for rule, pattern in
                 (("hash", HASH), ("boxed", BOXED), ("answer is", ANSWER_IS))}
@@ -99,7 +100,7 @@ LONGEST_CLAUSE = 300             # characters
 ABOUT = set("about approximately around roughly exactly only just therefore".split())
 LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")           # "1. Buy 3 boxes"
 # Between two boxes of one answer: \boxed{5} hours and \boxed{20} minutes
-BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*$")
+BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*(?:[a-z] ?= ?)?$")
 
 
 class FinalNumber(NamedTuple):

@@ -101,8 +101,11 @@ def doubtful_after(tokens, last, in_words):
     """May the words after tokens[last], where a stated result ends, belong to it?"""
     after, after2 = tokens[last + 1:last + 3]
     in_brackets = after.kind == "(" and after2.kind == "word"              # 13 (pens)
+    result_is_rate = (
+        tokens[last].kind == "unit" and after.kind == "/" and after2.kind == "word")  # 13 pens/box
+    goes_on = after.kind in ARITHMETIC and after.kind != ")"               # 24/Y
     return (
-        after.kind in ARITHMETIC and after.kind != ")" and not in_brackets  # 24/Y
+        goes_on and not in_brackets and not result_is_rate
         or after.kind == "unknown"                                         # 2x
         or after.text[:1] in tuple("^!0123456789")                         # 10^2, 18 000
         or after.text.lower() in LARGER and after2.kind == "number"        # 1 hour 30 minutes

@@ -142,7 +142,7 @@ def abstention(text, golds):
     phrases = []
     answers_too = False
     lines = SENTENCE_END.sub("\n", QUESTION.sub("", text))
-    for part in re.split(r"[;(\n]|\b(?:but|however|though|so|perhaps|maybe|probably)\b", lines):
+    for part in re.split(r"[;(\n]|\b(?:but|however|(?:al)?though|so|perhaps|maybe|probably)\b", lines):
         words = spelled_out(part)
         declines = DECLINES.search(words)
         if declines and not any(stands_in(declines[0], spelled_out(gold)) for gold in golds):
