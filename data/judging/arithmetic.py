@@ -101,8 +101,11 @@ def doubtful_after(tokens, last, in_words):
     """May the words after tokens[last], where a stated result ends, belong to it?"""
     after, after2 = tokens[last + 1:last + 3]
     in_brackets = after.kind == "(" and after2.kind == "word"              # 13 (pens)
+    result_is_rate = (
+        tokens[last].kind == "unit" and after.kind == "/" and after2.kind == "word")  # 13 pens/box
+    goes_on = after.kind in ARITHMETIC and after.kind != ")"               # 24/Y
     return (
-        after.kind in ARITHMETIC and after.kind != ")" and not in_brackets  # 24/Y
+        goes_on and not in_brackets and not result_is_rate
         or after.kind == "unknown"                                         # 2x
         or after.text[:1] in tuple("^!0123456789")                         # 10^2, 18 000
         or after.text.lower() in LARGER and after2.kind == "number"        # 1 hour 30 minutes
@@ -253,7 +256,7 @@ def step_at(line, tokens, equals):
 # What is written in other ways, made plain before the text is cut into lines. In this order.
 WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"\\boxed ?\{([^{}\n]{1,60})\}", r"\1"),
-    (r"[ \t]*\n[ \t]*(?==[ \t]*[$€£]?[-0-9(.])", " "),                   # a line that begins with =
+    (r"\n\s{0,60}(?==[ \t]*[$€£]?[-0-9(.])", " "),                       # a line that begins with =
     (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
     (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
     (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
@@ -261,7 +264,7 @@ WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"(?<=[\w)%]) minus (?=[$€£]?[0-9(])", " - "),
     (r"(?<=[\w)%]) (?:is|equals|is equal to) (?=[$€£]?[0-9])", " ≡ "),  # = in words
 )]
-MAY_STATE = re.compile("=|[-+*/].* ≡")
+MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")
 CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24
 
 
@@ -273,7 +276,7 @@ def stated_steps(text):
     for pattern, new in WRITTEN_OTHERWISE:
         text = pattern.sub(new, text)
     for line in text.split("\n"):
-        if not MAY_STATE.search(line):
+        if not MAY_STATE.match(line):
             continue
         beyond = [NO_TOKEN] * 2
         tokens = beyond + tokenize(line) + beyond

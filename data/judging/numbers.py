@@ -15,6 +15,7 @@ CHARACTERS = str.maketrans({
     "⅗": " 3/5", "⅘": " 4/5", "⅙": " 1/6", "⅚": " 5/6", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8",
     "⅞": " 7/8",
     "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6",
+    "π": "\\pi", "’": "'",
     "₹": "", "¥": "", "₩": "", "₽": "", "₺": "", "₱": "", "฿": "",    # $ € £ are read with numbers
     "\u00a0": " ", "\u2009": " ", "\u202f": " ",                # spaces that do not break
     "\u200b": "", "°": "",
@@ -50,9 +51,9 @@ MARKUP = replacements(
     (r"\{,\}", ","),                                                     # 1{,}250
     (r"(?<=[a-z])\^ ?\{?[23]\}?", ""),                                  # 36 m^2
     (r"\b(?:Rs\.?|INR|USD|EUR|GBP) ?(?=[0-9])", ""),                    # Rs. 500
-    (r"(?<=[0-9])['’](?=[0-9]{3}(?![0-9]))", ","),                       # 18'000
+    (r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))", ","),                          # 18'000
     (r"(?<=\.[0-9]{30})[0-9]+", ""),                                     # 2.666.. to thirty places
-    (r"([$€£][0-9]{1,9}(?:\.[0-9]{1,9})?)[kK]\b", r"\1 thousand"),       # $70k
+    (r"((?:[$€£]|\b[0-9])[0-9]{1,9}(?:\.[0-9]{1,9})?)[kK]\b", r"\1 thousand"),     # $7k, 70k
     (r"\b(?:[Nn]egative|(?<=is )minus) (?=[$€£]?[0-9])", "-"),
     (r"(?<=[0-9]) per ?cent\b", "%"))
 
@@ -155,10 +156,11 @@ def words_as_digits(text):
 
 # A number in running text.
 #   accepted   It fell to -8 degrees (-8)      18kg
-#   odd        10^2      √16      1e5
+#   odd        10^2      √16      1e5      36\pi
 #   not seen   model X5      3:30      12/25/2020      the 2nd day
 IN_TEXT = re.compile(rf"""
-      (?P<odd> √[ ]?[0-9]+ | [0-9.]+[ ]?\^[-({{ ]*[0-9]+ | [0-9.]+e[-+]?[0-9]+ | [0-9]{{100,}} )
+      (?P<odd> (?: √ | \\sqrt\{{ ) [ ]?[0-9]+ | [0-9]{{100,}}
+             | [0-9.]{{1,40}} (?: [ ]?\^[-({{ ]*[0-9]+ | e[-+]?[0-9]+ | [ ]?\\pi ) )
     | (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?
       (?<! [A-Za-z0-9] ) (?<! [0-9][.:/] )                  # not the end of X5, 3:30
       {VALUE}{SCALE}?
@@ -166,7 +168,9 @@ IN_TEXT = re.compile(rf"""
     """, re.VERBOSE)
 # Between two numbers of a sentence: the second says for what, or when, the first holds.
 ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
-    [ ] (?: (?: the | those | these | all | his | her | their | its ) [ ] )? $""", re.VERBOSE)
+    [ ] (?: (?: the | those | these | all | his | her | their | its | \w+ing ) [ ] )?
+    """, re.VERBOSE)
+LONGEST_ASIDE = 200             # characters
 # Units that are often given together: 2 hours 30 minutes.
 LARGER = (
     "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute",
@@ -199,7 +203,10 @@ def last_number(text):
     if not matches:
         return None
     match = matches.pop()
-    while matches and "$" not in match[0] and ASIDE.search(text, matches[-1].end(), match.start()):
+    while matches and "$" not in match[0]:
+        between = text[matches[-1].end():match.start()]
+        if len(between) > LONGEST_ASIDE or not ASIDE.fullmatch(between):
+            break
         match = matches.pop()
     before = text[max(0, match.start() - BEFORE):match.start()]
     is_part = (
@@ -207,7 +214,7 @@ def last_number(text):
         or JOINED.search(before)
         or match[0].startswith("-") and re.search("[0-9)] ?$", before)             # 50 -8
         or re.search("[0-9] $", before) and re.fullmatch("[0-9]{3}", match[0])     # 18 000
-        or re.search("[0-9] and $", before) and "/" in match[0]                    # 2 and 3/4
+        or re.search("[0-9] and [$€£]?$|than $", before)          # 3 and -2, less than 5
         or PART_BEHIND.match(text, match.end())
     )
     return UNCLEAR if is_part else match[0]

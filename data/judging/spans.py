@@ -142,7 +142,7 @@ def abstention(text, golds):
     phrases = []
     answers_too = False
     lines = SENTENCE_END.sub("\n", QUESTION.sub("", text))
-    for part in re.split(r"[;(\n]|\b(?:but|however|though|so|perhaps|maybe|probably)\b", lines):
+    for part in re.split(r"[;(\n]|\b(?:but|however|(?:al)?though|so|perhaps|maybe|probably)\b", lines):
         words = spelled_out(part)
         declines = DECLINES.search(words)
         if declines and not any(stands_in(declines[0], spelled_out(gold)) for gold in golds):
@@ -240,7 +240,7 @@ def names_others(marked):
     return gold_alone and items and others and several
 
 
-def loops(marked):
+def says_it_thrice(marked):
     """Do the same words stand three times in a row? "¤ ¤ ¤", "it was ¤ it was ¤ it was ¤"."""
     words = [word for word in marked.split() if word not in (NEXT, OTHER)]
     for size in range(1, len(words) // 3 + 1):

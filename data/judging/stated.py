@@ -16,13 +16,15 @@ PIECE = re.compile(rf"""
     | (?P<equals> = )
     | (?P<operator> [+*^√±\\<>] (?= [ ]? [\w(\\] )          # 6 * 3, \pm 21
                   | (?<= [0-9] ) [xyn] \b                   # 5x
+                  | (?: divided | multiplied ) (?= [ ] by )
                   | [^\W\d_]+ [0-9] )                       # the e5 of 1e5
     | (?P<bracket> [(\[] )
     | (?P<word> [^\W\d_] (?: [^\W\d_] | ['’-] (?= [^\W\d_] ) )* )
     """, re.VERBOSE)
 # Before a number these words deny it, bound it or compute with it: "less than 18", "half of 18".
 NOT_PLAIN = set("""not less more fewer greater least most than between either neither nor over under
-    below above half twice double square root sum product difference quotient""".split())
+    below above half twice double square root sum product difference quotient
+    cannot can't isn't wasn't""".split())
 # Behind a number and its unit these words begin something else: "72 after 3 days".
 ELSE = set("""after before for in on at from with by during within because since which that who
     where when while so as if but than each out of""".split())
