@@ -170,7 +170,8 @@ def three(row):
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "(b)"}, OPTIONS, "B", "'question' (and 'options')"),
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "Hi"}, OPTIONS.partition("\n\nAnswer")[0], "Hi",
      "'question' (and 'options')"),
-    ({"question": "Say 5.", "options": ["4", "5"], "answer": 5}, [say("user", "Say 5.\n\nA. 4\nB. 5")], "5", "'options'"),
+    ({"question": "Say 5.", "options": ["4", "5"], "answer": 5}, [say("user", "Say 5.\n\nA. 4\nB. 5")], "5",
+     "'options'"),
     ({"question": "Say hi.", "options": {"A": "Ho", "B": "Hi"}, "answer": "B"}, OPTIONS, "B", "'options'"),
     ({"question": "Say hi.", "choices": {"text": ["Ho", "Hi"], "label": ["A", "B"]}, "answerKey": "B"}, OPTIONS, "B",
      "answers from 'answerKey'"),
@@ -496,7 +497,8 @@ def test_doubled_ids(tmp_path):
     (json.dumps([qa(1), qa(2) | {"answer": ""}]).encode(), "item 2: the field 'answer' is empty"),
     (f"[{json.dumps(qa(1))}, {LONE}]".encode(), "item 2: holds half a character"),
     (json.dumps([qa(1), qa(2)], indent=1).encode()[:-2], "line 9: is no JSON"),
-    (json.dumps(qa(1), indent=1).encode(), "every line is a whole object"), (b"question,answer\nq,a\n", "line 1: is no JSON"),
+    (json.dumps(qa(1), indent=1).encode(), "every line is a whole object"),
+    (b"question,answer\nq,a\n", "line 1: is no JSON"),
 ])
 def test_bad_file(tmp_path, content, expected):
     path = tmp_path / "mine.jsonl"
