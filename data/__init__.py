@@ -195,8 +195,8 @@ def csv_rows(text, path):
 
 
 def field_name(heading):
-    """"Question" -> "question". A, B, .. stay as they are, and so do names such as answerKey."""
-    name = heading.strip()
+    """"Correct Answer" -> "correct_answer". A, B, .. and such as answerKey stay as they are."""
+    name = heading.strip().replace(" ", "_")
     return name.lower() if len(name) > 1 and name[0].isupper() else name
 
 

@@ -265,6 +265,13 @@ def test_a_table_may_have_line_breaks_quotes_options_and_empty_cells(tmp_path):
     assert first.question == 'Say, in\n"two" lines\n\nA. x\nB. y\n\nAnswer with one of A, B.' and first.id == "row-2"
 
 
+def test_headings_of_a_spreadsheet(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("Question;Option A;Option B;Correct Answer\n" + "".join(f"q{n};x;y;B\n" for n in range(3)))
+    first = every(Own(path, "exact"))[0]
+    assert (first.question, first.answer) == ("q0\n\nA. x\nB. y\n\nAnswer with one of A, B.", "B")
+
+
 def test_columns_without_a_name_are_counted_by_their_number(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text(",question,answer,,\n" + "".join(f"{n},q{n},a{n},,\n" for n in range(3)))
