@@ -58,6 +58,8 @@ DECLINES = re.compile("|".join((
 NO_ANSWER = re.compile(
     r"the passage|sorry|unfortunately|^it (?:only|just|does|says|mentions|describes|states)\b")
 
+NEXT_CLAUSE = re.compile(r"[;(\n]|\b(?:but|however|(?:al)?though|so|perhaps|maybe|probably)\b")
+
 # Not after Mr. or U.S.
 SENTENCE_END = re.compile(r"(?<![A-Z.!?])(?<!\b[A-Z][a-z])(?<!\bMrs)[.!?]+\s+(?=[A-Z])")
 
@@ -142,7 +144,7 @@ def abstention(text, golds):
     phrases = []
     answers_too = False
     lines = SENTENCE_END.sub("\n", QUESTION.sub("", text))
-    for part in re.split(r"[;(\n]|\b(?:but|however|(?:al)?though|so|perhaps|maybe|probably)\b", lines):
+    for part in NEXT_CLAUSE.split(lines):
         words = spelled_out(part)
         declines = DECLINES.search(words)
         if declines and not any(stands_in(declines[0], spelled_out(gold)) for gold in golds):
