@@ -47,7 +47,7 @@ DECLINES = re.compile("|".join((
     rf"(?: ^ | (?<=s[ ]) | (?<=are[ ]) | (?<=answer[ ]) | (?<=can[ ]) | (?<=information[ ]) )"
     rf"   (?: un(?:known|clear|certain|specified|disclosed|determined|answerable)"
     rf"     | not[ ](?:be[ ])?(?:{TELL}|clear|certain|applicable)"
-    rf"     | no[ ](?:answer|idea)(?:[ ]{TELL})? | none[ ]{TELL} | n[ ]?a )"
+    rf"     | no[ ](?:answer|idea)(?:[ ](?:can[ ]be[ ])?{TELL})? | none[ ]{TELL} | n[ ]?a )"
     rf"   (?:[ ] (?: here | (?:in|by|from|based[ ]on|according[ ]to)[ ]the[ ]passage"
     rf"            | (?:who|what|when|where|which|why|how|whether)\b .* ) )? $",
 )), re.VERBOSE)
@@ -142,7 +142,8 @@ def abstention(text, golds):
     phrases = []
     answers_too = False
     lines = SENTENCE_END.sub("\n", QUESTION.sub("", text))
-    for part in re.split(r"[;(\n]|\b(?:but|however|(?:al)?though|so|perhaps|maybe|probably)\b", lines):
+    ends = r"[;(\n]|\b(?:but|however|although|though|so|perhaps|maybe|probably)\b"
+    for part in re.split(ends, lines):
         words = spelled_out(part)
         declines = DECLINES.search(words)
         if declines and not any(stands_in(declines[0], spelled_out(gold)) for gold in golds):
