@@ -74,16 +74,18 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 # end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
 # unit, or an equation whose last side is that. Anything else is unclear and is refused: no number
 # before it is asked for. Only where nothing announces it, the last number of the text counts
-# (data/judging/numbers.py).
+# (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading, and the
+# text below it is read.
 #
-#   accepted   "18 dollars per day"    "6 * 3 = 18"    "72 after 3 days"    "twelve"
-#   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"    "N"
+#   accepted   "18 dollars per day"    "6 * 3 = 18"    "12 apples (3 boxes of 4)"    "twelve"
+#   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"
 
-# What announces a final number.
+# What announces a final number. [^\W\d_] is a letter.
 #   hash         "#### 18", as GSM8K's golds end
 #   boxed        "\boxed{18}", with at most one level of braces inside: \boxed{\sqrt{9} = 3}
 #   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
-#                but not "if the answer is 18"
+#                "the answer to the question is 18"
+#                but not "if the answer is 18", "suppose the answer is 18"
 HASH = r"\#{4} (?!\#)"
 BOXED = r"\\boxed[ ]?\{ (?P<inside> (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}"
 ANSWER_IS = r"""
@@ -126,9 +128,10 @@ def announced_number(text, rule, match):
     if rule == "boxed":
         clause = match["inside"] + clause
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
-    number, clear, words = stated_number(clause)
+    number, clear, words = stated_number(clause)       # of "is about 18 pens": 18, True, [about]
     heading = rule == "hash" or match.groupdict().get("heading") is not None
-    bounded = len(words) <= 3 and NOT_PLAIN & set(words)           # "Answer: less than 18"
+    # "Answer: no more than 18" states something; after more words it is a whole solution
+    bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
     if heading and not bounded and (set(words) - ABOUT or LIST_ITEM.match(clause)):
         return None
     if number is None and clear:
@@ -140,7 +143,7 @@ def announced_number(text, rule, match):
     return FinalNumber(rule, number, fraction(number))
 
 
-@functools.lru_cache(maxsize=1)             # the final number and the steps are read from one text
+@functools.lru_cache(maxsize=1)             # `number` asks for the same text several times
 def readable(text):
     """The answer that stands in a text, made plain: without thoughts, run-on, LaTeX, bold type."""
     answer = without_thought(text)
@@ -246,12 +249,13 @@ def span(text, golds):
     golds = [gold.strip() for gold in golds if gold.strip()]
     answer = spans.normal(text)
     equal = [gold for gold in golds if text == gold or (answer and answer == spans.normal(gold))]
-    declines = None if equal else spans.abstention(text, golds)    # a phrase, "" for no text, None
+    # a phrase; "" where there is no text; None where it does answer
+    declines = None if equal else spans.abstention(text, golds)
     scores = spans.squad_scores(text if declines is None else "", golds)
 
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
-    if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else the next rule names it
+    if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else: the next rule
         return Verdict(False, "too long", None, f"over {LONGEST_SPAN} words", scores)
     if not golds and declines is None:
         reason = "answers what the passage does not say"
@@ -260,7 +264,7 @@ def span(text, golds):
         reason = f"declines to answer; the passage says {golds[0][:60]!r}"
         return Verdict(False, "abstained though answerable", declines, reason, scores)
     marked = spans.mark_golds(text, golds)                         # "it was GOLD or kari lund"
-    if spans.loops(marked):
+    if spans.says_it_thrice(marked):
         return Verdict(False, "loops", text[:200], "says the same three times in a row", scores)
     if not golds:
         return Verdict(True, "abstained", declines, "rightly declines to answer", scores)
@@ -366,9 +370,9 @@ def fit_to_teach(verdict, text, source):
 def target_number(text, gold, source="own", question=""):
     """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
 
-    It needs the right number and no wrong step, and a paraphrase also has to state a step that
-    gives the number. A new source, such as own_shortest, is judged as what it begins with. For a
-    paraphrase and the gold 6:
+    It needs the right number and no wrong step; it may not repeat itself, go on to another question
+    or only repeat this one; and a paraphrase also has to state a step that gives the number. A new
+    source, such as own_shortest, is judged as what it begins with. For a paraphrase and the gold 6:
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "The answer is 6."
@@ -378,10 +382,13 @@ def target_number(text, gold, source="own", question=""):
     if source in NUMBER_ALONE:
         return number(text, gold)
     verdict = fit_to_teach(number(text, gold, check_steps=True), text, source)
-    if verdict.ok and readable(text) != prepare(without_thought(text)):
-        return Verdict(False, "run-on", verdict.extracted, "goes on to another question")
+    goes_on = verdict.ok and readable(text) != prepare(without_thought(text))       # is cut there
+    if goes_on:
+        reason = "goes on to another question"
+        return Verdict(False, "run-on", verdict.extracted, reason, verdict.scores)
     if verdict.ok and is_copy(text, question):
-        return Verdict(False, "copy", verdict.extracted, "says nothing but words of the question")
+        reason = "says nothing but words of the question"
+        return Verdict(False, "copy", verdict.extracted, reason, verdict.scores)
     if verdict.ok and source.startswith("paraphrase"):
         answer = final_number(text).value
         if not any(answer in step.values for step in steps(text)):

@@ -80,8 +80,8 @@ def rope_table(positions, config):
     to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones. In
     "llama3" a channel that turns more than `high_freq_factor` times in the original context is
     kept; below `low_freq_factor` the full factor applies; between them, a part of it. In "yarn"
-    channels are kept up to number `first`, the full factor applies from `last` on, and queries and
-    keys grow by `attention_factor`, so that attention stays sharp over more positions.
+    pairs of channels are kept up to number `first`, and the full factor applies from `last` on
+    (both from data/checkpoints/config.py); queries and keys grow by `attention_factor`.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -173,7 +173,7 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(by_head).transpose(1, 2)                    # (B, G, T, E)
         q = self.q_norm(q)
         k = self.k_norm(k)
-        if rope is not None:                    # smollm3 has layers that know no positions
+        if rope is not None:                    # None in some layers of smollm3: the mask is enough
             q = rotate(q, rope)
             k = rotate(k, rope)
         if positions is None:

@@ -204,8 +204,9 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     """A model's texts for these examples: lines that are read from disk, or sampled now.
 
     weights: data.run.weights.Weights. label: what progress calls them. kind: as in Job.
-    Its `rows` takes jobs as (name, hash of what is asked, job), and the functions whose code is in
-    the key; it calls `sample` for those that are not on disk.
+    Every job has a name, such as "own train-7 0". `weights.rows` looks on disk for a row of this
+    name that was made from the same prompt, settings and code of `answers`, and calls `sample` for
+    the jobs that have none.
     """
     # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
     first = seed * sampling.samples if sampling.temperature else 0
@@ -228,8 +229,8 @@ def choose_targets(sources, examples, verdicts, attempts_of):
 
     sources: a row of METHODS.
     verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
-        task.accept, which calls judge.target_number(text, gold, source) for GSM8K, target_code for
-        MBPP and target_span for readings.
+        task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
+        target_code for MBPP and target_span for readings.
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
     -> [Choice], in the order of the examples. An example is left out if none of its sources is
     accepted. That cannot happen in a row that ends in "gold".
@@ -321,7 +322,7 @@ def micro_batches(targets, budget):
 def learning_rate(step, steps, top, schedule="linear"):
     """Linear warm-up over a twentieth of the steps, then linear or cosine decay towards zero."""
     warmup = max(1, steps // 20)
-    left = (steps - step) / max(1, steps - warmup)              # of the decay: 1 at its start
+    left = (steps - step) / max(1, steps - warmup)      # of the decay: 1 after the warm-up, then 0
     if schedule == "cosine":
         left = (1 - math.cos(math.pi * min(1, left))) / 2
     return top * min((step + 1) / warmup, left)
@@ -492,7 +493,8 @@ def measure(run, weights, task, questions, probe, sampling):
     }
     if probe is not None:
         one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
-        for row in weights.rows("KL", one, [], [divergence], divergences):
+        rows = weights.rows("KL", one, [], [divergence], divergences)
+        for row in rows:                                # one; none in a plan
             measured["kl"] = row["kl"]
     for name, benchmark in questions.benchmarks.items():
         measured["benchmarks"][name] = measure_benchmark(run, weights, benchmark)
@@ -532,7 +534,8 @@ def carry_out(run, task, options):
             return run.attempts(seed, kind, examples, rows, attempting)
 
         methods = run.unfinished(seed)                  # {method: sources}
-        if run.has_cell("base", None, seed):            # in --results, which keeps no answers
+        if run.has_cell("base", None, seed):            # a cell in --results holds no answers, and
+                                                        # KL needs some: they are sampled again
             asked = questions.test[:PROBE_QUESTIONS] if methods else []
             base_answers = texts_of(run, run.base, "test", task, asked, "answer", testing, seed)
         else:

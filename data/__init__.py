@@ -100,7 +100,8 @@ def load_json(text, path, n):
     except (ValueError, RecursionError) as error:
         line = n + getattr(error, "lineno", 1) - 1
         reason = getattr(error, "msg", "nested too deeply")
-        raise UserError(f"{path}, line {line}: is no JSON ({reason})") from None
+        raise UserError(f"{path}, line {line}: is no JSON ({reason}); mend it "
+                        "(in JSON lines every line is a whole object)") from None
 
 
 def refuse_half_characters(value, place):
@@ -179,7 +180,7 @@ def csv_rows(text, path):
             if not any(cells):
                 continue
             if not names:
-                names = [field_name(cell) for cell in cells]
+                names = [field_name(cell) or f"column {i}" for i, cell in enumerate(cells, 1)]
             elif len(cells) != len(names):
                 raise UserError(f"{path}, row {n}: has {len(cells)} cells, but row 1 has "
                                 f"{len(names)}; put texts that hold {separator!r} in quotes")
@@ -194,8 +195,8 @@ def csv_rows(text, path):
 
 
 def field_name(heading):
-    """"Question" -> "question". A, B, .. stay as they are, and so do names such as answerKey."""
-    name = heading.strip()
+    """"Correct Answer" -> "correct_answer". A, B, .. and such as answerKey stay as they are."""
+    name = heading.strip().replace(" ", "_")
     return name.lower() if len(name) > 1 and name[0].isupper() else name
 
 

@@ -160,12 +160,18 @@ def three(row):
      [SYSTEM, *EARLIER, USER], "Hi.", "'instruction' (and 'system', 'history')"),
     ({"question": "Say hi.", "response": "Hi.", "system_prompt": "Be brief.", "history": EARLIER},
      [SYSTEM, *EARLIER, USER], "Hi.", "'question' (and 'system_prompt', 'history')"),
+    ({"messages": [say("system", ""), USER, GOLD]}, [say("system", ""), USER], "Hi.", "'messages'"),
+    # DPO: the chosen answer may repeat the question, or the whole chat
+    ({"prompt": "Say hi.", "chosen": [USER, GOLD]}, [USER], "Hi.", "'prompt', answers from 'chosen'"),
+    ({"prompt": [USER], "chosen": [SYSTEM, *EARLIER, USER, GOLD]}, [SYSTEM, *EARLIER, USER], "Hi.", "'chosen'"),
     # options: the answer is a label, an index, or a text
     ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": "B"}, OPTIONS, "B", "'question' (and 'choices')"),
     ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": 1}, OPTIONS, "B", "'question' (and 'choices')"),
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "(b)"}, OPTIONS, "B", "'question' (and 'options')"),
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "Hi"}, OPTIONS.partition("\n\nAnswer")[0], "Hi",
      "'question' (and 'options')"),
+    ({"question": "Say 5.", "options": ["4", "5"], "answer": 5}, [say("user", "Say 5.\n\nA. 4\nB. 5")], "5",
+     "'options'"),
     ({"question": "Say hi.", "options": {"A": "Ho", "B": "Hi"}, "answer": "B"}, OPTIONS, "B", "'options'"),
     ({"question": "Say hi.", "choices": {"text": ["Ho", "Hi"], "label": ["A", "B"]}, "answerKey": "B"}, OPTIONS, "B",
      "answers from 'answerKey'"),
@@ -197,9 +203,9 @@ def test_tools_and_the_keys_of_messages_are_said(tmp_path):
     assert notes[0] == "mine.jsonl: not used: 'tools' (3 rows), 'weight' in 'messages' (3 rows)"
 
 
-@pytest.mark.parametrize("name", ["label", "kto_tag"])
-def test_rows_that_show_a_bad_answer_are_left_out_and_counted(tmp_path, name):
-    rows = [{"prompt": f"Say {n}.", "completion": "bad" if n % 2 else "good", name: n % 2 == 0} for n in range(8)]
+@pytest.mark.parametrize("name, labels", [("label", (True, False)), ("kto_tag", (True, False)), ("label", (1, 0))])
+def test_rows_that_show_a_bad_answer_are_left_out_and_counted(tmp_path, name, labels):
+    rows = [{"prompt": f"Say {n}.", "completion": "bad" if n % 2 else "good", name: labels[n % 2]} for n in range(8)]
     task = Own(write(tmp_path, rows), "exact")
     assert [task.gold(e) for e in every(task)] == ["good"] * 4 and "4 rows left out" in task.notes[0]
     assert len(task.notes) == 2, "and the split"
@@ -257,6 +263,19 @@ def test_a_table_may_have_line_breaks_quotes_options_and_empty_cells(tmp_path):
     path.write_text('question,context,A,B,answer\n"Say, in\n""two"" lines",,x,y,B\nq,c,x,y,A\nr,c,x,y,A\n')
     first = every(Own(path, "exact"))[0]
     assert first.question == 'Say, in\n"two" lines\n\nA. x\nB. y\n\nAnswer with one of A, B.' and first.id == "row-2"
+
+
+def test_headings_of_a_spreadsheet(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("Question;Option A;Option B;Correct Answer\n" + "".join(f"q{n};x;y;B\n" for n in range(3)))
+    first = every(Own(path, "exact"))[0]
+    assert (first.question, first.answer) == ("q0\n\nA. x\nB. y\n\nAnswer with one of A, B.", "B")
+
+
+def test_columns_without_a_name_are_counted_by_their_number(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(",question,answer,,\n" + "".join(f"{n},q{n},a{n},,\n" for n in range(3)))
+    assert Own(path, "exact").notes[0] == "mine.csv: not used: 'column 1' (3 rows)"
 
 
 @pytest.mark.parametrize("content, expected", [
@@ -452,7 +471,8 @@ def test_bad_chat(tmp_path, messages, expected):
 
 
 @pytest.mark.parametrize("row, name, expected", [
-    ({"prompt": [USER], "completion": [GOLD, USER, GOLD]}, "exact", "'completion' holds several messages"),
+    ({"prompt": [USER], "completion": [GOLD, USER, GOLD]}, "exact", "the roles ['assistant', 'user', 'assistant'];"),
+    ({"prompt": [USER], "completion": [SYSTEM, GOLD]}, "exact", "'completion' holds several messages"),
     ({"prompt": [USER, GOLD], "completion": "x"}, "exact", "the roles ['user', 'assistant', 'assistant'];"),
     ({"prompt": [USER], "completion": [USER]}, "exact", "the roles ['user', 'user'];"),
     ({"prompt": [], "completion": "x"}, "exact", "'prompt' is no list"),
@@ -484,7 +504,8 @@ def test_doubled_ids(tmp_path):
     (json.dumps([qa(1), qa(2) | {"answer": ""}]).encode(), "item 2: the field 'answer' is empty"),
     (f"[{json.dumps(qa(1))}, {LONE}]".encode(), "item 2: holds half a character"),
     (json.dumps([qa(1), qa(2)], indent=1).encode()[:-2], "line 9: is no JSON"),
-    (json.dumps(qa(1), indent=1).encode(), "line 1: is no JSON"), (b"question,answer\nq,a\n", "line 1: is no JSON"),
+    (json.dumps(qa(1), indent=1).encode(), "every line is a whole object"),
+    (b"question,answer\nq,a\n", "line 1: is no JSON"),
 ])
 def test_bad_file(tmp_path, content, expected):
     path = tmp_path / "mine.jsonl"

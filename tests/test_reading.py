@@ -311,7 +311,9 @@ def test_attempts_can_be_judged_again_by_themselves(tmp_path):
 
 def test_target_span():
     for source in ("own", "paraphrase", "own_number", "paraphrase_number"):
-        assert judge.target_span("in the reference room", ["reference room"], source).ok == (source != "paraphrase")
+        assert judge.target_span("in the reference room", ["reference room"], source).ok
+        leaking = "by the given answer it was the harbour"
+        assert judge.target_span(leaking, ["harbour"], source).ok == (source != "paraphrase")
         assert not judge.target_span("a vole", ["fish"], source).ok
         assert judge.target_span("", [], source).rule == "empty"
     for source in judge.GOLDS:

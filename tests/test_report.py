@@ -172,6 +172,12 @@ def test_a_few_items_show_nothing():
               "s3ft": [cell("s3ft", 0, 2, {}, n=2)]}
     line, = conclusions.conclusions(groups)
     assert line == "test items: 2, too few to show anything, whatever the figures are; take 30 or more"
+    for same_items, shows in ((True, False), (False, True)):
+        groups = {"base": [cell("base", seed, 2, {}, n=12) for seed in range(3)],
+                  "s3ft": [cell("s3ft", seed, 11, {}, n=12) for seed in range(3)]}
+        for one in groups["base"] + groups["s3ft"]:
+            one["test"]["ids"] = "shared" if same_items else f"of seed {one['seed']}"
+        assert (conclusions.conclusions(groups) == ["Here S3FT learns the task."]) == shows
     few = {"facts": benchmark(0, n=10)}
     groups = {"base": [cell("base", 0, 50, {"facts": benchmark(10, n=10)})], "sft": [cell("sft", 0, 70, few)]}
     assert conclusions.conclusions(groups) == ["Here SFT learns the task."], "ten items of benchmarks say nothing"

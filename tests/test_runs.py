@@ -159,7 +159,7 @@ def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypat
 def test_an_edited_judge_changes_targets_and_cells(finished, tmp_path, monkeypatch, capsys):
     out = copy_of(finished, tmp_path)
     refused = judge.Verdict(False, "strict", None, "refuses all")
-    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own": refused)
+    monkeypatch.setattr(judge, "target_number", lambda text, gold, source="own", question="": refused)
     results = run(out)
     said = capsys.readouterr().out
     assert results["cells"][2]["sources"] == {"gold": 10}

@@ -78,7 +78,10 @@ class Tokenizer:
         self.chats = {}                     # chats that were encoded before -> their ids
         file = paths["tokenizer.json"]
         if not file.is_file():
-            raise LoadError(f"{file}: no such file; a model folder needs its tokenizer")
+            mend = "fetch it"
+            if self.folder != Path(folder):
+                mend += " (or delete the adapter's tokenizer files, to take those of its base)"
+            raise LoadError(f"{file}: no such file; {mend}")
         # kept, so that save() does not depend on the folder still being there
         self.files = {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
         try:

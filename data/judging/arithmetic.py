@@ -262,6 +262,7 @@ WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
     (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
     (r"(?<=[\w)%]) plus (?=[$€£]?[0-9(])", " + "),
+    (r"(?<=[\w)%]) minus (?=[$€£]?[0-9(])", " - "),
     (r"(?<=[\w)%]) (?:is|equals|is equal to|gives|makes) (?=[$€£]?[0-9])", " ≡ "),  # = in words
 )]
 MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")

@@ -241,7 +241,7 @@ def names_others(marked):
     return gold_alone and items and others and several
 
 
-def loops(marked):
+def says_it_thrice(marked):
     """Do the same words stand three times in a row? "¤ ¤ ¤", "it was ¤ it was ¤ it was ¤"."""
     words = [word for word in marked.split() if word not in (NEXT, OTHER)]
     for size in range(1, len(words) // 3 + 1):

@@ -3,7 +3,8 @@
 A difference is shown where its 95 % interval leaves out zero. Each method is compared with the base
 model too: one that only undoes what SFT spoilt has not learnt the task.
 """
-from data.report.intervals import difference, drop_benchmarks, kind_of_interval, paired
+from data.report.intervals import (
+    difference, drop_benchmarks, item_sets, kind_of_interval, paired)
 from data.report.text import method_title, points
 
 FEWEST_ITEMS = 30                # below, intervals are no guide: of two items they have no width
@@ -49,7 +50,8 @@ def conclusions(groups, new_items=False):
     """
     base = groups["base"]
     methods = [method for method in groups if method != "base"]
-    items = len(base[0]["test"]["right"])
+    different = item_sets([cell["test"] for cell in base])      # seeds may share their items
+    items = sum(len(right) for right in different)
     if methods and items < FEWEST_ITEMS:
         return [f"test items: {items}, too few to show anything, whatever the figures are; "
                 f"take {FEWEST_ITEMS} or more"]

@@ -62,7 +62,9 @@ def filled(row, names):
 
 def is_bad(row):
     """Is it a row of KTO that shows how not to answer?"""
-    return any(str(row.get(name)).strip().lower() == "false" for name in JUDGED_BY)
+    labels = [str(row.get(name)).strip().lower() for name in JUDGED_BY]
+    # beside other fields than KTO's, a label of 0 may be the number of a class
+    return "false" in labels or ("completion" in row and "0" in labels)
 
 
 def unread(rows, read):
@@ -106,11 +108,15 @@ def chat_of(row, fields):
             row = row | {answer: answer_among(row[answer], options, answer)}
         elif type(row[answer]) in (int, float):
             row = row | {answer: json.dumps(row[answer])}
+        messages = messages_of(row, question, "user")
         completion = messages_of(row, answer, "assistant")
-        if len(completion) > 1:
-            raise ValueError(f"the field {answer!r} holds several messages; "
-                             "it needs one, the assistant's")
-        messages = messages_of(row, question, "user") + completion
+        *before_answer, last = completion
+        if before_answer[-len(messages):] == messages:      # files of DPO often repeat the question
+            messages = before_answer
+        elif before_answer:
+            raise ValueError(f"the field {answer!r} holds several messages; it needs one, the "
+                             f"assistant's, or those of {question!r} before it")
+        messages = [*messages, last]
 
     system = filled(row, SYSTEM)
     history = filled(row, HISTORY)
@@ -189,8 +195,11 @@ def messages_of(row, field, role=None):
         if filled(message, ("tool_calls", "function_call")):
             raise ValueError(f"{where} calls a tool; only text can be learnt")
         its_role, content = [message[name] for name in names]
-        content = checked_text(joined(content, where), where)
-        messages.append({"role": ROLES.get(str(its_role), its_role), "content": content})
+        its_role = ROLES.get(str(its_role), its_role)
+        content = joined(content, where)
+        if (its_role, content) != ("system", ""):       # which some files have in every row
+            checked_text(content, where)
+        messages.append({"role": its_role, "content": content})
     return messages
 
 
@@ -264,4 +273,4 @@ def answer_among(answer, options, field):
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
                          f"{', '.join(labels)}; write one of these, or its index from 0 as a "
                          "JSON number")
-    return answer
+    return text if type(answer) in (int, float) else answer
