@@ -39,7 +39,8 @@ NEXT_TURN = re.compile(r"""
     \n [ \t#*<|\[]{0,12}
     (?: (?P<heading> Question | Q | Problem | Exercise | Example | Task | Puzzle )
             [ ]? \#? [0-9]{1,4} [ \t*]* (?: [:.)] | \n | $ )
-      | (?: Human | User | Assistant | Instruction | System ) [ \t*|>\]]* (?: : | \n | $ ) )
+      | (?: Human | User | Assistant | Instruction | Prompt | System )
+            [ \t*|>\]]* (?: : | \n | $ ) )
     """, re.VERBOSE | re.IGNORECASE)
 NEXT_QUESTION = re.compile(r"""
     \n [ \t#*]{0,8} (?: Question | Q | Problem | Exercise | Example ) [ \t*]* :""", re.VERBOSE)
@@ -84,7 +85,8 @@ def run_on(text, marker):
 # The same piece four times in a row: words, equations, or numbers with only spaces between.
 # "10 + 10 + 10 + 10" and "5, 5, 5, 5" are none.
 LOOP = re.compile(r"""
-    (?P<piece> [^\W_] .{0,200}? [\s.,;:!?]{1,3} ) (?P=piece){3}""", re.VERBOSE | re.DOTALL)
+    (?P<piece> (?: [^\W_] | \\boxed ) .{0,200}? [\s.,;:!?}]{1,3} ) (?P=piece){3}
+    """, re.VERBOSE | re.DOTALL)
 LOOPING_PIECE = re.compile(r"""
       .* = .*                                                      # an equation
     | [0-9]+ [\s\#]+                                               # 13 13 13 13
@@ -108,7 +110,7 @@ ANSWER = "(?:answer|solution|response|explanation)s?"
 #   matches          the given answer      the solution above      according to the reference,
 #   does not match   the reference book    we rewrite 1/2 as 2/4   the answer is
 LEAK = re.compile(rf"""
-      \b (?: given | above | reference | provided | supplied | sample | model | expected
+      \b (?: given | gold | above | reference | provided | supplied | sample | model | expected
            | rewritten | rephrased | reworded | paraphrased ) [ -] {ANSWER} \b
     | \b (?: rewrit | rephras | reword | paraphras ) \w* [ ] (?: \w+[ ] ){{0,3}}
          (?: {ANSWER} | text ) \b
@@ -119,7 +121,7 @@ LEAK = re.compile(rf"""
     | \b (?: the | this ) [ ] reference \b (?= [.,;:!?)] | $
          | [ ] (?: says | said | states | shows | gives | tells | has | is | explains | does ) \b )
     | \b (?: your | my ) [ ] response \b
-    | \b own [ ] words \b
+    | \b (?: own [ ] words | ground [ ] truth ) \b
     """, re.VERBOSE | re.IGNORECASE)
 
 

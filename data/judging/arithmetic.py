@@ -257,12 +257,13 @@ def step_at(line, tokens, equals):
 WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"\\boxed ?\{([^{}\n]{1,60})\}", r"\1"),
     (r"\n\s{0,60}(?==[ \t]*[$€£]?[-0-9(.])", " "),                       # a line that begins with =
+    (r"(?<==)[ \t]*\n[ \t]*(?=[$€£]?[0-9(])", " "),                     # or ends with it
     (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
     (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
     (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
     (r"(?<=[\w)%]) plus (?=[$€£]?[0-9(])", " + "),
     (r"(?<=[\w)%]) minus (?=[$€£]?[0-9(])", " - "),
-    (r"(?<=[\w)%]) (?:is|equals|is equal to) (?=[$€£]?[0-9])", " ≡ "),  # = in words
+    (r"(?<=[\w)%]) (?:is|equals|is equal to|gives|makes) (?=[$€£]?[0-9])", " ≡ "),  # = in words
 )]
 MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")
 CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24

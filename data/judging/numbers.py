@@ -10,7 +10,7 @@ CHARACTERS = str.maketrans({
     "−": "-", "–": "-",
     "×": "*", "·": "*", "⋅": "*", "∗": "*",
     "÷": "/", "⁄": "/",
-    "≈": "=",
+    "≈": "=", "≥": ">", "≤": "<",
     "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅖": " 2/5",
     "⅗": " 3/5", "⅘": " 4/5", "⅙": " 1/6", "⅚": " 5/6", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8",
     "⅞": " 7/8",
@@ -156,10 +156,10 @@ def words_as_digits(text):
 
 # A number in running text.
 #   accepted   It fell to -8 degrees (-8)      18kg
-#   odd        10^2      √16      1e5      36\pi
+#   odd        10^2      √16      ±5      1e5      36\pi
 #   not seen   model X5      3:30      12/25/2020      the 2nd day
 IN_TEXT = re.compile(rf"""
-      (?P<odd> (?: √ | \\sqrt\{{ ) [ ]?[0-9]+ | [0-9]{{100,}}
+      (?P<odd> (?: √ | \\sqrt\{{ | ± | \\pm ) [ ]?[0-9]+ | [0-9]{{100,}}
              | [0-9.]{{1,40}} (?: [ ]?\^[-({{ ]*[0-9]+ | e[-+]?[0-9]+ | [ ]?\\pi ) )
     | (?: (?<! [\w)%] ) - (?= [$€£.0-9] ) )? [$€£]?
       (?<! [A-Za-z0-9] ) (?<! [0-9][.:/] )                  # not the end of X5, 3:30
@@ -167,9 +167,10 @@ IN_TEXT = re.compile(rf"""
       (?! :[0-9] | /[0-9] | (?:st|nd|rd|th)\b )             # nor the beginning of such
     """, re.VERBOSE)
 # Between two numbers of a sentence: the second says for what, or when, the first holds.
-ASIDE = re.compile(r"""[^\n.]* \b (?: for | in | on | after | over | from | among | per | within )
-    [ ] (?: (?: the | those | these | all | his | her | their | its | \w+ing ) [ ] )?
-    """, re.VERBOSE)
+ASIDE = re.compile(r"""[^\n.]* \b (?:
+      (?: for | in | on | after | over | from | among | per | within )
+          [ ] (?: (?: the | those | these | all | his | her | their | its | \w+ing ) [ ] )?
+    | of [ ] (?: the | those | these ) [ ] )""", re.VERBOSE)
 LONGEST_ASIDE = 200             # characters
 # Units that are often given together: 2 hours 30 minutes.
 LARGER = (

@@ -47,7 +47,7 @@ DECLINES = re.compile("|".join((
     rf"(?: ^ | (?<=s[ ]) | (?<=are[ ]) | (?<=answer[ ]) | (?<=can[ ]) | (?<=information[ ]) )"
     rf"   (?: un(?:known|clear|certain|specified|disclosed|determined|answerable)"
     rf"     | not[ ](?:be[ ])?(?:{TELL}|clear|certain|applicable)"
-    rf"     | no[ ](?:answer|idea)(?:[ ]{TELL})? | none[ ]{TELL} | n[ ]?a )"
+    rf"     | no[ ](?:answer|idea)(?:[ ](?:can[ ]be[ ])?{TELL})? | none[ ]{TELL} | n[ ]?a )"
     rf"   (?:[ ] (?: here | (?:in|by|from|based[ ]on|according[ ]to)[ ]the[ ]passage"
     rf"            | (?:who|what|when|where|which|why|how|whether)\b .* ) )? $",
 )), re.VERBOSE)

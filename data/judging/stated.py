@@ -24,7 +24,7 @@ PIECE = re.compile(rf"""
 # Before a number these words deny it, bound it or compute with it: "less than 18", "half of 18".
 NOT_PLAIN = set("""not less more fewer greater least most than between either neither nor over under
     below above half twice double square root sum product difference quotient
-    cannot can't isn't wasn't""".split())
+    almost nearly up cannot can't isn't wasn't""".split())
 # Behind a number and its unit these words begin something else: "72 after 3 days".
 ELSE = set("""after before for in on at from with by during within because since which that who
     where when while so as if but than each out of""".split())
