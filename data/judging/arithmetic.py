@@ -259,14 +259,17 @@ WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"\n\s{0,60}(?==[ \t]*[$€£]?[-0-9(.])", " "),                       # a line that begins with =
     (r"(?<==)[ \t]*\n[ \t]*(?=[$€£]?[0-9(])", " "),                     # or ends with it
     (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
-    (r"(?<=[\w)%]) (?:times|multiplied by) (?=[$€£]?[0-9(])", " * "),
-    (r"(?<=[\w)%]) divided by (?=[$€£]?[0-9(])", " / "),
-    (r"(?<=[\w)%]) plus (?=[$€£]?[0-9(])", " + "),
-    (r"(?<=[\w)%]) minus (?=[$€£]?[0-9(])", " - "),
-    (r"(?<=[\w)%]) (?:is|equals|is equal to|gives|makes) (?=[$€£]?[0-9])", " ≡ "),  # = in words
 )]
+# Operators in words; "≡" is a = in words: 4 times 9 is 36.
+SIGNS = {"times": "*", "multiplied by": "*", "divided by": "/", "plus": "+", "minus": "-",
+         "is": "≡", "is equal to": "≡", "equals": "≡", "gives": "≡", "makes": "≡"}
+IN_WORDS = re.compile(rf"(?<=[\w)%]) ({'|'.join(sorted(SIGNS, reverse=True))}) (?=[$€£]?[0-9(])")
 MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")
 CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24
+
+
+def sign_of(match):
+    return f" {SIGNS[match[1]]} "
 
 
 def stated_steps(text):
@@ -276,6 +279,7 @@ def stated_steps(text):
         text = "\n".join([CALCULATOR.sub("", text), *notes])
     for pattern, new in WRITTEN_OTHERWISE:
         text = pattern.sub(new, text)
+    text = IN_WORDS.sub(sign_of, text)
     for line in text.split("\n"):
         if not MAY_STATE.match(line):
             continue
