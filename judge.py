@@ -89,7 +89,8 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 HASH = r"\#{4} (?!\#)"
 BOXED = r"\\boxed[ ]?\{ (?P<inside> (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}"
 ANSWER_IS = r"""
-    (?<! \b if[ ]the[ ] ) (?<! suppose[ ]the[ ] ) (?<! assume[ ]the[ ] ) \b answer
+    (?<! \b if[ ]the[ ] ) (?<! suppose[ ]the[ ] ) (?<! assume[ ]the[ ] ) (?<! this[ ] )
+    \b answer
     (?: (?: [ ] (?: to | for | in ) (?: [ ] [a-z']+ ){1,5} )?
         [ ] (?: (?: is | was | would[ ]be | will[ ]be | must[ ]be | should[ ]be | equals ) \b
               | (?= (?: isn't | wasn't | cannot | can't ) \b ) )

@@ -27,7 +27,7 @@ NOT_PLAIN = set("""not less more fewer greater least most than between either ne
     almost nearly up cannot can't isn't wasn't""".split())
 # Behind a number and its unit these words begin something else: "72 after 3 days".
 ELSE = set("""after before for in on at from with by during within because since which that who
-    where when while so as if but than each out of""".split())
+    where when while so as if but than each out of to""".split())
 NEW_CLAUSE = re.compile("and (?:he|she|it|they|we|there|the|so) ")
 AND_A_HALF = re.compile("and (?:an?|one) (?:half|third|quarter)")
 
@@ -62,7 +62,7 @@ def stated_number(clause):
         elif kind == "word" and number is None:
             words.append(word)
         elif number and clear:
-            of_number = re.match("of [$€£]?[0-9]", from_here)          # 20% of 50
-            if kind == "bracket" or (word in ELSE and not of_number) or NEW_CLAUSE.match(from_here):
+            goes_on = re.match("(?:of|to) [$€£]?[0-9]", from_here)     # 20% of 50, 5 to 6
+            if kind == "bracket" or (word in ELSE and not goes_on) or NEW_CLAUSE.match(from_here):
                 break
     return number, clear, words
