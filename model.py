@@ -24,13 +24,12 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from data.checkpoints import LoadError, hub, read_model_json
+from data.checkpoints import hub, read_model_json
 from data.checkpoints.chat import Tokenizer
 from data.checkpoints.config import Config
 from data.checkpoints.device import precision, usable  # noqa: F401  (callers use model.precision)
 from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora and so on)
-    LINEAR, LoRA, adapters, add_lora, load_lora, read_adapter_config, remove_lora, save_adapter,
-    without_lora)
+    LINEAR, LoRA, adapters, add_lora, load_lora, remove_lora, save_adapter, without_lora)
 from data.checkpoints.weights import NoRandomWeights, has_own_head, read_weights, write_model
 from data.fast import prefixes
 from data.fast.prefixes import in_fp32, pad
@@ -57,6 +56,8 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 #   token of the row ever sees its padding, and no mask is needed for padding. What comes out at
 #   padded positions is not looked at.
 # - Rotary angles depend on the position, which padding on the left would shift.
+# - In training nothing is padded: rows stand one behind another in one long row, and attention is
+#   told their lengths. Norms and linear layers see every position by itself.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
 #
 # A cache keeps the keys and values of what was read, so that later only what is new has to be read:
@@ -135,8 +136,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x):
-        h = in_fp32(x)
-        h = h * torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
+        h = F.rms_norm(in_fp32(x), x.shape[-1:], eps=self.eps)
         return self.weight * h.to(x.dtype)
 
 
@@ -160,11 +160,11 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
-    def forward(self, x, rope, mask, cache=None, positions=None):
+    def forward(self, x, rope, mask, cache=None, positions=None, lengths=None):
         """x (B, T, D) -> (B, T, D). rope, mask: from `rope_table`, `attention_masks`.
 
         cache (2, B, G, S, E): keys and values of this layer, or None. positions (B, T): of x, to
-        read on; None for whole rows.
+        read on; None for whole rows. lengths: of rows that stand one behind another in x, B = 1.
         """
         B, T, _ = x.shape
         by_head = (B, T, -1, self.head_dim)
@@ -177,19 +177,24 @@ class Attention(nn.Module):
             q = rotate(q, rope)
             k = rotate(k, rope)
         if positions is None:
-            out = self.read_whole_rows(q, k, v, mask, cache)
+            out = self.read_whole_rows(q, k, v, mask, cache, lengths)
         else:
             out = self.read_on(q, k, v, mask, cache, positions)
         return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
 
-    def read_whole_rows(self, q, k, v, mask, cache):
+    def read_whole_rows(self, q, k, v, mask, cache, lengths):
         """Attention over whole rows: all keys are in k. The cache is not read; it gets a copy."""
         if cache is not None:
             width = k.size(2)
             cache[0, :, :, :width] = k
             cache[1, :, :, :width] = v
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None,
-                                              enable_gqa=True)
+        out = []
+        for q, k, v in zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2)):
+            T = q.size(2)
+            own_mask = None if mask is None else mask[:, :, :T, :T]
+            out.append(F.scaled_dot_product_attention(q, k, v, attn_mask=own_mask, enable_gqa=True,
+                                                      is_causal=mask is None))
+        return torch.cat(out, 2)
 
     def read_on(self, q, k, v, mask, cache, positions):
         """Attention with a cache: put the new keys at their positions there, then look at all."""
@@ -264,28 +269,31 @@ class Transformer(nn.Module):
         """ids (B, T) -> logits (B, T, V); those at position t predict the id at t + 1."""
         return self.head(self.hidden(ids))
 
-    def hidden(self, ids, cache=None, start=None):
+    def hidden(self, ids, cache=None, start=None, lengths=None):
         """ids (B, T) -> hidden states after the final norm (B, T, D).
 
         cache: from `new_cache`, filled on the way. start: the first position of each row, to read
-        on; None: ids are whole rows. See "padding, positions, cache" above.
+        on; None: ids are whole rows. lengths: of rows that stand one behind another in each of ids;
+        None: one. See "padding, positions, cache" above.
         """
-        T = ids.size(1)
-        positions = torch.arange(T, device=ids.device)[None]                # (1, T)
-        seen = T
+        lengths = lengths or [ids.size(1)]
+        seen = max(lengths)
+        positions = torch.arange(seen, device=ids.device)[None]             # (1, T)
         if start is not None:
             first = torch.tensor(start, device=ids.device)                  # (B,)
             positions = first[:, None] + positions                          # (B, T)
-            seen = max(start) + T
-        rope = rope_table(positions, self.config)
+            seen = max(start) + ids.size(1)
         masks = attention_masks(self.config.windows, positions, seen, whole_rows=start is None)
+        if start is None:                               # every row begins at position 0
+            positions = torch.cat([positions[:, :length] for length in lengths], 1)
+        rope = rope_table(positions, self.config)
         where = None if start is None else positions
 
         x = self.model["embed_tokens"](ids)                                 # (B, T, D)
         for number, block in enumerate(self.model["layers"]):
             turn = rope if self.config.rotary_layers[number] else None
             mask = masks[self.config.windows[number]]
-            attention = (turn, mask, None if cache is None else cache[number], where)
+            attention = (turn, mask, None if cache is None else cache[number], where, lengths)
             if self.checkpointing and torch.is_grad_enabled():
                 # forget what is inside the block, and compute it again in the backward pass
                 x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)
@@ -596,14 +604,7 @@ def open_without_weights(path, thinking=False):
 
     path, thinking: as in `load`.
     """
-    folder, _ = hub.find(path)
-    adapter = None
-    if (folder / "adapter_config.json").is_file():
-        adapter = read_adapter_config(folder)
-        folder, _ = hub.find(adapter.base)
-        if (folder / "adapter_config.json").is_file():
-            raise LoadError(f"{path}: is an adapter on an adapter ({folder}); "
-                            f"open {path}/merged instead")
+    folder, adapter = hub.find_model(path)
     file = folder / "config.json"
     config = Config.from_dict(read_model_json(file), file)
     tokenizer = Tokenizer(folder, thinking, adapter, config.vocab_size)

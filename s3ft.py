@@ -289,33 +289,36 @@ def target_loss(lm, targets):
     never exist.
     """
     device = next(lm.parameters()).device
-    rows = [t.prompt_ids + t.ids for t in targets]
-    is_target_rows = [[0] * len(t.prompt_ids) + [1] * len(t.ids) for t in targets]
-    # Padding stands on the right, where causal attention never looks. Widths are multiples of 16,
-    # since the CPU's library compiles a kernel for each new width.
-    ids = model.pad(rows, device, 16)                           # (B, T)
-    is_target = model.pad(is_target_rows, device, 16).bool()    # (B, T)
+    ids = []
+    predicts_target = []
+    for t in targets:
+        ids += t.prompt_ids + t.ids
+        predicts_target += [0] * (len(t.prompt_ids) - 1) + [1] * len(t.ids) + [0]
+    # All stand one behind another in one long row, so nothing is padded but its end: the CPU's
+    # library compiles a kernel for each new length.
+    lengths = [len(t) for t in targets]
+    spare = -len(ids) % 32
+    if spare:
+        lengths.append(spare)
+    ids = torch.tensor([ids + [0] * spare], device=device)                              # (1, T)
+    predicts_target = torch.tensor(predicts_target + [0] * spare, device=device).bool() # (T,)
 
-    predicts_target = is_target[:, 1:]                          # (B, T - 1)
-    hidden = lm.hidden(ids)                                     # (B, T, D)
-    before = hidden[:, :-1][predicts_target]                    # (N, D): before each target token
-    wanted = ids[:, 1:][predicts_target]                        # (N,): the target tokens
+    hidden = lm.hidden(ids, lengths=lengths)[0]                 # (T, D)
+    before = hidden[predicts_target]                            # (N, D): before each target token
+    wanted = ids[0].roll(-1)[predicts_target]                   # (N,): the target tokens
     return model.head_loss(lm, before, wanted), len(wanted)
 
 
 def micro_batches(targets, budget):
-    """Cut targets, sorted by length, into groups of at most `budget` tokens, padding included.
-
-    Sorted rows need nearly no padding, so nothing has to be packed. A target that is longer than
-    the budget is a group of its own.
-    """
+    """Cut targets into groups of at most `budget` tokens. A longer target is a group of its own."""
     groups = []
-    for target in sorted(targets, key=len):
-        # Padded to this target, which is the longest so far.
-        padded = (len(groups[-1]) + 1) * len(target) if groups else 0
-        if not groups or padded > budget:
+    room = 0                                                    # tokens left in the last group
+    for target in targets:
+        if not groups or len(target) > room:
             groups.append([])
+            room = budget
         groups[-1].append(target)
+        room -= len(target)
     return groups
 
 

@@ -87,6 +87,16 @@ def test_right_padding_and_cache_change_nothing():
     torch.testing.assert_close(parts, whole)
 
 
+@pytest.mark.parametrize("windows", [(None, None), (None, 6)], ids=["all see all", "a layer with a window"])
+def test_rows_behind_one_another_do_not_see_each_other(windows):
+    lm, prompts = small(windows=windows), some_prompts(3, lengths=(20, 3, 11))
+    together = torch.tensor([[id for prompt in prompts for id in prompt]])
+    with torch.no_grad():
+        packed = lm.hidden(together, lengths=[len(prompt) for prompt in prompts])
+        alone = [lm.hidden(torch.tensor([prompt])) for prompt in prompts]
+    torch.testing.assert_close(packed, torch.cat(alone, 1))
+
+
 def test_bf16_training_computes_what_fp32_does_up_to_rounding():
     lm, ids = small(dtype=torch.float32), torch.tensor(some_prompts(2, lengths=(20,)))
     with torch.autocast("cpu", torch.bfloat16):

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from data.checkpoints import LoadError, chat, read_model_json
+from data.checkpoints.lora import read_adapter_config
 from data.checkpoints.weights import INDEX, adapter_file, shard_names, weight_files
 
 EXPECTED = ("a model is a folder with config.json, model.safetensors and tokenizer.json, "
@@ -54,6 +55,18 @@ def find(name):
             print(f"{name}: the copy in the cache is used (commit {folder.name[:12]}), "
                   f"as {reason}", file=sys.stderr)
     return folder, folder.name
+
+
+def find_model(name):
+    """As `find`, of a model or of an adapter on one -> (folder of the model, Adapter or None)."""
+    folder, _ = find(name)
+    if not (folder / "adapter_config.json").is_file():
+        return folder, None
+    adapter = read_adapter_config(folder)
+    folder, _ = find(adapter.base)
+    if (folder / "adapter_config.json").is_file():
+        raise LoadError(f"{name}: is an adapter on an adapter ({folder}); open {name}/merged instead")
+    return folder, adapter
 
 
 def download(repo, revision, from_cache=False):
