@@ -82,12 +82,13 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 
 # What announces a final number. [^\W\d_] is a letter.
 #   hash         "#### 18", as GSM8K's golds end
-#   boxed        "\boxed{18}", with at most one level of braces inside: \boxed{\sqrt{9} = 3}
+#   boxed        "\boxed{18}", with at most two levels of braces inside: \boxed{\sqrt{9} = 3}
 #   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
 #                "the answer to the question is 18"
 #                but not "if the answer is 18", "suppose the answer is 18"
 HASH = r"\#{4} (?!\#)"
-BOXED = r"\\boxed[ ]?\{ (?P<inside> (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){1,100} ) \}"
+BRACES = r"\{ (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){0,60} \}"         # at most one level inside
+BOXED = rf"\\boxed[ ]?\{{ (?P<inside> (?: [^{{}}\n] | {BRACES} ){{1,100}} ) \}}"
 ANSWER_IS = r"""
     (?<! \b if[ ]the[ ] ) (?<! suppose[ ]the[ ] ) (?<! assume[ ]the[ ] ) (?<! this[ ] )
     \b answer
