@@ -276,33 +276,39 @@ def make_target(tokenizer, task, choice):
 
 # ---------------------------------------------------------------- 5. fine-tuning, prompt masked
 
+def in_one_row(targets, device):
+    """Targets one behind another, T tokens in all -> (ids (1, T), lengths, predicts_target (T,)).
+
+        token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
+        predicts           Q2   Q3   A1   A2   end  -       the next token
+        predicts_target    0    0    1    1    1    0       is the next token a target's?
+
+    Nothing is padded but the end of the row, to a multiple of 32: the CPU's library compiles a
+    kernel for each new length. Told the lengths, `lm.hidden` lets each target see itself alone.
+    """
+    ids = []
+    lengths = []
+    predicts_target = []
+    for target in targets:
+        ids += target.prompt_ids + target.ids
+        lengths.append(len(target))
+        predicts_target += [0] * (len(target.prompt_ids) - 1) + [1] * len(target.ids) + [0]
+    spare = -len(ids) % 32
+    if spare:
+        ids += [0] * spare
+        lengths.append(spare)
+        predicts_target += [0] * spare
+    ids = torch.tensor([ids], device=device)
+    return ids, lengths, torch.tensor(predicts_target, device=device).bool()
+
+
 def target_loss(lm, targets):
     """The negative log-likelihood (nats) of the targets' tokens, summed -> (loss, their number).
 
-        token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
-        is_target          0    0    0    1    1    1
-        predicts           Q2   Q3   A1   A2   end  -       the next token
-        predicts_target    0    0    1    1    1    -       is the next token a target? Then its
-                                                            prediction is in the loss
-
-    The head is applied where a target token is predicted and nowhere else, so logits of prompts
-    never exist.
+    The prompt is masked: the head is applied where a target token is predicted and nowhere else, so
+    logits of prompts never exist.
     """
-    device = next(lm.parameters()).device
-    ids = []
-    predicts_target = []
-    for t in targets:
-        ids += t.prompt_ids + t.ids
-        predicts_target += [0] * (len(t.prompt_ids) - 1) + [1] * len(t.ids) + [0]
-    # All stand one behind another in one long row, so nothing is padded but its end: the CPU's
-    # library compiles a kernel for each new length.
-    lengths = [len(t) for t in targets]
-    spare = -len(ids) % 32
-    if spare:
-        lengths.append(spare)
-    ids = torch.tensor([ids + [0] * spare], device=device)                              # (1, T)
-    predicts_target = torch.tensor(predicts_target + [0] * spare, device=device).bool() # (T,)
-
+    ids, lengths, predicts_target = in_one_row(targets, next(lm.parameters()).device)
     hidden = lm.hidden(ids, lengths=lengths)[0]                 # (T, D)
     before = hidden[predicts_target]                            # (N, D): before each target token
     wanted = ids[0].roll(-1)[predicts_target]                   # (N,): the target tokens
@@ -453,12 +459,10 @@ def divergence(base, tuned, probe):
     total = 0.0
     count = 0
     for group in micro_batches(answered, 4096):
-        ids = model.pad([a.prompt_ids + a.ids for a in group], device)                  # (B, T)
-        is_answer = model.pad([[0] * len(a.prompt_ids) + [1] * len(a.ids) for a in group], device)
-        predicts_answer = is_answer[:, 1:].bool()                                       # (B, T - 1)
-        tuned_hidden = tuned.hidden(ids)[:, :-1][predicts_answer]                       # (N, D)
+        ids, lengths, predicts_answer = in_one_row(group, device)
+        tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][predicts_answer]           # (N, D)
         with model.without_lora(base):
-            base_hidden = base.hidden(ids)[:, :-1][predicts_answer]
+            base_hidden = base.hidden(ids, lengths=lengths)[0][predicts_answer]
         for i in range(0, len(base_hidden), rows_at_once):
             p = F.log_softmax(base.head(base_hidden[i:i + rows_at_once]).float(), -1)   # (n, V)
             q = F.log_softmax(tuned.head(tuned_hidden[i:i + rows_at_once]).float(), -1)
