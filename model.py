@@ -56,8 +56,7 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 #   token of the row ever sees its padding, and no mask is needed for padding. What comes out at
 #   padded positions is not looked at.
 # - Rotary angles depend on the position, which padding on the left would shift.
-# - In training nothing is padded: rows stand one behind another in one long row, and attention is
-#   told their lengths. Norms and linear layers see every position by itself.
+# - In training nothing is padded: rows stand one behind another, and attention knows their lengths.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
 #
 # A cache keeps the keys and values of what was read, so that later only what is new has to be read:

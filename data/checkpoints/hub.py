@@ -65,7 +65,8 @@ def find_model(name):
     adapter = read_adapter_config(folder)
     folder, _ = find(adapter.base)
     if (folder / "adapter_config.json").is_file():
-        raise LoadError(f"{name}: is an adapter on an adapter ({folder}); open {name}/merged instead")
+        raise LoadError(f"{name}: is an adapter on an adapter ({folder}); "
+                        f"open {name}/merged instead")
     return folder, adapter
 
 
