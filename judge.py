@@ -56,7 +56,7 @@ class Verdict:
                 leak                            a paraphrase that talks about its prompt
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
-    all         too long                        longer than any answer
+    all         too long                        over LONGEST_ANSWER characters, LONGEST_SPAN words
                 unfinished                      its thoughts do not end, so no answer follows
     """
     ok: bool                      # right; of a target: accepted
@@ -72,15 +72,15 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
 # Mostly something announces the final number: ####, a box, "the answer is". What follows, to the
 # end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
-# unit, or an equation whose last side is that. Anything else is unclear and is refused: no number
-# before it is asked for. Only where nothing announces it, the last number of the text counts
+# unit, or an equation whose last side is that. Anything else is unclear and is refused: no earlier
+# number is tried instead. Where nothing announces it, the last number of the text counts
 # (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading, and the
-# text below it is read.
+# last number below it counts.
 #
 #   accepted   "18 dollars per day"    "6 * 3 = 18"    "12 apples (3 boxes of 4)"    "twelve"
 #   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"
 
-# What announces a final number. [^\W\d_] is a letter.
+# What announces a final number.
 #   hash         "#### 18", as GSM8K's golds end
 #   boxed        "\boxed{18}", with at most two levels of braces inside: \boxed{\sqrt{9} = 3}
 #   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
@@ -102,7 +102,8 @@ ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", re.VERBOSE | re.IGNOR
 
 LONGEST_CLAUSE = 300             # characters
 ABOUT = set("about approximately around roughly exactly only just therefore".split())
-LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")           # "1. Buy 3 boxes"
+# "1. Buy 3 boxes"; [^\W\d_] is a letter
+LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")
 # Between two boxes of one answer: \boxed{5} hours and \boxed{20} minutes
 BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*(?:[a-z] ?= ?)?$")
 
@@ -156,8 +157,11 @@ def readable(text):
 
 
 def final_number(text):
-    """The final number of a text -> FinalNumber. Of several announced ones the last counts, since
-    people correct themselves."""
+    """The final number of a text -> FinalNumber.
+
+    A #### goes before a box, and a box before "the answer is". Of several of one kind the last
+    counts, since people correct themselves.
+    """
     plain = readable(text)
     begin = 0                               # behind all that announces a number
     for rule, pattern in ANNOUNCED_BY.items():
@@ -336,7 +340,7 @@ def code(text, tests, setup=""):
 
 BY_THE_MODEL = ("own", "paraphrase")           # who wrote a text: a source begins with one of them
 GOLDS = ("gold", "raw", "voice")               # wordings of the gold
-NUMBER_ALONE = ("own_number", "paraphrase_number")     # for experiments: steps are not checked
+NUMBER_ALONE = ("own_number", "paraphrase_number")     # for experiments: judged by the number alone
 RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")
 
 
@@ -349,7 +353,7 @@ def is_gold(source):
 
 
 def is_copy(text, question):
-    """Does a text of more than three words only repeat words of the question?"""
+    """Is a text of more than three words one piece of the question?"""
     words = text.split()
     return len(words) > 3 and " ".join(words) in " ".join(question.split())
 
@@ -384,14 +388,15 @@ def target_number(text, gold, source="own", question=""):
     if source in NUMBER_ALONE:
         return number(text, gold)
     verdict = fit_to_teach(number(text, gold, check_steps=True), text, source)
-    goes_on = verdict.ok and readable(text) != prepare(without_thought(text))       # is cut there
-    if goes_on:
+    if not verdict.ok:
+        return verdict
+    if readable(text) != prepare(without_thought(text)):        # what follows the answer is cut off
         reason = "goes on to another question"
         return Verdict(False, "run-on", verdict.extracted, reason, verdict.scores)
-    if verdict.ok and is_copy(text, question):
-        reason = "says nothing but words of the question"
+    if is_copy(text, question):
+        reason = "is a piece of the question"
         return Verdict(False, "copy", verdict.extracted, reason, verdict.scores)
-    if verdict.ok and source.startswith("paraphrase"):
+    if source.startswith("paraphrase"):
         answer = final_number(text).value
         if not any(answer in step.values for step in steps(text)):
             reason = "no stated step gives the final number"

@@ -55,8 +55,9 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 # - Attention is causal: a position sees itself and the positions before it, none after it. So no
 #   token of the row ever sees its padding, and no mask is needed for padding. What comes out at
 #   padded positions is not looked at.
-# - Rotary angles depend on the position, which padding on the left would shift.
-# - In training nothing is padded: rows stand one behind another, and attention knows their lengths.
+# - Padding on the left would need a mask, and a first position for every row.
+# - Training and KL pass texts one behind another in one row of ids, with their `lengths`: each
+#   begins at position 0 and sees itself alone, so none of them is padded.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
 #
 # A cache keeps the keys and values of what was read, so that later only what is new has to be read:
@@ -74,14 +75,13 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 
 
 def rope_table(positions, config):
-    """Cosine and sine of the angle of every position and channel: each (B, 1, T, E).
+    """Cosine and sine of the angle of every position and channel: each (B or 1, 1, T, E).
 
     Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
-    to longer texts turns more slowly: in all channels ("linear"), or only in the slow ones. In
-    "llama3" a channel that turns more than `high_freq_factor` times in the original context is
-    kept; below `low_freq_factor` the full factor applies; between them, a part of it. In "yarn"
-    pairs of channels are kept up to number `first`, and the full factor applies from `last` on
-    (both from data/checkpoints/config.py); queries and keys grow by `attention_factor`.
+    to longer texts turns more slowly: frequencies are divided by `factor`, all of them ("linear")
+    or all but a share that is kept. It falls in a straight line from 1 to 0: in "llama3" from
+    `high_freq_factor` to `low_freq_factor` turns in the original context, in "yarn" from pair
+    `first` to pair `last` (from data/checkpoints/config.py; queries and keys grow there, too).
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -159,11 +159,11 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(c.head_dim, c.rms_norm_eps) if c.qk_norm else nn.Identity()
 
-    def forward(self, x, rope, mask, cache=None, positions=None, lengths=None):
+    def forward(self, x, rope, mask, cache, positions, lengths):
         """x (B, T, D) -> (B, T, D). rope, mask: from `rope_table`, `attention_masks`.
 
         cache (2, B, G, S, E): keys and values of this layer, or None. positions (B, T): of x, to
-        read on; None for whole rows. lengths: of rows that stand one behind another in x, B = 1.
+        read on; None for whole rows. lengths: of the texts in each row of x, [T] for one.
         """
         B, T, _ = x.shape
         by_head = (B, T, -1, self.head_dim)
@@ -172,7 +172,7 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(by_head).transpose(1, 2)                    # (B, G, T, E)
         q = self.q_norm(q)
         k = self.k_norm(k)
-        if rope is not None:                    # None in some layers of smollm3: the mask is enough
+        if rope is not None:                    # None: a layer without rotation, as in smollm3
             q = rotate(q, rope)
             k = rotate(k, rope)
         if positions is None:
@@ -182,16 +182,16 @@ class Attention(nn.Module):
         return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
 
     def read_whole_rows(self, q, k, v, mask, cache, lengths):
-        """Attention over whole rows: all keys are in k. The cache is not read; it gets a copy."""
+        """Attention over whole texts, each sees itself alone. The cache only gets a copy."""
         if cache is not None:
             width = k.size(2)
             cache[0, :, :, :width] = k
             cache[1, :, :, :width] = v
         out = []
-        for q, k, v in zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2)):
-            T = q.size(2)
-            own_mask = None if mask is None else mask[:, :, :T, :T]
-            out.append(F.scaled_dot_product_attention(q, k, v, attn_mask=own_mask, enable_gqa=True,
+        for text in zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2)):
+            T = text[0].size(2)
+            own_mask = None if mask is None else mask[:, :, :T, :T]     # made for the longest
+            out.append(F.scaled_dot_product_attention(*text, attn_mask=own_mask, enable_gqa=True,
                                                       is_causal=mask is None))
         return torch.cat(out, 2)
 
@@ -272,26 +272,26 @@ class Transformer(nn.Module):
         """ids (B, T) -> hidden states after the final norm (B, T, D).
 
         cache: from `new_cache`, filled on the way. start: the first position of each row, to read
-        on; None: ids are whole rows. lengths: of rows that stand one behind another in each of ids;
-        None: one. See "padding, positions, cache" above.
+        on; None: ids are whole rows. lengths: of the texts one behind another in each row of ids;
+        None: each row is one. See "padding, positions, cache" above.
         """
-        lengths = lengths or [ids.size(1)]
-        seen = max(lengths)
-        positions = torch.arange(seen, device=ids.device)[None]             # (1, T)
-        if start is not None:
-            first = torch.tensor(start, device=ids.device)                  # (B,)
-            positions = first[:, None] + positions                          # (B, T)
-            seen = max(start) + ids.size(1)
-        masks = attention_masks(self.config.windows, positions, seen, whole_rows=start is None)
-        if start is None:                               # every row begins at position 0
-            positions = torch.cat([positions[:, :length] for length in lengths], 1)
+        T = ids.size(1)
+        lengths = lengths or [T]
+        windows = self.config.windows
+        if start is None:
+            longest = torch.arange(max(lengths), device=ids.device)[None]
+            masks = attention_masks(windows, longest, max(lengths), whole_rows=True)
+            positions = torch.cat([longest[:, :length] for length in lengths], 1)   # (1, T)
+        else:
+            first = torch.tensor(start, device=ids.device)[:, None]                 # (B, 1)
+            positions = first + torch.arange(T, device=ids.device)                  # (B, T)
+            masks = attention_masks(windows, positions, max(start) + T, whole_rows=False)
         rope = rope_table(positions, self.config)
         where = None if start is None else positions
-
         x = self.model["embed_tokens"](ids)                                 # (B, T, D)
         for number, block in enumerate(self.model["layers"]):
             turn = rope if self.config.rotary_layers[number] else None
-            mask = masks[self.config.windows[number]]
+            mask = masks[windows[number]]
             attention = (turn, mask, None if cache is None else cache[number], where, lengths)
             if self.checkpointing and torch.is_grad_enabled():
                 # forget what is inside the block, and compute it again in the backward pass

@@ -258,13 +258,13 @@ def choose_targets(sources, examples, verdicts, attempts_of):
 def make_target(tokenizer, task, choice):
     """Choice -> Target: the prompt's ids, then the target's, then the token that closes an answer.
 
-    A paraphrase too is trained on the plain question: that is where the model is to say it.
+    The prompt is the plain question, for a paraphrase too: the test shows no gold either.
     A sampled answer keeps the very ids that were sampled. Its text, encoded again, may be cut into
-    other tokens, which the model itself would not have written. A gold keeps its words, whatever
-    the chat template would make of them; where the prompt opens a think block (R1, QwQ), a gold
-    that does not think begins by closing it.
-    A model may have several tokens that end an answer. A target ends with close_id, the one with
-    which the chat template closes an answer.
+    other tokens, which the model itself would not have written.
+    A gold is encoded as it stands, without what the chat template would change in it. Where the
+    prompt opens a think block (R1, QwQ), a gold that does not think begins by closing it.
+    The end is close_id, with which the chat template closes an answer. A model may have other end
+    tokens besides.
     """
     prompt_ids = tokenizer.encode_chat(ask(task, choice.example))
     if choice.attempt is not None:
@@ -281,10 +281,11 @@ def in_one_row(targets, device):
 
         token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
         predicts           Q2   Q3   A1   A2   end  -       the next token
-        predicts_target    0    0    1    1    1    0       is the next token a target's?
+        predicts_target    0    0    1    1    1    0       is the next token to be learnt?
 
-    Nothing is padded but the end of the row, to a multiple of 32: the CPU's library compiles a
-    kernel for each new length. Told the lengths, `lm.hidden` lets each target see itself alone.
+    and behind it Q1, Q2, .. of the next target. Told the lengths, `lm.hidden` lets each see itself
+    alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
+    compiled for each new length. The padding is one more text, in which nothing is predicted.
     """
     ids = []
     lengths = []
@@ -311,16 +312,16 @@ def target_loss(lm, targets):
     ids, lengths, predicts_target = in_one_row(targets, next(lm.parameters()).device)
     hidden = lm.hidden(ids, lengths=lengths)[0]                 # (T, D)
     before = hidden[predicts_target]                            # (N, D): before each target token
-    wanted = ids[0].roll(-1)[predicts_target]                   # (N,): the target tokens
+    wanted = ids[0].roll(-1)[predicts_target]                   # (N,): the tokens one further on
     return model.head_loss(lm, before, wanted), len(wanted)
 
 
 def micro_batches(targets, budget):
-    """Cut targets into groups of at most `budget` tokens. A longer target is a group of its own."""
+    """Cut targets into groups of at most `budget` tokens; one longer than that is a group."""
     groups = []
     room = 0                                                    # tokens left in the last group
     for target in targets:
-        if not groups or len(target) > room:
+        if len(target) > room:                                  # so it is for the first
             groups.append([])
             room = budget
         groups[-1].append(target)
@@ -331,7 +332,7 @@ def micro_batches(targets, budget):
 def learning_rate(step, steps, top, schedule="linear"):
     """Linear warm-up over a twentieth of the steps, then linear or cosine decay towards zero."""
     warmup = max(1, steps // 20)
-    left = (steps - step) / max(1, steps - warmup)      # of the decay: 1 after the warm-up, then 0
+    left = (steps - step) / max(1, steps - warmup)      # of the decay: 1 at its start, then less
     if schedule == "cosine":
         left = (1 - math.cos(math.pi * min(1, left))) / 2
     return top * min((step + 1) / warmup, left)
@@ -340,8 +341,8 @@ def learning_rate(step, steps, top, schedule="linear"):
 def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, journal=None):
     """Train lm's trainable weights (all, or its adapters), in place -> the loss of every step.
 
-    settings: Training. dtype: what to compute in (autocast); the weights stay fp32, or updates
-    smaller than 1/256 of a weight would be lost in bf16.
+    settings: Training. dtype: what to compute in (autocast); trainable weights stay fp32, or
+    updates smaller than 1/256 of a weight would be lost in bf16.
     budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
     dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
@@ -454,7 +455,8 @@ def divergence(base, tuned, probe):
     """
     device = next(base.parameters()).device
     rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
-    # Answers are batched as targets are; an empty one has nothing to compare.
+    # Batched as targets are, but without the token that ends an answer. An empty one has nothing
+    # to compare.
     answered = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
     total = 0.0
     count = 0

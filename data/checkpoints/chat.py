@@ -23,7 +23,7 @@ from data.files import write_atomic
 OWN = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
        "special_tokens_map.json", "added_tokens.json")      # an adapter may have its own
 FILES = (*OWN, "generation_config.json")
-REMEMBERED = 20_000             # encoded chats: a run asks for the ids of each several times
+REMEMBERED = 20_000             # encoded chats, and answers: a run asks for each several times
 TODAY = datetime(2025, 1, 1)    # a template that prints today's date would change ids every day
 PLAIN = """{% for m in messages %}\
 {% if m.role == "assistant" %}Answer: {{ m.content }}{{ eos_token }}
@@ -76,6 +76,7 @@ class Tokenizer:
             paths |= {name: self.folder / name for name in OWN}
         self.thinking = thinking
         self.chats = {}                     # chats that were encoded before -> their ids
+        self.answers = {}                   # the same of answers
         file = paths["tokenizer.json"]
         if not file.is_file():
             mend = "fetch it"
@@ -117,7 +118,6 @@ class Tokenizer:
         source = self.template_source(config)
         self.plain = not source
         self.template = self.compile(source or PLAIN)
-        self.answers = {}                   # those that were encoded before -> their ids
         self.takes_system = self.find_takes_system()
         self.find_answer_format(vocabulary)
         if self.close_id is not None and self.close_id not in self.end_ids:

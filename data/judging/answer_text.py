@@ -66,7 +66,8 @@ def run_on(text, marker):
         places.append(end.start())
     turn = NEXT_TURN.search(text, first_digit.end())
     # "Question 2" belongs to the answer where the model has cut the problem into questions
-    if turn and not re.search(rf"{turn['heading']} ?[0-9]", text[:turn.start()]):
+    heading = turn and turn["heading"]              # None also for a role, "user"
+    if turn and not (heading and re.search(rf"{heading} ?[0-9]", text[:turn.start()])):
         places.append(turn.start())
     question = NEXT_QUESTION.search(text, first_digit.end())
     if question:
@@ -93,7 +94,7 @@ LOOPING_PIECE = re.compile(r"""
     | (?! .* ,\s*$ ) [^+*/^]* [^\W\d_]{2} [^+*/^]*                  # words, but for "no, no, no,"
     """, re.VERBOSE | re.DOTALL)
 
-
+# Without these, steps that say the same are the same: "Step 3:", "3."
 STEP_NUMBER = re.compile(r"(?:\b[Ss]tep|^) *[0-9]{1,3}[.:)]", re.MULTILINE)
 
 

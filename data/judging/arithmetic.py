@@ -24,14 +24,14 @@ LEFT_OVER = re.compile(r"""
       | R[ ]?[0-9] )""", re.VERBOSE)
 
 # Words that make a step doubtful, by where they stand.
-SCALES = {"dozen", "hundred", "thousand", "million", "billion"}
+SCALE_WORDS = {"dozen", "hundred", "thousand", "million", "billion"}
 OPERATIONS = {
     "half", "third", "quarter", "twice", "double", "triple", "times", "plus", "minus", "less",
     "more", "than", "divided", "multiplied",
 }
 
 # Units of which one is so many of another, without their last s: 2 hours + 30 minutes.
-MEASURES = SCALES | {word.rstrip("s") for word in LARGER} | set("""
+MEASURES = SCALE_WORDS | {word.rstrip("s") for word in LARGER} | set("""
     second cent inche inch ft km m cm mm kg g gram ounce oz lb liter litre l ml gallon quart pint
     cup hr min sec pair box boxe pack package case bag bottle set quarter dime nickel penny pennie
     pizza pie cake slice piece kilometer meter centimeter kilogram decade century""".split())
@@ -86,7 +86,7 @@ def doubtful_before(tokens, first, in_words):
     word = before.text.lower()
     attached = before.end == token.start
     return (
-        word in OPERATIONS or word.rstrip("s") in SCALES                   # twice 12 + 4
+        word in OPERATIONS or word.rstrip("s") in SCALE_WORDS                   # twice 12 + 4
         or word in ("of", "by") and (in_words or before2.text.lower() in OPERATIONS)   # half of 12
         or before.kind == "word" and before2.kind in OPERATORS             # 5 + his 1 + 3
         or before.kind in ARITHMETIC and before.kind != "("                # 7 2 + 3
@@ -115,35 +115,31 @@ def doubtful_after(tokens, last, in_words):
     )
 
 
+def unit_words(token):
+    """The words of a unit without their s; "dollar" for a $."""
+    if token.kind == "unit":
+        return [word.rstrip("s") for word in re.findall(r"\w+", token.text.lower())]
+    return ["dollar"] if "$" in token.text else []
+
+
 def doubtful_units(left, right, after, value, result):
     """May the units of an expression and its result, and the word after it, change the sum?
 
     value, result: what was computed, and what is stated.
     """
-    units = []                                         # of each operand: its last word
-    words = set()                                      # of all of them, without their s
-    for token in left:
-        if token.kind == "unit":
-            unit = re.findall(r"\w+", token.text.lower())
-            units.append(unit[-1].rstrip("s"))
-            words.update(word.rstrip("s") for word in unit)
-        elif "$" in token.text:
-            words.add("dollar")
-    result_words = {after.text.lower().rstrip("s")}
-    for token in right:
-        if "$" in token.text:
-            result_words.add("dollar")
-        if token.kind == "unit":
-            unit = re.findall(r"\w+", token.text.lower())
-            result_words.update(word.rstrip("s") for word in unit)
+    units = {unit_words(token)[-1] for token in left if token.kind == "unit"}   # their last words
+    words = {word for token in left for word in unit_words(token)}
+    result_words = {word for token in right for word in unit_words(token)}
+    result_words.add(after.text.lower().rstrip("s"))
     if (words | result_words) & {"remainder", "halve"}:
         return True
     adds = any(token.kind in ("+", "-") for token in left)
     measures = words & MEASURES
-    if adds and measures and (len(set(units)) > 1 or (words | result_words) & SCALES):
+    if adds and measures and (len(units) > 1 or (words | result_words) & SCALE_WORDS):
         return True                                    # 2 hours + 30 minutes
     other_measures = result_words & MEASURES - measures
-    if not result or not (measures and other_measures or (words | result_words) & SCALES):
+    scaled = measures and other_measures or (words | result_words) & SCALE_WORDS
+    if not value or not result or not scaled:
         return False
     factor = abs(value / result)
     return factor in FACTORS or 1 / factor in FACTORS  # 2 km / 4 = 500 m
@@ -261,15 +257,18 @@ WRITTEN_OTHERWISE = [(re.compile(pattern), new) for pattern, new in (
     (r"= ?(?:about|approximately|around|roughly|only|exactly) ", "= "),
 )]
 # Operators in words; "≡" is a = in words: 4 times 9 is 36.
-SIGNS = {"times": "*", "multiplied by": "*", "divided by": "/", "plus": "+", "minus": "-",
-         "is": "≡", "is equal to": "≡", "equals": "≡", "gives": "≡", "makes": "≡"}
-IN_WORDS = re.compile(rf"(?<=[\w)%]) ({'|'.join(sorted(SIGNS, reverse=True))}) (?=[$€£]?[0-9(])")
+OPERATOR_WORDS = {
+    "times": "*", "multiplied by": "*", "divided by": "/", "plus": "+", "minus": "-",
+    "is": "≡", "is equal to": "≡", "equals": "≡", "gives": "≡", "makes": "≡",
+}
+OPERATOR_IN_WORDS = re.compile(
+    rf"(?<=[\w)%]) ({'|'.join(sorted(OPERATOR_WORDS, reverse=True))}) (?=[$€£]?[0-9(])")
 MAY_STATE = re.compile("[^=]*=|[^-+*/]*[-+*/].* ≡")
 CALCULATOR = re.compile("<<([^<>\n]*)>>")             # as in GSM8K's golds: 48/2 = <<48/2=24>>24
 
 
 def sign_of(match):
-    return f" {SIGNS[match[1]]} "
+    return f" {OPERATOR_WORDS[match[1]]} "
 
 
 def stated_steps(text):
@@ -279,7 +278,7 @@ def stated_steps(text):
         text = "\n".join([CALCULATOR.sub("", text), *notes])
     for pattern, new in WRITTEN_OTHERWISE:
         text = pattern.sub(new, text)
-    text = IN_WORDS.sub(sign_of, text)
+    text = OPERATOR_IN_WORDS.sub(sign_of, text)
     for line in text.split("\n"):
         if not MAY_STATE.match(line):
             continue

@@ -21,7 +21,7 @@ NO_LANGUAGE = ("text", "txt", "plain", "plaintext", "code", "none", "output")
 # Where an answer ends although its text goes on. In a program a quote would follow.
 #   accepted   <|im_end|>      <|endoftext|>      </s>
 #   refused    "<b></s>"
-END_TOKEN = re.compile(r"""
+END_OF_ANSWER = re.compile(r"""
     (?<= . ) (?: <[|｜] [^\s|｜]+ [|｜]> | </s> | <eos> | <end_of_turn> | \[/INST\] ) (?! ['"] )""",
                        re.VERBOSE | re.DOTALL)
 
@@ -77,7 +77,7 @@ def extract_code(text, names=()):
     if len(text) > LONGEST_ANSWER:
         return "too long", None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = END_TOKEN.split(text, maxsplit=1)[0]
+    text = END_OF_ANSWER.split(text, maxsplit=1)[0]
     blocks, outside, closed = read_blocks(text, names)
     if not closed:                             # one of its texts may hold a triple quote
         blocks, outside, closed = read_blocks(text, names, docstrings=False)

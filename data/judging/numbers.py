@@ -189,7 +189,8 @@ JOINED = re.compile(rf"""
 
 UNCLEAR = "?"
 BEFORE = 60                     # characters before a number that may join it to another
-PART_BEHIND = re.compile("(?: [a-z]+)? and (?:an?|one) (?:half|third|quarter)")      # 5 and a half
+AND_A_HALF = "and (?:an?|one) (?:half|third|quarter)"
+PART_BEHIND = re.compile(rf"(?: [a-z]+)? {AND_A_HALF}")          # 5 and a half
 
 
 def last_number(text):

@@ -6,7 +6,7 @@ bracket is not read.
 """
 import re
 
-from data.judging.numbers import AMOUNT, words_as_digits
+from data.judging.numbers import AMOUNT, AND_A_HALF, words_as_digits
 
 # The pieces of a clause. What is not matched (a colon, a %, a lone $) says nothing.
 PIECE = re.compile(rf"""
@@ -29,7 +29,8 @@ NOT_PLAIN = set("""not less more fewer greater least most than between either ne
 ELSE = set("""after before for in on at from with by during within because since which that who
     where when while so as if but than each out of to""".split())
 NEW_CLAUSE = re.compile("and (?:he|she|it|they|we|there|the|so) ")
-AND_A_HALF = re.compile("and (?:an?|one) (?:half|third|quarter)")
+HALF_BEHIND = re.compile(AND_A_HALF)
+GOES_ON = re.compile("(?:of|to) [$€£]?[0-9]")                    # 20% of 50, 5 to 6
 
 
 def stated_number(clause):
@@ -47,7 +48,7 @@ def stated_number(clause):
     for piece in PIECE.finditer(clause):
         kind = piece.lastgroup
         word = piece[0].lower()
-        from_here = clause[piece.start():]
+        at = piece.start()
         if kind == "end" and (number or words):
             break
         if kind == "equals":                    # what stands left of it is not the answer
@@ -57,12 +58,12 @@ def stated_number(clause):
         elif kind == "number" and number is None:
             number = piece[0]
             clear = clear and not NOT_PLAIN & set(words)
-        elif kind in ("number", "operator") or AND_A_HALF.match(from_here):
+        elif kind in ("number", "operator") or HALF_BEHIND.match(clause, at):
             clear = False                       # a sum, or a second number: perhaps a `=` follows
         elif kind == "word" and number is None:
             words.append(word)
         elif number and clear:
-            goes_on = re.match("(?:of|to) [$€£]?[0-9]", from_here)     # 20% of 50, 5 to 6
-            if kind == "bracket" or (word in ELSE and not goes_on) or NEW_CLAUSE.match(from_here):
+            goes_on = GOES_ON.match(clause, at)
+            if kind == "bracket" or (word in ELSE and not goes_on) or NEW_CLAUSE.match(clause, at):
                 break
     return number, clear, words

@@ -9,8 +9,8 @@ from pathlib import Path
 import judge
 from data import is_list_of_texts, read_jsonl
 from data.judging import sandbox
-from data.judging.numbers import fraction
 from data.judging.code_blocks import extract_code
+from data.judging.numbers import fraction
 
 USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"
 CASES = Path(__file__).parents[1] / "judging" / "cases.jsonl"

@@ -167,6 +167,7 @@ class TunedWeights(Weights):
         self.record["files"] = sizes
         write_json(self.folder / "weights.json", self.record)
 
+
 class Models:
     """What is in memory: base, its sampling copy, and at most one tuned model.
 
