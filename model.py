@@ -52,10 +52,9 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 #     row 0       P0   P1   P2   0    0        every row begins at position 0
 #     row 1       Q0   Q1   Q2   Q3   Q4
 #
-# - Attention is causal: a position sees itself and the positions before it, none after it. So no
-#   token of the row ever sees its padding, and no mask is needed for padding. What comes out at
-#   padded positions is not looked at.
-# - Padding on the left would need a mask, and a first position for every row.
+# - Attention is causal: a position sees itself and those before it. So no token of a row sees its
+#   padding, no mask is needed for it, and what comes out there is not looked at. Padding on the
+#   left would need a mask, and a first position for every row.
 # - Training and KL pass texts one behind another in one row of ids, with their `lengths`: each
 #   begins at position 0 and sees itself alone, so none of them is padded.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
@@ -184,9 +183,8 @@ class Attention(nn.Module):
     def read_whole_rows(self, q, k, v, mask, cache, lengths):
         """Attention over whole texts, each sees itself alone. The cache only gets a copy."""
         if cache is not None:
-            width = k.size(2)
-            cache[0, :, :, :width] = k
-            cache[1, :, :, :width] = v
+            cache[0, :, :, :k.size(2)] = k
+            cache[1, :, :, :v.size(2)] = v
         out = []
         for text in zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2)):
             T = text[0].size(2)
@@ -367,10 +365,10 @@ def pick(logits, u, temperature):
     if temperature == 0:
         return logits.argmax(-1)
     probs = (in_fp32(logits) / temperature).softmax(-1)
-    ends = probs.cumsum(-1)                                     # where each token ends on the line
-    ends = ends.masked_fill(probs == 0, 0)                      # impossible tokens are never picked
-    length = ends.amax(-1, keepdim=True)                        # 1, but for rounding
-    return (ends > u[:, None] * length).int().argmax(-1)        # the first that ends beyond u
+    # A GPU adds in parallel, so in fp32 its sums would not quite ascend.
+    ends = probs.cumsum(-1, dtype=torch.float64 if probs.is_cuda else None)
+    u = u[:, None] * ends[:, -1:]                               # the last is 1, but for rounding
+    return torch.searchsorted(ends, u, right=True)[:, 0]        # the first that ends beyond u
 
 
 def logprob_of(logits, tokens):
@@ -432,7 +430,6 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, en
         limit = room(lm, prompt, max_new_tokens, temperature)
         requests.append(Request(prompt, limit, noise(seed, row, limit if temperature else 0)))
 
-    end_ids = set(end_ids)
     batch = Batch(lm, requests)
     while batch.waiting or batch.live:
         if batch.waiting and batch.filling:
@@ -468,7 +465,7 @@ class Batch:
 
     def __init__(self, lm, requests):
         self.lm = lm
-        self.waiting = sorted(requests, key=lambda request: len(request.prompt))
+        self.waiting = sorted(requests, key=lambda request: (len(request.prompt), request.prompt))
         self.live = []                  # slot s holds live[s]
         self.filling = True             # whether prompts are read next, while there are any
         length = max((len(request.prompt) + request.limit for request in requests), default=1)
@@ -483,18 +480,24 @@ class Batch:
         count = min(self.slots - taken, self.lm.tokens_at_once() // width, len(self.waiting))
         new = [self.waiting.pop() for _ in range(max(1, count))]
         self.live += new
-        ids = pad([request.prompt for request in new], self.lm.device)          # (N, T)
-        hidden = self.lm.hidden(ids, self.cache[:, :, taken:len(self.live)])    # (N, T, D)
-        ends = [len(request.prompt) - 1 for request in new]
-        return new, hidden[range(len(new)), ends]               # the last position of each prompt
+        # A prompt with several answers is read once, and its keys and values are copied.
+        prompts = [tuple(request.prompt) for request in new]
+        distinct = list(dict.fromkeys(prompts))
+        rows = [distinct.index(prompt) for prompt in prompts]
+        cache = self.cache[:, :, taken:len(self.live), :, :width]
+        ids = pad(distinct, self.lm.device)                                     # (M, T)
+        hidden = self.lm.hidden(ids, cache[:, :, :len(distinct)])               # (M, T, D)
+        if len(distinct) < len(new):
+            cache.copy_(cache[:, :, rows])
+        ends = [len(prompt) - 1 for prompt in prompts]
+        return new, hidden[rows, ends]                          # the last position of each prompt
 
     def decode(self):
         """Read the newest token of every live request -> (these requests, hidden states (N, D))."""
-        taken = len(self.live)
         newest = [[request.answer.ids[-1]] for request in self.live]
         start = [len(request.prompt) + len(request.answer.ids) - 1 for request in self.live]
         ids = torch.tensor(newest, device=self.lm.device)                       # (N, 1)
-        hidden = self.lm.hidden(ids, self.cache[:, :, :taken], start)           # (N, 1, D)
+        hidden = self.lm.hidden(ids, self.cache[:, :, :len(self.live)], start)  # (N, 1, D)
         return self.live, hidden[:, 0]
 
     def retire(self):
@@ -599,10 +602,7 @@ def head_loss(lm, h, ids):
 # ---------------------------------------------------------------- load and save
 
 def open_without_weights(path, thinking=False):
-    """-> (lm whose tensors have shapes only, tokenizer, folder with the weights, Adapter or None).
-
-    path, thinking: as in `load`.
-    """
+    """`load` without weights -> (lm of mere shapes, tokenizer, their folder, Adapter or None)."""
     folder, adapter = hub.find_model(path)
     file = folder / "config.json"
     config = Config.from_dict(read_model_json(file), file)

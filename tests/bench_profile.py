@@ -1,6 +1,7 @@
 """Where the time of the default run goes: sampling and training on the bundled model, or on another one.
 
     python tests/bench_profile.py [--model data/tiny] [--data data/tiny] [--questions 300] [--new 96] [--steps 30]
+    python tests/bench_profile.py --run runs/gsm8k-1a2b3c4d
 
 Prints the rate of a 2,048-square matrix product and the read bandwidth that this machine reaches now. Then for sampling
 (answers to the task's training questions) and training (steps of eight golds) the seconds by kind of work:
@@ -12,10 +13,13 @@ Prints the rate of a 2,048-square matrix product and the read bandwidth that thi
     rest         norms, rotary angles, gates, copies, Python
 
 and the share of the limit: the time that the operations of the matrix products would take at that rate, plus the time
-to read the weights, keys and values of every step at that bandwidth, over the time taken.
+to read the weights, keys and values of every step at that bandwidth, over the time taken. With --run instead: the
+seconds of a finished run by stage, as its files tell them.
 """
 import argparse
+import json
 import sys
+from collections import Counter
 import time
 from pathlib import Path
 
@@ -38,8 +42,29 @@ def parse():
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--new", type=int, default=96)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--run", default=None, help="a run folder: seconds by stage, and nothing else")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args()
+
+
+def stages(folder):
+    """Print the seconds of each stage of a run, by model: training, and rows by the first word of their names."""
+    total = Counter()
+    for path in sorted(Path(folder).glob("models/*/")):
+        seconds = Counter()
+        weights = path / "weights.json"
+        if weights.is_file():
+            seconds["training"] = json.loads(weights.read_text())["seconds"]
+        if (path / "rows.jsonl").is_file():
+            for line in (path / "rows.jsonl").read_text().splitlines():
+                chunk = json.loads(line)
+                words = {row[0].split()[0] for row in chunk["rows"]}
+                kind = words.pop() if len(words) == 1 else "benchmarks"
+                seconds[kind if kind in ("own", "paraphrase", "answer", "KL") else "benchmarks"] += chunk["seconds"]
+        print(f"{path.name}: " + "  ".join(f"{kind} {taken:.1f} s" for kind, taken in seconds.items()))
+        total += seconds
+    print("in all: " + "  ".join(f"{kind} {taken:.1f} s" for kind, taken in total.items()) + f"  {total.total():.1f} s")
 
 
 def product_rate(size=2048, rounds=5):
@@ -145,12 +170,14 @@ def profile_training(lm, tokenizer, task, questions, options, rate, bytes_per_se
 
 def main():
     options = parse()
+    if options.run:
+        return stages(options.run)
     torch.set_num_threads(options.threads)
     rate = product_rate()
     bytes_per_second = bandwidth()
     print(f"torch {torch.__version__}, {options.threads} threads: {rate / 1e12:.2f} TFLOP/s in a 2,048-square product, "
           f"{bytes_per_second / 1e9:.1f} GB/s read")
-    lm, tokenizer = model.load(options.model, "cpu", torch.float32)
+    lm, tokenizer = model.load(options.model, "cpu", getattr(torch, options.dtype))
     task = load_task("gsm8k", options.data or "data/tiny")
     questions = task.load("train")[:options.questions]
 

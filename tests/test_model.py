@@ -143,6 +143,26 @@ def test_equal_prompts_get_different_samples_and_another_seed_other_ones():
     assert first == again and first != other and len(set(map(tuple, first))) == 4
 
 
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_several_answers_to_one_prompt_are_those_of_the_plain_loop_and_read_it_once(way, monkeypatch):
+    lm, prompts = small(), some_prompts(5)
+    several = [prompts[i % 5] for i in range(17)]                       # 3 or 4 answers each, prompts in turn
+    expected = plain(lm, several, 9, end_ids=[3], **way)
+    read = []                                                           # rows of every reading of prompts
+    hidden = lm.hidden
+
+    def counted(ids, cache=None, start=None, lengths=None):
+        if start is None:
+            read.extend(map(tuple, ids.tolist()))
+        return hidden(ids, cache, start, lengths)
+
+    monkeypatch.setattr(lm, "hidden", counted)
+    assert_same(model.generate(lm, several, 9, end_ids=[3], **way), expected)
+    assert len(read) == len(set(read)) == 5
+    monkeypatch.setattr(model, "SLOTS", 6)                              # answers to one prompt come in at two times
+    assert_same(model.generate(lm, several, 9, end_ids=[3], **way), expected)
+
+
 def test_rows_that_end_at_once_are_empty_answers_with_a_logprob():
     lm, prompts = small(), some_prompts(6)
     answers = model.generate(lm, prompts, 10, end_ids=range(VOCABULARY))

@@ -844,3 +844,19 @@ def test_a_resumed_run_keeps_its_threads_and_says_so_and_a_fresh_one_looks_again
         assert "; 2 threads" in capsys.readouterr().out and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_resumed_run_keeps_its_dtypes_on_another_processor_and_a_fresh_one_looks_again(tmp_path, monkeypatch, capsys):
+    one = ["--methods", "base", "--limit", "1", "--test-limit", "1", "--benchmarks", "none", "--max-new-tokens", "4"]
+    monkeypatch.setattr(model, "precision", lambda device: (torch.bfloat16, "it is faster"))
+    first = run(tmp_path, *one)
+    monkeypatch.setattr(model, "precision", lambda device: (torch.float32, "bf16 is slow here"))
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "generate", None)                  # nothing is sampled again
+        again = run(tmp_path, *one)
+    assert "sampling in bf16 (as this run began)" in capsys.readouterr().out
+    assert without_times(again) == without_times(first)
+    run(tmp_path, *one, "--fresh")
+    assert "sampling in fp32 (bf16 is slow here)" in capsys.readouterr().out
+    run(tmp_path, *one, "--dtype", "bfloat16")
+    assert "sampling in bf16 (asked for)" in capsys.readouterr().out

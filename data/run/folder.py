@@ -118,15 +118,21 @@ def world_of(options, identity):
     return digest(identity, drawn)
 
 
-def open_folder(options, task, identity, machine):
-    """Find or make the run folder, and make sure that it is this task's, model's and data's.
-
-    -> (its path, its lock, a few words on the threads that it computes with). With --plan nothing
-    is written, and the lock is None.
-    """
+def folder_of(options, task, identity):
+    """-> (the path of the run folder, what the run in it computes with: {} if it is new)."""
     out = Path("runs") / f"{task.title.removeprefix('tiny-')}-{digest(identity)[:8]}"
     if options.out:
         out = Path(options.out)
+    begun = {} if options.fresh else json_or_empty(out / "run.json")
+    return out, begun
+
+
+def open_folder(out, options, identity, machine, begun):
+    """Make the run folder, and make sure that it is this task's, model's and data's.
+
+    begun: from `folder_of`. -> (its lock, a few words on the threads that it computes with). With
+    --plan nothing is written, and the lock is None.
+    """
     if fcntl is None:
         raise UserError("a run's folder cannot be locked on this system; "
                         "on Windows run this under WSL")
@@ -138,14 +144,13 @@ def open_folder(options, task, identity, machine):
             lock = take_lock(out)
             if options.fresh:
                 empty(out)
-        kept = None if options.fresh else json_or_empty(out / "run.json").get("threads")
-        threads, why = set_threads(machine, kept)
+        threads, why = set_threads(machine, begun.get("threads"))
         if not options.plan:
-            write_json(out / "run.json", identity | {"threads": threads})
+            write_json(out / "run.json", identity | machine.kept() | {"threads": threads})
     except OSError as error:
         raise UserError(f"--out {out} cannot be written ({error.strerror}); "
                         "give another folder") from None
-    return out, lock, why
+    return lock, why
 
 
 def check_folder(out, identity):

@@ -9,6 +9,7 @@ from data import plural
 from data.checkpoints import device
 
 SHORT = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+BY_SHORT = {short: dtype for dtype, short in SHORT.items()}
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,29 @@ class Machine:
         """What results depend on besides dtypes: keys have it."""
         return [torch.__version__, self.device.type]
 
+    def kept(self):
+        """What a run goes on with on another machine too: its results depend on it."""
+        dtypes = f"{SHORT[self.sample_dtype]}/{SHORT[self.train_dtype]}"
+        return {"device": self.device.type, "dtypes": dtypes}
+
     def made(self):
         """What cells are made with, for data/results/cells.py."""
-        dtypes = f"{SHORT[self.sample_dtype]}/{SHORT[self.train_dtype]}"
-        return {"python": sys.version.split()[0], "torch": torch.__version__,
-                "device": self.device.type, "dtypes": dtypes}
+        return {"python": sys.version.split()[0], "torch": torch.__version__} | self.kept()
 
 
-def choose_machine(options):
-    """The Machine that the options ask for, or that suits this processor."""
+def choose_machine(options, begun):
+    """The Machine that the options ask for, or with which a run began, or that suits this
+    processor. begun: what Machine.kept said when the run began, among other things; or {}."""
     where = model.usable(options.device)
     sample_dtype, why_sample = model.precision(where)
     train_dtype, why_train = model.precision(where)
+    kept = str(begun.get("dtypes")).split("/")
+    if begun.get("device") == where.type and len(kept) == 2 and set(kept) <= set(BY_SHORT):
+        if (sample_dtype, train_dtype) != (BY_SHORT[kept[0]], BY_SHORT[kept[1]]):
+            sample_dtype = BY_SHORT[kept[0]]
+            train_dtype = BY_SHORT[kept[1]]
+            why_sample = "as this run began"
+            why_train = "as this run began"
     if options.dtype:
         sample_dtype = getattr(torch, options.dtype)
         train_dtype = sample_dtype

@@ -36,19 +36,20 @@ class Run:
         self.config = base.config
         self.parameters = base.parameters
         self.trainable = base.trainable
-        self.machine = choose_machine(options)
+        self.identity = folder.identify(options, task)
+        self.out, begun = folder.folder_of(options, task, self.identity)
+        self.machine = choose_machine(options, begun)
         self.training_code = digest(model_code(), code["training"])
         self.made = self.machine.made() | {"code": digest(model_code(), code, judging_code(task))}
 
         # The files: those of --results, and this run's folder.
-        self.identity = folder.identify(options, task)
         self.world = folder.world_of(options, self.identity)
         self.shared = None           # the file in --results, or None
         self.records = {}            # {name: record} of finished cells, and of attempts of a seed
         if options.results:
             self.shared, self.records = cells.open_results(options, task, self.world, methods)
-        self.out, self.lock, self.about_threads = folder.open_folder(options, task, self.identity,
-                                                                     self.machine)
+        self.lock, self.about_threads = folder.open_folder(self.out, options, self.identity,
+                                                           self.machine, begun)
         records, _ = cells.read(self.out / "cells.jsonl")
         self.listed = cells.latest(records)
 

@@ -9,7 +9,7 @@ from data.run.machine import choose_machine
 
 def answer_question(options):
     """The answer of the model in --model to the question in --ask."""
-    dtype = choose_machine(options).sample_dtype
+    dtype = choose_machine(options, {}).sample_dtype
     lm, tokenizer = model.load(options.model, options.device, dtype, merge=False,
                                thinking=options.thinking)
     prompt = tokenizer.encode_chat([{"role": "user", "content": options.ask}])
