@@ -572,29 +572,28 @@ def loglikelihood(lm, prompts, continuations, progress=None):
     continuations.
     """
     nodes = prefixes.tree(prompts, continuations, lm.config.max_position_embeddings)
-    scores = [0.0] * len(prompts)
-    prefixes.read(lm, nodes, scores, progress)
+    logprobs = [[] for _ in prompts]                    # of each token of a continuation
+    prefixes.read(lm, nodes, logprobs, progress)
     empty = sum(not continuation for continuation in continuations)     # these stay 0
     if empty and progress:
         progress(empty)
-    return scores
+    return [sum(its_own, 0.0) for its_own in logprobs]
 
 
-def head_loss(lm, h, ids):
-    """Summed cross-entropy in nats of ids (N,), predicted by hidden states h (N, D): to train on.
+def head_loss(lm, h, ids, weights, loss):
+    """loss(logits, ids, weights), summed over ids (N,) that hidden states h (N, D) predict.
 
     Logits for all N would be the largest thing in memory. So the head is applied to a few rows at a
     time, and their logits are computed again in the backward pass: slower by a few per cent.
     """
-    def loss_of(h, ids):
-        return F.cross_entropy(lm.head(h).float(), ids, reduction="sum")
+    def loss_of(h, ids, weights):
+        return loss(lm.head(h).float(), ids, weights)
 
     rows = lm.logit_rows()
     if len(h) <= rows:
-        return loss_of(h, ids)
+        return loss_of(h, ids, weights)
     total = 0.0
-    for a in range(0, len(h), rows):
-        part = (h[a:a + rows], ids[a:a + rows])
+    for part in zip(h.split(rows), ids.split(rows), weights.split(rows)):
         total = total + torch.utils.checkpoint.checkpoint(loss_of, *part, use_reentrant=False)
     return total
 

@@ -47,6 +47,8 @@ import model
 from data import Example, UserError
 from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
+from data.methods import PAGES
+from data.methods.method import complete
 from data.report.paper import three_tables
 from data.report.report import report
 from data.report.table import final_table
@@ -63,24 +65,22 @@ METHODS = {
     "sdft": ("paraphrase", "gold"),             # Yang et al. 2024, arXiv 2402.13669
     "s3ft": ("own", "paraphrase", "gold"),
 }
-CONTROLS = {                                    # taken too: to see what the gain is made of
-    "raw": ("raw",),                            # the gold as in the file: <<48/2=24>> and ####
-    "own_only": ("own",),                       # no accepted own answer: the question is left out
-    "voice": ("voice",),                        # bundled data: the gold in the model's own voice
-    "s3ft_number": ("own_number", "paraphrase_number", "gold"),     # judged by the number alone
-}
+# A row may do more than name sources: it may take other examples, choose otherwise among accepted
+# attempts, weigh tokens, have another loss or train other parameters (data/methods/method.py).
+# Such rows, the neighbours of S3FT and their controls, are PAGES, each a file in data/methods.
+
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task.
-SAMPLED = {"own": "own", "own_number": "own",
+SAMPLED = {"own": "own", "own_number": "own", "own_unjudged": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
 
 # What trained weights do not depend on. All other code of this file is in their key, to be on the
 # safe side. A change of sources, prompts or attempts shows in the targets, which are in the key;
 # functions that measure are in the keys of what they measure.
-NOT_TRAINING = ("METHODS", "CONTROLS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask",
-                "rewrite", "as_chat", "make_jobs", "answers", "choose_targets", "make_target",
-                "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence", "score_options",
-                "main")
+NOT_TRAINING = ("METHODS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask", "rewrite",
+                "as_chat", "make_jobs", "answers", "first_of", "choose_targets", "make_target",
+                "targets_of", "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence",
+                "score_options", "main")
 
 
 # ---------------------------------------------------------------- 1. settings and small records
@@ -131,6 +131,11 @@ class Target:
     source: str
     prompt_ids: list             # the question as a chat, up to where the answer begins
     ids: list                    # the target and the token that closes it
+    weights: list = None         # in the loss, of each token of prompt and target
+
+    def __post_init__(self):
+        if self.weights is None:                            # the prompt is masked: 0 0 0 1 1 1
+            self.weights = [0.0] * len(self.prompt_ids) + [1.0] * len(self.ids)
 
     def __len__(self):           # in tokens, the prompt included
         return len(self.prompt_ids) + len(self.ids)
@@ -224,7 +229,12 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
 
 # ---------------------------------------------------------------- 4. targets: the method itself
 
-def choose_targets(sources, examples, verdicts, attempts_of):
+def first_of(accepted):
+    """Which of the accepted attempts of an example are trained on: ordinarily the first."""
+    return accepted[:1]
+
+
+def choose_targets(sources, examples, verdicts, attempts_of, choice=first_of):
     """For every example the first source that the judge accepts: the whole of the paper's method.
 
     sources: a row of METHODS.
@@ -232,27 +242,30 @@ def choose_targets(sources, examples, verdicts, attempts_of):
         task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
         target_code for MBPP and target_span for readings.
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
+    choice(accepted attempts of an example) -> those that are trained on.
     -> [Choice], in the order of the examples. An example is left out if none of its sources is
     accepted. That cannot happen in a row that ends in "gold".
     """
-    chosen = {}
+    chosen = {}                                         # {example id: [Choice, ...]}
     for source in sources:
         # Only the examples that have no target yet. So s3ft asks for a paraphrase only where the
         # own answer was refused.
         left = [example for example in examples if example.id not in chosen]
         if source not in SAMPLED:                       # a gold is right by definition
             for example in left:
-                chosen[example.id] = Choice(example, source, None)
+                chosen[example.id] = [Choice(example, source, None)]
             continue
         attempts = attempts_of(SAMPLED[source], left)
         for example in left:
+            accepted = []
             for attempt in attempts[example.id]:
                 if attempt["finish_reason"] != "end":   # cut off: it would teach not to end
                     continue
                 if verdicts.accept(example, attempt["text"], source).ok:
-                    chosen[example.id] = Choice(example, source, attempt)
-                    break
-    return [chosen[example.id] for example in examples if example.id in chosen]
+                    accepted.append(attempt)
+            if accepted:
+                chosen[example.id] = [Choice(example, source, one) for one in choice(accepted)]
+    return [one for example in examples for one in chosen.get(example.id, [])]
 
 
 def make_target(tokenizer, task, choice):
@@ -274,14 +287,40 @@ def make_target(tokenizer, task, choice):
     return Target(choice.example.id, choice.source, prompt_ids, ids + [tokenizer.close_id])
 
 
+def targets_of(run, task, row, examples, seed, max_new_tokens):
+    """What a row trains on -> ([Choice], their [Target]). row: a Method, which may have a say in
+    the examples, in the choice among attempts and in the weights of tokens."""
+    attempting = Sampling(max_new_tokens, row.temperature, row.samples)
+
+    def attempts_of(kind, some):
+        label = "own answers" if kind == "own" else "paraphrases"
+        rows = texts_of(run, run.base, label, task, some, kind, attempting, seed)
+        return run.attempts(seed, kind, some, rows, attempting)
+
+    def failed():
+        return run.shares_failed(examples, attempts_of("own", examples))
+
+    if row.examples:
+        golds = [make_target(run.tokenizer, task, Choice(example, "gold", None))
+                 for example in examples]
+        kept = set(row.examples(golds, run.logprobs_of))
+        examples = [example for example in examples if example.id in kept]
+    choice = row.choice or first_of
+    chosen = choose_targets(row.sources, examples, run.verdicts, attempts_of, choice)
+    targets = [make_target(run.tokenizer, task, one) for one in chosen]
+    if row.weights:
+        targets = row.weights(targets, run.logprobs_of, failed)
+    return chosen, targets
+
+
 # ---------------------------------------------------------------- 5. fine-tuning, prompt masked
 
 def in_one_row(targets, device):
-    """Targets one behind another, T tokens in all -> (ids (1, T), lengths, predicts_target (T,)).
+    """Targets one behind another, T tokens in all -> (ids (1, T), lengths, weights (T,)).
 
         token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
         predicts           Q2   Q3   A1   A2   end  -       the next token
-        predicts_target    0    0    1    1    1    0       is the next token to be learnt?
+        weights            0    0    1    1    1    0       of the next token in the loss
 
     and behind it Q1, Q2, .. of the next target. Told the lengths, `lm.hidden` lets each see itself
     alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
@@ -289,31 +328,37 @@ def in_one_row(targets, device):
     """
     ids = []
     lengths = []
-    predicts_target = []
+    weights = []
     for target in targets:
         ids += target.prompt_ids + target.ids
         lengths.append(len(target))
-        predicts_target += [0] * (len(target.prompt_ids) - 1) + [1] * len(target.ids) + [0]
+        weights += target.weights[1:] + [0.0]
     spare = -len(ids) % 32
     if spare:
         ids += [0] * spare
         lengths.append(spare)
-        predicts_target += [0] * spare
-    ids = torch.tensor([ids], device=device)
-    return ids, lengths, torch.tensor(predicts_target, device=device).bool()
+        weights += [0.0] * spare
+    return torch.tensor([ids], device=device), lengths, torch.tensor(weights, device=device)
 
 
-def target_loss(lm, targets):
-    """The negative log-likelihood (nats) of the targets' tokens, summed -> (loss, their number).
-
-    The prompt is masked: the head is applied where a target token is predicted and nowhere else, so
-    logits of prompts never exist.
+def cross_entropy(logits, wanted, weights):
+    """The weighted negative log-likelihood (nats) of ids wanted (N,) under logits (N, V), summed.
     """
-    ids, lengths, predicts_target = in_one_row(targets, next(lm.parameters()).device)
+    return (weights * F.cross_entropy(logits, wanted, reduction="none")).sum()
+
+
+def target_loss(lm, targets, loss=cross_entropy):
+    """The loss of the targets' tokens, summed -> (it, how many tokens have a weight).
+
+    The prompt is masked, since its weights are 0: the head is applied where a token with a weight
+    is predicted and nowhere else, so logits of prompts never exist.
+    """
+    ids, lengths, weights = in_one_row(targets, next(lm.parameters()).device)
     hidden = lm.hidden(ids, lengths=lengths)[0]                 # (T, D)
-    before = hidden[predicts_target]                            # (N, D): before each target token
-    wanted = ids[0].roll(-1)[predicts_target]                   # (N,): the tokens one further on
-    return model.head_loss(lm, before, wanted), len(wanted)
+    learnt = weights > 0                                        # (T,)
+    before = hidden[learnt]                                     # (N, D): before each target token
+    wanted = ids[0].roll(-1)[learnt]                            # (N,): the tokens one further on
+    return model.head_loss(lm, before, wanted, weights[learnt], loss), len(wanted)
 
 
 def micro_batches(targets, budget):
@@ -338,11 +383,12 @@ def learning_rate(step, steps, top, schedule="linear"):
     return top * min((step + 1) / warmup, left)
 
 
-def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, journal=None):
+def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, journal=None,
+             loss=cross_entropy):
     """Train lm's trainable weights (all, or its adapters), in place -> the loss of every step.
 
-    settings: Training. dtype: what to compute in (autocast); trainable weights stay fp32, or
-    updates smaller than 1/256 of a weight would be lost in bf16.
+    settings: Training. loss: as in `target_loss`. dtype: what to compute in (autocast); trainable
+    weights stay fp32, or updates smaller than 1/256 of a weight would be lost in bf16.
     budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
     dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
@@ -368,17 +414,16 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     lm.train()                                                  # dropout, where there is any
     for number in range(len(losses), len(batches)):
         torch.manual_seed(number_of(f"dropout {settings.seed} {number}"))
-        # The target tokens of the whole step are counted first, and the loss of every micro-batch
-        # is divided by their number, not by examples: so the micro-batches add up to the gradient
-        # of one big batch, and every token weighs the same.
-        tokens = sum(len(t.ids) for t in batches[number])
+        # The tokens of the whole step that have a weight are counted first, and the loss of every
+        # micro-batch is divided by their number, not by examples: so the micro-batches add up to
+        # the gradient of one big batch, and every token weighs the same.
+        tokens = sum(weight > 0 for t in batches[number] for weight in t.weights[1:])
         total = 0.0
         for group in micro_batches(batches[number], budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                loss, scored = target_loss(lm, group)
-            assert scored == sum(len(t.ids) for t in group), "the targets, whole, and no prompt"
-            (loss / tokens).backward()
-            total += loss.item()
+                part, _ = target_loss(lm, group, loss)
+            (part / tokens).backward()
+            total += part.item()
 
         norm = torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         if not torch.isfinite(norm):
@@ -395,10 +440,15 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
     return losses
 
 
-def tune(base, sampler, targets, close_id, settings, dtype, journal):
+def all_parameters(lm, targets, settings):
+    """The phases of a training: ordinarily one, of all that can be trained."""
+    yield targets, settings
+
+
+def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
     """Fine-tune adapters on the sampler, or a copy of base in fp32 -> the tuned model.
 
-    sampler: the base model in the dtype that samples fastest. settings: Training.
+    sampler: the base model in the dtype that samples fastest. settings: Training. row: a Method.
     train_within_memory calls finetune with a budget that fits the device, and halves it when memory
     runs out.
     """
@@ -407,7 +457,12 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal):
                             settings.lora_targets, settings.seed)
     else:
         lm = copy.deepcopy(base).float()
-    return train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal)
+    loss = row.loss or cross_entropy
+    phases = (row.parameters or all_parameters)(lm, targets, settings)
+    for number, (its_targets, its_settings) in enumerate(phases):
+        train_within_memory(finetune, lm, its_targets, close_id, its_settings, dtype,
+                            journal.of_phase(number), loss)
+    return lm
 
 
 # ---------------------------------------------------------------- 6. what was learnt and forgotten
@@ -461,10 +516,10 @@ def divergence(base, tuned, probe):
     total = 0.0
     count = 0
     for group in micro_batches(answered, 4096):
-        ids, lengths, predicts_answer = in_one_row(group, device)
-        tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][predicts_answer]           # (N, D)
+        ids, lengths, weights = in_one_row(group, device)
+        tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][weights > 0]               # (N, D)
         with model.without_lora(base):
-            base_hidden = base.hidden(ids, lengths=lengths)[0][predicts_answer]
+            base_hidden = base.hidden(ids, lengths=lengths)[0][weights > 0]
         for i in range(0, len(base_hidden), rows_at_once):
             p = F.log_softmax(base.head(base_hidden[i:i + rows_at_once]).float(), -1)   # (n, V)
             q = F.log_softmax(tuned.head(tuned_hidden[i:i + rows_at_once]).float(), -1)
@@ -533,16 +588,9 @@ def carry_out(run, task, options):
     nothing is made: rows that are not on disk are left out and counted. So the plan cannot
     contradict the run.
     """
-    tokenizer = run.tokenizer
-    attempting = Sampling(options.max_new_tokens, options.temperature, options.samples)
     testing = Sampling(options.max_new_tokens, options.test_temperature, options.test_samples)
     for seed, questions in run.questions.items():
-        def attempts_of(kind, examples):
-            label = "own answers" if kind == "own" else "paraphrases"
-            rows = texts_of(run, run.base, label, task, examples, kind, attempting, seed)
-            return run.attempts(seed, kind, examples, rows, attempting)
-
-        methods = run.unfinished(seed)                  # {method: sources}
+        methods = run.unfinished(seed)                  # {name: Method}
         if run.has_cell("base", None, seed):            # a cell in --results holds no answers, and
                                                         # KL needs some: they are sampled again
             asked = questions.test[:PROBE_QUESTIONS] if methods else []
@@ -552,11 +600,11 @@ def carry_out(run, task, options):
             base_answers = measured["test"]
             run.add_cell("base", None, seed, run.base, measured)
         probe = probe_of(base_answers)
-        for method, sources in methods.items():
-            chosen = choose_targets(sources, questions.train, run.verdicts, attempts_of)
-            targets = [make_target(tokenizer, task, choice) for choice in chosen]
+        for method, row in methods.items():
+            chosen, targets = targets_of(run, task, row, questions.train, seed,
+                                         options.max_new_tokens)
             run.write_targets(method, seed, chosen, targets)
-            for lr in options.lr:
+            for lr in row.rates:
                 if run.has_cell(method, lr, seed):
                     continue
                 settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
@@ -567,7 +615,7 @@ def carry_out(run, task, options):
                 run.add_cell(method, lr, seed, tuned, measured)
 
     def all_targets(example, attempts):                 # for the paper's Figure 2
-        return [make_target(tokenizer, task, Choice(example, source, attempts.get(source)))
+        return [make_target(run.tokenizer, task, Choice(example, source, attempts.get(source)))
                 for source in ("own", "paraphrase", "gold")]
 
     run.measure_figure2(all_targets)
@@ -580,7 +628,9 @@ def compare(options, task):
     this_file = Path(__file__)
     code = {"training": code_of(this_file, without=NOT_TRAINING),
             "cells": code_of(this_file, "carry_out")}
-    with Run(options, task, base, selected, METHODS | CONTROLS, ask, code) as run:
+    rows = METHODS | PAGES
+    methods = {name: complete(name, rows[name], options) for name in options.methods}
+    with Run(options, task, base, selected, methods, ask, code) as run:
         carry_out(run, task, options)                   # the plan
         run.plan.show()
         if options.plan:
@@ -597,7 +647,7 @@ def compare(options, task):
 
 
 def main(argv=None):
-    methods = METHODS | CONTROLS
+    methods = METHODS | PAGES
     options = cli.parse(argv, methods, SOURCES)
     if options.ask:
         return print(show.answer_question(options))

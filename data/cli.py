@@ -109,7 +109,7 @@ def add_what(add):
              "hellaswag/, winogrande/, each with the official files (default: the bundled files "
              "for the bundled model; for any other the official ones, fetched once)")
     add("--methods", default="sft,s3ft", metavar="LIST",
-        help="rows of METHODS or CONTROLS in s3ft.py, with commas (default sft,s3ft)")
+        help="rows of s3ft.py and of data/methods, with commas (default sft,s3ft)")
 
 
 def add_how_much(add):
@@ -147,7 +147,6 @@ def add_training(add):
              "and --judge code 128 and 400; nq, squad and --judge span 48 and 64)")
     add("--thinking", action="store_true",
         help="let a model that can think aloud first (Qwen3) do so (default: off)")
-
     add("--epochs", type=COUNT, metavar="N", help="times every example is seen (default 2)")
     add("--batch", type=COUNT, metavar="N", help="examples in a step (default 8)")
     add("--lr", type=POSITIVE, nargs="+", metavar="RATE",
@@ -197,7 +196,7 @@ def add_look(add):
 def parse(argv, methods=None, sources=()):
     """argv -> options, checked. UserError for everything that a user can mend.
 
-    methods, sources: the rows of METHODS and CONTROLS in s3ft.py, and what they may name. Without
+    methods, sources: METHODS in s3ft.py with the pages' rows, and what they may name. Without
     them, which is before torch is imported, --methods is not checked.
     """
     options = parser().parse_args(argv)
@@ -264,15 +263,16 @@ def check_task(options):
 
 
 def check_methods(options, methods, sources):
-    """Make options.methods a list, without base, and check its rows of METHODS or CONTROLS."""
+    """Make options.methods a list, without base, and check its rows."""
     names = names_in(options.methods)
     if not names:
         raise UserError(f"--methods is empty; known: base, {', '.join(methods)}")
     for name in names:
         known("method", name, ["base", *methods])
     options.methods = [name for name in names if name != "base"]
+    options.own_rates = any(len(getattr(methods[m], "rates", ())) > 1 for m in options.methods)
     for name in options.methods:
-        row = methods[name]
+        row = getattr(methods[name], "sources", methods[name])
         if not isinstance(row, tuple) or not row or not re.fullmatch(r"[\w-]+", name):
             raise UserError(f"METHODS in s3ft.py: {name!r} must be a plain name with a tuple of "
                             f"sources, such as (\"own\",), not {row!r}")

@@ -10,6 +10,7 @@ import pytest
 import s3ft
 from data import TINY, cli
 from data.benchmarks import load_benchmarks, multiple_choice
+from data.methods import PAGES, controls
 from data.report import gather, read_runs, report
 from data.report.rates import chosen_rates
 from data.results import cells
@@ -413,6 +414,6 @@ def test_own_rates_are_chosen_over_the_seeds_that_have_all_and_tested_over_those
 
 
 def test_controls_are_methods_of_the_command_line():
-    arguments = ["--task", "gsm8k", "--methods", ",".join(s3ft.CONTROLS)]
-    options = cli.parse(arguments, s3ft.METHODS | s3ft.CONTROLS, s3ft.SOURCES)
+    arguments = ["--task", "gsm8k", "--methods", ",".join(controls.METHODS)]
+    options = cli.parse(arguments, s3ft.METHODS | PAGES, s3ft.SOURCES)
     assert options.methods == ["raw", "own_only", "voice", "s3ft_number"]

@@ -729,7 +729,7 @@ def test_training_out_of_memory_goes_on_with_half_the_micro_batch_and_learns_the
     chat.say_once.__defaults__[0].clear()
     real, widths = s3ft.target_loss, []
 
-    def tight(lm, targets):
+    def tight(lm, targets, loss):
         tokens = sum(len(t) for t in targets)
         widths.append(tokens)
         if tokens > 600:

@@ -3,6 +3,7 @@ import copy
 import hashlib
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -216,10 +217,10 @@ def test_loss_equals_full_logits_reference(world):
 
 def test_prompt_is_masked_and_closing_token_is_in_the_loss(world):
     lm, targets = world[0], gold_targets(world, 1)
-    targets[0].ids = targets[0].ids[:3] + targets[0].ids[-1:]                # closed too early, which is unlikely
+    early = targets[0].ids[:3] + targets[0].ids[-1:]                         # closed too early, which is unlikely
+    targets = [replace(targets[0], ids=early, weights=None)]
     whole, n = s3ft.target_loss(lm, targets)
-    shorter = copy.deepcopy(targets)
-    shorter[0].ids = shorter[0].ids[:-1]
+    shorter = [replace(targets[0], ids=early[:-1], weights=None)]
     less, m = s3ft.target_loss(lm, shorter)
     assert n == m + 1 and whole.item() > less.item()
     row = torch.tensor([targets[0].prompt_ids + targets[0].ids])

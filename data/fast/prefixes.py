@@ -108,9 +108,10 @@ def common(a, b, start):
 
 # ---------------------------------------------------------------- reading it
 
-def read(lm, nodes, scores, progress=None, parents=None):
-    """Read sibling nodes, then their children, and add log p of every target to its item's score.
+def read(lm, nodes, found, progress=None, parents=None):
+    """Read sibling nodes, then their children, and append log p of every target to its item's list.
 
+    found: a list for each item, which gets the log-probabilities of its tokens in their order.
     parents: the cache with what stands before the nodes, a row for each parent; None at the root.
     progress: called with the number of newly completed items.
     """
@@ -136,11 +137,11 @@ def read(lm, nodes, scores, progress=None, parents=None):
         else:
             cache = None                                        # nothing comes behind: keep nothing
             hidden = lm.hidden(ids)
-        add_scores(lm, batch, hidden, scores)
+        add_scores(lm, batch, hidden, found)
         if progress:
             progress(sum(node.complete for node in batch))
         if children:
-            read(lm, children, scores, progress, cache)
+            read(lm, children, found, progress, cache)
 
 
 def batches(lm, nodes, in_cache):
@@ -175,7 +176,7 @@ def in_fp32(x):
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def add_scores(lm, batch, hidden, scores):
+def add_scores(lm, batch, hidden, found):
     """Score the targets of a batch of nodes, given its hidden states (B, T, D)."""
     # A place may predict several targets, as the answers A, B, C, D: one row of logits serves all.
     targets_at = {}                 # (row, position) -> [Target, ..]
@@ -194,4 +195,4 @@ def add_scores(lm, batch, hidden, scores):
         tokens = [target.token for target in targets]
         logprobs = logits[numbers, tokens] - totals[numbers]                # one for each target
         for target, logprob in zip(targets, logprobs.tolist()):
-            scores[target.item] += logprob
+            found[target.item].append(logprob)

@@ -28,7 +28,8 @@ def final_table(results):
     rates = {"base": None} | chosen_rates(results)
     base = group_of(results, "base", None)
     rows = [("base", None)]
-    rows += [(method, lr) for method in settings["methods"] for lr in settings["lr"]]
+    rows += [(method, lr) for method in settings["methods"] for lr in settings["lr"]
+             if group_of(results, method, lr)]
     cells = [columns_of(results, method, lr, rates) for method, lr in rows]
     head = [name for name, _ in cells[0]]
     lines = plain_table([head, *([text for _, text in row] for row in cells)])

@@ -42,15 +42,18 @@ def cell_name(options, method, lr, seed):
     return f"{method}-lr{lr:g}{lora}-e{options.epochs}-s{seed}"
 
 
-def cell_key(options, world, method, sources):
+def cell_key(options, world, method, row):
     """What a cell of a method means.
 
     world: fingerprint of model, data and what --new-items draws (data/run/folder.py, world_of).
-    sources: those of its targets; None for the base model and for "attempts".
+    row: its Method (data/methods/method.py); None for the base model and for "attempts".
     """
     names = {"base": FOR_ANSWERS, "attempts": FOR_ATTEMPTS}.get(method, FOR_TRAINING)
     settings = {setting: getattr(options, setting) for setting in names}
-    return {"world": world, "settings": settings, "sources": sources}
+    if row is None:
+        return {"world": world, "settings": settings, "sources": None}
+    settings |= {"samples": row.samples, "temperature": row.temperature}
+    return {"world": world, "settings": settings, "sources": list(row.sources)}
 
 
 # ---------------------------------------------------------------- the file
@@ -112,10 +115,10 @@ def open_results(options, task, world, methods):
     for seed in options.seeds:
         wanted[cell_name(options, "base", None, seed)] = cell_key(options, world, "base", None)
         wanted[f"attempts-s{seed}"] = cell_key(options, world, "attempts", None)
-        for method in options.methods:
-            for lr in options.lr:
+        for method, row in methods.items():
+            for lr in row.rates:
                 name = cell_name(options, method, lr, seed)
-                wanted[name] = cell_key(options, world, method, list(methods[method]))
+                wanted[name] = cell_key(options, world, method, row)
     try:
         if not options.plan:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def open_task(options, methods, sampled):
     find_files(options)
     task = load_task(options.task, options.data, options.judge, options.test, options.all_asserts)
     for method in options.methods:
-        for source in methods[method]:
+        for source in getattr(methods[method], "sources", methods[method]):
             if source not in ("gold", *sampled):
                 task.text(task.load("train")[0], source)        # fails now, and not after hours
     check_sandbox(task, options)

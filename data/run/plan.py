@@ -74,7 +74,7 @@ class Plan:
         paraphrases = self.jobs("paraphrases")
         # S3FT asks for a paraphrase only where no own answer is accepted. How often that is cannot
         # be known before there are own answers: half of them are counted.
-        asks_for_all = any(run.methods[name][0].startswith("paraphrase") for name in o.methods)
+        asks_for_all = any(row.sources[0].startswith("paraphrase") for row in run.methods.values())
         is_guess = bool(own) and not asks_for_all
         share = 0.5 if is_guess else 1
         t_attempts = (sampling_seconds(own, answer, speed)
@@ -104,7 +104,7 @@ class Plan:
         run = self.run
         o = run.options
         # Bytes: checkpoints, about 6 kB of texts a question, adapters in fp32.
-        cells = len(o.seeds) * len(o.methods) * len(o.lr)
+        cells = len(o.seeds) * sum(len(row.rates) for row in run.methods.values())
         checkpoints = {"none": 0, "last": len(o.methods), "all": cells}[o.keep]
         bytes_each = run.machine.sample_dtype.itemsize if o.lora else 4
         disk = checkpoints * run.parameters * bytes_each + number * 6000

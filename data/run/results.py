@@ -208,7 +208,8 @@ def write_results(run):
     if run.shared:
         counts, logprobs = share_attempts(run)
     results = {"format": FORMAT, **about(run, o.seeds[0])}
-    results["settings"] |= {"methods": o.methods, "lr": o.lr, "seeds": o.seeds}
+    rates = sorted({lr for row in run.methods.values() for lr in row.rates})
+    results["settings"] |= {"methods": o.methods, "lr": rates, "seeds": o.seeds}
     minutes = round((time.time() - run.began) / 60, 2)
     results |= {"cells": run.all_cells(), **counts, "logprobs": logprobs, "items": ids,
                 "times": {"minutes": minutes, "tokens_per_second": run.speeds.per_second()}}

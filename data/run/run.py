@@ -3,13 +3,14 @@ import time
 from dataclasses import asdict
 
 from data.files import digest, write_jsonl
+from data.methods.base import token_logprobs
 from data.results import cells
 from data.run import figure2, folder, results
 from data.run.machine import choose_machine
 from data.run.plan import Plan
 from data.run.progress import Speeds
 from data.run.verdicts import Verdicts, judging_code
-from data.run.weights import Models, TunedWeights, Weights, model_code
+from data.run.weights import Models, TunedWeights, Weights, code_of_function, model_code
 from data.tiny import new_items
 
 CHUNK = 300                      # rows in a chunk, which is the most that a kill loses
@@ -22,7 +23,7 @@ class Run:
     nothing is made and what is lacking is counted; afterwards it is made."""
 
     def __init__(self, options, task, base, selected, methods, ask, code):
-        """base: folder.BaseModel. selected: from selection.select. methods: {method: sources}.
+        """base: folder.BaseModel. selected: from selection.select. methods: {name: Method}.
 
         ask(task, example) -> the chat that poses a question. code: fingerprints of s3ft.py's code:
         {"training": what trained weights depend on, "cells": what cells depend on}.
@@ -109,6 +110,26 @@ class Run:
         self.seconds_asked += sum(row["seconds"] for row in rows)
         return attempts
 
+    def shares_failed(self, examples, attempts):
+        """{example id: the share of its attempts, own answers, that the judge refuses}."""
+        shares = {}
+        for example in examples:
+            tries = attempts[example.id]
+            right = [self.verdicts.accept(example, one["text"], "own").ok for one in tries
+                     if one["finish_reason"] == "end"]
+            shares[example.id] = 1 - sum(right) / max(1, len(tries))
+        return shares
+
+    def logprobs_of(self, pairs):
+        """What base thinks of each of the ids after a prompt, in nats: a list for each pair
+        (prompt ids, ids). Empty ones while the run plans and not all are known yet."""
+        wanted = [("log-probabilities", digest(pair), pair) for pair in pairs]
+        rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], token_logprobs)
+        self.seconds_asked += sum(row["seconds"] for row in rows)
+        if len(rows) < len(pairs):
+            return [[] for _ in pairs]
+        return [row["logprobs"] for row in rows]
+
     def write_targets(self, method, seed, chosen, targets):
         """Write targets-METHOD.jsonl: ids, which we train on, and chat messages for other tools."""
         if self.plan:
@@ -132,19 +153,21 @@ class Run:
     def tuned(self, method, settings, targets, tune):
         """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
+        row = self.methods[method]
+        page = [code_of_function(f) for f in (row.loss, row.parameters) if f]
         parts = {
             "the base model": self.base.key,
-            "the targets": [[target.prompt_ids, target.ids] for target in targets],
+            "the targets": [[target.prompt_ids, target.ids, target.weights] for target in targets],
             "the training settings": [asdict(settings), str(self.machine.train_dtype)],
-            "the code that trains": self.training_code,
+            "the code that trains": [self.training_code, *page],
             "torch or the device": self.machine.versions(),
         }
         # An adapter that was trained on top of another one opens only when both are merged.
         on_adapter = bool(o.lora) and (o.folder / "adapter_config.json").is_file()
-        is_last = (settings.lr, settings.seed) == (o.lr[-1], o.seeds[-1])
+        is_last = (settings.lr, settings.seed) == (row.rates[-1], o.seeds[-1])
         keep = on_adapter or o.keep == "all" or (o.keep == "last" and is_last)
         name = cells.cell_name(o, method, settings.lr, settings.seed)
-        return TunedWeights(self, name, parts, settings, targets, tune, keep)
+        return TunedWeights(self, name, parts, row, settings, targets, tune, keep and row.kept)
 
     # ---- cells
 
@@ -153,11 +176,11 @@ class Run:
         return cells.cell_name(self.options, method, lr, seed) in self.records
 
     def unfinished(self, seed):
-        """{method: sources} of those that have a cell of this seed to be made."""
+        """{name: Method} of those that have a cell of this seed to be made."""
         unfinished = {}
-        for method in self.options.methods:
-            if not all(self.has_cell(method, lr, seed) for lr in self.options.lr):
-                unfinished[method] = self.methods[method]
+        for name, row in self.methods.items():
+            if not all(self.has_cell(name, lr, seed) for lr in row.rates):
+                unfinished[name] = row
         return unfinished
 
     def add_cell(self, method, lr, seed, weights, measured):
@@ -168,11 +191,12 @@ class Run:
         if weights.lacks_checkpoint():
             self.models.of(weights)                      # which writes it
         name = cells.cell_name(self.options, method, lr, seed)
-        sources = None if lr is None else list(self.methods[method])
+        row = None if lr is None else self.methods[method]
         cell = results.make_cell(self, name, method, lr, seed, weights, measured)
         # All that was wanted of the model is measured, so the state of its training can go.
-        (weights.folder / "state.safetensors").unlink(missing_ok=True)
-        record = {"key": cells.cell_key(self.options, self.world, method, sources),
+        for state in weights.folder.glob("state*.safetensors"):
+            state.unlink()
+        record = {"key": cells.cell_key(self.options, self.world, method, row),
                   "made": self.made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
         if self.shared:
@@ -185,7 +209,8 @@ class Run:
         names = []
         for seed in o.seeds:
             names.append(cells.cell_name(o, "base", None, seed))
-            names += [cells.cell_name(o, method, lr, seed) for method in o.methods for lr in o.lr]
+            names += [cells.cell_name(o, name, lr, seed)
+                      for name, row in self.methods.items() for lr in row.rates]
         return [self.records[name]["cell"] for name in names]
 
     # ---- the end

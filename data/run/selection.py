@@ -51,7 +51,7 @@ def load_validation(options, task):
 
     [] where nobody needs them. UserError where there are none to compare rates on.
     """
-    several = len(options.lr) > 1
+    several = len(options.lr) > 1 or options.own_rates
     if not several and not options.results:
         return []
     validation = task.load("validation")[:options.validation_limit]

@@ -114,14 +114,28 @@ class Journal:
         self.lm = None               # the model that is trained, and its optimiser
         self.optimiser = None
         self.bar = None
+        self.later = []              # journals of later phases
         self.saved = time.time()     # when the state was written last,
         self.cost = 0.0              # and how many seconds that took
-        seconds = 0.0                # of training in earlier runs
+        self.earlier = 0.0           # seconds of training in earlier runs
         progress, _ = read_state(path, key)
         if progress:
-            self.losses, seconds, self.budget, self.checkpointing = progress
+            self.losses, self.earlier, self.budget, self.checkpointing = progress
             print(f"  going on after step {len(self.losses)}", file=sys.stderr, flush=True)
-        self.began = time.time() - seconds
+        self.began = time.time() - self.earlier
+
+    def of_phase(self, number):
+        """The journal of a phase of this training: itself for the first."""
+        if number == 0:
+            return self
+        path = self.path.with_name(f"{self.path.stem}-{number + 1}{self.path.suffix}")
+        phase = Journal(path, self.key)
+        self.later.append(phase)
+        return phase
+
+    def all_losses(self):
+        """Of the steps of all phases."""
+        return self.losses + [loss for phase in self.later for loss in phase.losses]
 
     def take_up(self, lm, optimiser):
         """Put the state of the steps taken so far into lm and the new optimiser -> their losses."""
@@ -133,8 +147,8 @@ class Journal:
         return list(self.losses)
 
     def total_seconds(self):
-        """Seconds of training so far, earlier runs included."""
-        return time.time() - self.began
+        """Seconds of training so far, earlier runs and later phases included."""
+        return time.time() - self.began + sum(phase.earlier for phase in self.later)
 
     def step(self, losses, steps):
         """A step was taken; steps: how many there are in all."""
@@ -156,7 +170,7 @@ class Journal:
         self.cost = self.saved - began
 
 
-def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal):
+def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journal, loss):
     """Run finetune to the end -> lm. When memory runs out, the step that failed is taken again with
     half the micro-batch. UserError where nothing smaller is left to try."""
     if journal.budget is None:
@@ -165,7 +179,7 @@ def train_within_memory(finetune, lm, targets, close_id, settings, dtype, journa
     lm.checkpointing = journal.checkpointing
     while True:
         try:
-            finetune(lm, targets, close_id, settings, dtype, journal.budget, journal)
+            finetune(lm, targets, close_id, settings, dtype, journal.budget, journal, loss)
             lm.checkpointing = False
             return lm
         except Exception as error:

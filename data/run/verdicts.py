@@ -94,4 +94,6 @@ class Verdicts:
         example, text, source = case
         if source is None:
             return self.task.score(example, text)
+        if source.endswith("_unjudged"):             # a control: everything finished is accepted
+            return judge.Verdict(True, "unjudged", None, "nobody looked")
         return self.task.accept(example, text, source)

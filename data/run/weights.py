@@ -87,9 +87,11 @@ class Weights:
 class TunedWeights(Weights):
     """A model that is trained once, and opened again if its checkpoint was kept."""
 
-    def __init__(self, run, label, parts, settings, targets, tune, keep):
-        """settings: s3ft.Training. tune: s3ft.tune. keep: whether a whole checkpoint is kept."""
+    def __init__(self, run, label, parts, row, settings, targets, tune, keep):
+        """row: a Method (data/methods/method.py). settings: s3ft.Training. tune: s3ft.tune. keep:
+        whether a whole checkpoint is kept."""
         super().__init__(run, label, parts)
+        self.row = row
         self.settings = settings
         self.targets = targets
         self.tune = tune
@@ -136,9 +138,9 @@ class TunedWeights(Weights):
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.folder / "state.safetensors", self.key)
         lm = self.tune(models.base(), models.sampler(), self.targets, run.tokenizer.close_id,
-                       self.settings, run.machine.train_dtype, journal)
+                       self.settings, run.machine.train_dtype, journal, self.row)
         self.record = {"key": self.key, "parts": self.parts,
-                       "losses": [round(loss, 5) for loss in journal.losses],
+                       "losses": [round(loss, 5) for loss in journal.all_losses()],
                        "seconds": round(journal.total_seconds(), 2)}
         self.write(lm)
         run.speeds.note_training(self.targets, self.settings.epochs, self.record["seconds"])

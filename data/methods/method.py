@@ -1,0 +1,53 @@
+"""method.py - a method is a row: the sources of its targets, and what it does otherwise.
+
+Most rows are a tuple of sources, as METHODS in s3ft.py has them. A row may do something otherwise
+at one of five places, each a plain function; None is what everybody does:
+
+    seam        function                                   ordinarily
+    examples    (targets, logprobs) -> the ids kept        all training questions
+    choice      (accepted attempts) -> those trained on    the first of them
+    weights     (targets, logprobs, failed) -> targets     0 for a prompt's tokens, 1 for a target's
+    loss        (logits, wanted, weights) -> a number      weighted cross-entropy
+    parameters  (lm, targets, settings), a generator of    one phase, in which all weights (with
+                (targets, settings), one a phase           --lora all adapters) are trained
+
+The source of a target is the fifth seam: a name in SOURCES of s3ft.py, for which the model is asked
+and a judge says yes or no.
+"""
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from data import UserError
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table."""
+    sources: tuple                       # the first that the judge accepts is trained on
+    # targets: golds, as s3ft.Target. logprobs([(prompt ids, ids), ..]) -> for each pair what base
+    # thinks of each of the ids after the prompt, in nats: [[float, ..], ..].
+    examples: Callable | None = None
+    # An attempt is a dict; README.md in data/run lists its fields ("ids", "logprob", "text", ..).
+    choice: Callable | None = None
+    # failed() -> {example id: share of the model's own answers that the judge refused}.
+    weights: Callable | None = None
+    # logits (N, V) in fp32, wanted (N,) ids, weights (N,), all above 0 -> their loss, summed.
+    loss: Callable | None = None
+    # settings: s3ft.Training. What it yields is trained on before it goes on.
+    parameters: Callable | None = None
+    rates: tuple = ()                    # learning rates of its own; (): those of --lr
+    samples: int = 0                     # attempts a question; 0: --samples
+    temperature: float | None = None     # of the attempts; None: --temperature
+    kept: bool = True                    # can a checkpoint hold what was trained?
+
+
+def complete(name, row, options):
+    """A row of METHODS, a tuple or a Method, as a Method that says all: options fill the gaps."""
+    if isinstance(row, tuple):
+        row = Method(row)
+    if row.parameters and options.lora:
+        raise UserError(f"{name} chooses the parameters that are trained, in LoRA's place; add "
+                        "--lora 0")
+    temperature = options.temperature if row.temperature is None else row.temperature
+    return replace(row, rates=tuple(row.rates or options.lr), temperature=temperature,
+                   samples=row.samples or options.samples)
