@@ -13,6 +13,7 @@ from data import TINY, cli
 from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete
+from data.report import table
 from data.run import plan
 from data.tasks import load_task
 
@@ -280,6 +281,8 @@ def test_rows_of_every_seam_stand_in_one_table_with_their_own_rates(family):
     losses = {cell["method"]: cell["curve"] for cell in results["cells"] if cell["method"] != "base"}
     assert len(losses["promot"]) == 2 * len(losses["bitfit"])           # two phases
     assert len(losses["delift"]) == 1                                   # 2 of 6 examples
+    assert "attempts a question: rft 8 at temperature 0.7, ual 8 at temperature 0.7; all others 1 at 0" in (
+        " ".join(table.final_table(results).split()))
 
 
 def test_a_second_start_makes_nothing_and_an_edited_page_its_own_rows_alone(family, monkeypatch, capsys):

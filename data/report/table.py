@@ -48,6 +48,7 @@ def final_table(results):
         notes += about_benchmarks(results, base)
     notes += conclusions(groups, settings.get("new_items"))
     notes += about_answers(groups, settings)
+    notes += about_samples(groups, settings)
     notes += about_attempts(results)
     notes += left_out(results, groups)
     speeds = results["times"]["tokens_per_second"]
@@ -195,6 +196,20 @@ def reading_scores(group):
         text += f", {answered} of {unanswerable} answers where the passage has none do not say so"
         text += f", {abstained} of {answerable} where it has one decline"
     return text
+
+
+def about_samples(groups, settings):
+    """Which rows had another number of attempts, or another temperature, than the others: a line.
+    """
+    others = (settings.get("samples"), settings.get("temperature"))
+    parts = []
+    for method, group in groups.items():
+        own = (group[0].get("samples"), group[0].get("temperature"))
+        if own[0] is not None and own != others:
+            parts.append(f"{method_title(method)} {own[0]} at temperature {own[1]:g}")
+    if not parts:
+        return []
+    return [f"attempts a question: {', '.join(parts)}; all others {others[0]} at {others[1]:g}"]
 
 
 def about_attempts(results):

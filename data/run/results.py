@@ -59,9 +59,11 @@ def make_cell(run, name, method, lr, seed, weights, measured):
         cell["benchmarks"][benchmark_name] = benchmark.result(rows, verdicts)
 
     if lr is not None:
+        row = run.methods[method]
         losses = weights.record["losses"]
         source_of = {target.id: target.source for target in weights.targets}
         cell |= {"epochs": run.options.epochs, "targets": len(weights.targets),
+                 "samples": row.samples, "temperature": row.temperature,
                  "target_tokens": sum(len(target.ids) for target in weights.targets),
                  "loss": losses[-1] if losses else None, "curve": thinned(losses),
                  "sources": Counter(source_of.values()),      # {source: number of examples}
@@ -138,7 +140,7 @@ def about(run, seed):
 
 
 def attempts_of(run, seeds):
-    """The attempts of these seeds, each one once: {(id, "own" or "paraphrase", sample): attempt}.
+    """The attempts of these seeds, each one once: {(id, kind, temperature, sample): attempt}.
 
     Greedy attempts are the same for every seed.
     """
@@ -146,7 +148,9 @@ def attempts_of(run, seeds):
     for seed in seeds:
         for tries in run.used[seed].values():
             for attempt in tries:
-                attempts[attempt["id"], attempt["source"], attempt["sample"]] = attempt
+                temperature = attempt["settings"]["temperature"]
+                key = (attempt["id"], attempt["source"], temperature, attempt["sample"])
+                attempts[key] = attempt
     return attempts
 
 
@@ -157,7 +161,7 @@ def count_attempts(run, seeds):
     accept = run.verdicts.accept
     lines = []
     rules = {}                       # {kind: {rule: [accepted, all]}}
-    for (id, kind, sample), attempt in attempts.items():
+    for (id, kind, _, sample), attempt in attempts.items():
         verdict = UNFINISHED
         if attempt["finish_reason"] == "end":
             verdict = accept(examples[id], attempt["text"], kind)

@@ -105,8 +105,10 @@ class Run:
         for row in rows:
             attempts[row["id"]].append(row | {"settings": asdict(sampling)})
         self.verdicts.prepare([by_id[row["id"]] for row in rows], rows, kind)
-        for id, tries in attempts.items():
-            self.used[seed][id, kind] = tries
+        for id, tries in attempts.items():           # rows may sample otherwise: all are noted once
+            noted = self.used[seed].setdefault((id, kind), [])
+            known = {(one["settings"]["temperature"], one["sample"]) for one in noted}
+            noted += [one for one in tries if (sampling.temperature, one["sample"]) not in known]
         self.seconds_asked += sum(row["seconds"] for row in rows)
         return attempts
 
