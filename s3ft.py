@@ -21,12 +21,11 @@ key: a hash of all that it was made from. A result whose key has changed is made
 says what and why, and an edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
-    tuned weights             the base model, the targets, the settings, model.py, and all of this
-                              file but NOT_TRAINING
+    tuned weights             the base model, the targets, the settings, model.py and `tune`
     KL, benchmarks            the weights, the items, model.py and the function that measures
-    targets and scores        are made in every run, so METHODS and the judges may change
 
-"`answers`" means that function with all that it uses. Comments and docstrings do not count.
+"`answers`", "`tune`" mean that function with all that it uses; comments and docstrings do not
+count. Targets and scores are made anew in every run, so METHODS and the judges may change.
 
 model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
 their wording, the command line, the run folder and the table.
@@ -74,14 +73,6 @@ SAMPLED = {"own": "own", "own_number": "own", "own_unjudged": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
 
-# What trained weights do not depend on. All other code of this file is in their key, to be on the
-# safe side. A change of sources, prompts or attempts shows in the targets, which are in the key;
-# functions that measure are in the keys of what they measure.
-NOT_TRAINING = ("METHODS", "SAMPLED", "SOURCES", "Sampling", "Choice", "Job", "ask", "rewrite",
-                "as_chat", "make_jobs", "answers", "first_of", "choose_targets", "make_target",
-                "targets_of", "PROBE_QUESTIONS", "PROBE_TOKENS", "probe_of", "divergence",
-                "score_options", "main")
-
 
 # ---------------------------------------------------------------- 1. settings and small records
 
@@ -95,7 +86,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is tuned: all methods get the same rates to choose from, and the same rest."""
+    """How a model is tuned: the same for all methods, but for rows with rates of their own."""
     lr: float                    # at the top of the schedule
     epochs: int = 2
     batch: int = 8               # examples in a step
@@ -229,20 +220,15 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
 
 # ---------------------------------------------------------------- 4. targets: the method itself
 
-def first_of(accepted):
-    """Which of the accepted attempts of an example are trained on: ordinarily the first."""
-    return accepted[:1]
-
-
-def choose_targets(sources, examples, verdicts, attempts_of, choice=first_of):
+def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
     """For every example the first source that the judge accepts: the whole of the paper's method.
 
     sources: a row of METHODS.
     verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
         task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
-        target_code for MBPP and target_span for readings.
+        target_code for MBPP and target_span for readings; it accepts all that is "own_unjudged".
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
-    choice(accepted attempts of an example) -> those that are trained on.
+    choice(accepted attempts of an example) -> those that are trained on; None: the first.
     -> [Choice], in the order of the examples. An example is left out if none of its sources is
     accepted. That cannot happen in a row that ends in "gold".
     """
@@ -257,14 +243,12 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=first_of):
             continue
         attempts = attempts_of(SAMPLED[source], left)
         for example in left:
-            accepted = []
-            for attempt in attempts[example.id]:
-                if attempt["finish_reason"] != "end":   # cut off: it would teach not to end
-                    continue
-                if verdicts.accept(example, attempt["text"], source).ok:
-                    accepted.append(attempt)
+            # One that was cut off would teach not to end.
+            ended = [one for one in attempts[example.id] if one["finish_reason"] == "end"]
+            accepted = [one for one in ended if verdicts.accept(example, one["text"], source).ok]
             if accepted:
-                chosen[example.id] = [Choice(example, source, one) for one in choice(accepted)]
+                trained_on = choice(accepted) if choice else accepted[:1]
+                chosen[example.id] = [Choice(example, source, one) for one in trained_on]
     return [one for example in examples for one in chosen.get(example.id, [])]
 
 
@@ -305,8 +289,7 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
                  for example in examples]
         kept = set(row.examples(golds, run.logprobs_of))
         examples = [example for example in examples if example.id in kept]
-    choice = row.choice or first_of
-    chosen = choose_targets(row.sources, examples, run.verdicts, attempts_of, choice)
+    chosen = choose_targets(row.sources, examples, run.verdicts, attempts_of, row.choice)
     targets = [make_target(run.tokenizer, task, one) for one in chosen]
     if row.weights:
         targets = row.weights(targets, run.logprobs_of, failed)
@@ -326,24 +309,20 @@ def in_one_row(targets, device):
     alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
     compiled for each new length. The padding is one more text, in which nothing is predicted.
     """
+    spare = -sum(len(target) for target in targets) % 32
+    if spare:
+        targets = [*targets, Target("", "padding", [0] * spare, [])]
     ids = []
-    lengths = []
     weights = []
     for target in targets:
         ids += target.prompt_ids + target.ids
-        lengths.append(len(target))
         weights += target.weights[1:] + [0.0]
-    spare = -len(ids) % 32
-    if spare:
-        ids += [0] * spare
-        lengths.append(spare)
-        weights += [0.0] * spare
+    lengths = [len(target) for target in targets]
     return torch.tensor([ids], device=device), lengths, torch.tensor(weights, device=device)
 
 
 def cross_entropy(logits, wanted, weights):
-    """The weighted negative log-likelihood (nats) of ids wanted (N,) under logits (N, V), summed.
-    """
+    """The weighted negative log-likelihood (nats) of `wanted` (N,) under logits (N, V), summed."""
     return (weights * F.cross_entropy(logits, wanted, reduction="none")).sum()
 
 
@@ -422,7 +401,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
         for group in micro_batches(batches[number], budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 part, _ = target_loss(lm, group, loss)
-            (part / tokens).backward()
+            (part / max(1, tokens)).backward()          # a row's weights may leave none
             total += part.item()
 
         norm = torch.nn.utils.clip_grad_norm_(trainable, 1.0)
@@ -433,16 +412,11 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
             parameters["lr"] = learning_rate(number, len(batches), settings.lr, settings.schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        losses.append(total / tokens)
+        losses.append(total / max(1, tokens))
         if journal:
             journal.step(losses, len(batches))
     lm.eval()
     return losses
-
-
-def all_parameters(lm, targets, settings):
-    """The phases of a training: ordinarily one, of all that can be trained."""
-    yield targets, settings
 
 
 def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
@@ -458,7 +432,9 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
     else:
         lm = copy.deepcopy(base).float()
     loss = row.loss or cross_entropy
-    phases = (row.parameters or all_parameters)(lm, targets, settings)
+    phases = [(targets, settings)]              # ordinarily one, of all that can be trained
+    if row.parameters:
+        phases = row.parameters(lm, targets, settings)
     for number, (its_targets, its_settings) in enumerate(phases):
         train_within_memory(finetune, lm, its_targets, close_id, its_settings, dtype,
                             journal.of_phase(number), loss)
@@ -473,32 +449,23 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
 #   drop       what was forgotten: base's accuracy minus the tuned model's, in percentage points,
 #              mean over the multiple-choice benchmarks, where a model's answer to an item is the
 #              option that it finds likeliest.
-#   KL         KL(base || tuned) per token, in nats, on base's own answers to at most 100 test
-#              questions, without their end token.
+#   KL         how far the model moved from base: `divergence`, on the answers of `probe_of`.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
 # (data/report/rates.py, chosen_rates).
 
 PROBE_QUESTIONS = 100
-PROBE_TOKENS = 8000
+PROBE_TOKENS = 8000              # where answers are long, fewer questions are enough
 
 
 def probe_of(base_answers):
-    """The base model's own answers on which KL is measured: the first one to each test question.
-
-    At most PROBE_QUESTIONS, and fewer where answers are long.
-    """
-    first = {}
+    """The base model's own answers on which KL is measured: the first one to each test question."""
+    probe = {}
     for answer in base_answers:
-        first.setdefault(answer["id"], answer)
-    probe = []
-    tokens = 0
-    for answer in list(first.values())[:PROBE_QUESTIONS]:
-        if tokens >= PROBE_TOKENS:
-            break
-        probe.append(answer)
-        tokens += len(answer["ids"])
-    return probe
+        tokens = sum(len(known["ids"]) for known in probe.values())
+        if len(probe) < PROBE_QUESTIONS and tokens < PROBE_TOKENS:
+            probe.setdefault(answer["id"], answer)
+    return list(probe.values())
 
 
 @torch.no_grad()
@@ -558,8 +525,7 @@ def measure(run, weights, task, questions, probe, sampling):
     if probe is not None:
         one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
         rows = weights.rows("KL", one, [], [divergence], divergences)
-        for row in rows:                                # one; none in a plan
-            measured["kl"] = row["kl"]
+        measured["kl"] = sum(row["kl"] for row in rows)         # one row; none in a plan
     for name, benchmark in questions.benchmarks.items():
         measured["benchmarks"][name] = measure_benchmark(run, weights, benchmark)
     return measured
@@ -626,7 +592,7 @@ def compare(options, task):
     base = open_model(options)
     selected = select(options, task, base, ask, rewrite)
     this_file = Path(__file__)
-    code = {"training": code_of(this_file, without=NOT_TRAINING),
+    code = {"training": code_of(this_file, "tune"),
             "cells": code_of(this_file, "carry_out")}
     rows = METHODS | PAGES
     methods = {name: complete(name, rows[name], options) for name in options.methods}

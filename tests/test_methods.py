@@ -98,6 +98,14 @@ def test_tokens_without_weight_are_not_learnt_and_do_not_count(tiny):
     assert whole.item() == pytest.approx(-sum(logprobs), rel=1e-4)
 
 
+def test_a_step_without_any_weight_moves_nothing(tiny):
+    lm, targets = copy.deepcopy(tiny[0]), [copy.copy(t) for t in tiny[3][:3]]
+    for one in targets:
+        one.weights = [0.0] * len(one)
+    assert s3ft.finetune(lm, targets, targets[0].ids[-1], s3ft.Training(lr=1e-2, epochs=1, batch=3)) == [0.0]
+    assert all(torch.equal(p, q) for p, q in zip(lm.parameters(), tiny[0].parameters()))
+
+
 def test_a_loss_over_the_prompt_is_weights_of_one(tiny):
     lm, _, _, golds = tiny
     everything = copy.copy(golds[0])

@@ -1,7 +1,8 @@
 """method.py - a method is a row: the sources of its targets, and what it does otherwise.
 
-Most rows are a tuple of sources, as METHODS in s3ft.py has them. A row may do something otherwise
-at one of five places, each a plain function; None is what everybody does:
+Most rows are a tuple of sources, as METHODS in s3ft.py has them: a source names what the model is
+asked for, and a judge says yes or no. A row may do something otherwise at other places too, each a
+plain function; None is what everybody does:
 
     seam        function                                   ordinarily
     examples    (targets, logprobs) -> the ids kept        all training questions
@@ -11,8 +12,8 @@ at one of five places, each a plain function; None is what everybody does:
     parameters  (lm, targets, settings), a generator of    one phase, in which all weights (with
                 (targets, settings), one a phase           --lora all adapters) are trained
 
-The source of a target is the fifth seam: a name in SOURCES of s3ft.py, for which the model is asked
-and a judge says yes or no.
+The code of `loss` and `parameters` is in the key of the weights; that of the others shows in the
+targets, which are in the key too.
 """
 from collections.abc import Callable
 from dataclasses import dataclass, replace
