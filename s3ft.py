@@ -46,7 +46,7 @@ import model
 from data import Example, UserError
 from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
-from data.methods import PAGES
+from data.methods import PAGES, with_pages
 from data.methods.method import complete
 from data.report.paper import three_tables
 from data.report.report import report
@@ -154,14 +154,16 @@ def as_chat(task, example, pieces):
     return task.history(example) + [{"role": "user", "content": text}]
 
 
+PROMPTS = {"own": ask, "answer": ask, "paraphrase": rewrite}
+
+
 # ---------------------------------------------------------------- 3. what the model says
 
 def make_jobs(task, tokenizer, examples, kind, samples=1, first=0):
     """Jobs for the examples: sample numbers first .. first + samples - 1 of this kind for each."""
     jobs = []
     for example in examples:
-        messages = rewrite(task, example) if kind == "paraphrase" else ask(task, example)
-        prompt_ids = tokenizer.encode_chat(messages)
+        prompt_ids = tokenizer.encode_chat(PROMPTS[kind](task, example))
         for sample in range(first, first + samples):
             jobs.append(Job(example, kind, sample, prompt_ids))
     return jobs
@@ -207,7 +209,8 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
     first = seed * sampling.samples if sampling.temperature else 0
     jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
-    wanted = [(f"{job.kind} {job.example.id} {job.sample}", digest(job.prompt_ids), job)
+    heat = f" at {sampling.temperature:g}" if sampling.temperature else ""
+    wanted = [(f"{job.kind} {job.example.id} {job.sample}{heat}", digest(job.prompt_ids), job)
               for job in jobs]
 
     def sample(lm, some_jobs, progress):
@@ -246,9 +249,12 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
             # One that was cut off would teach not to end.
             ended = [one for one in attempts[example.id] if one["finish_reason"] == "end"]
             accepted = [one for one in ended if verdicts.accept(example, one["text"], source).ok]
-            if accepted:
-                trained_on = choice(accepted) if choice else accepted[:1]
-                chosen[example.id] = [Choice(example, source, one) for one in trained_on]
+            if accepted and choice:
+                accepted = choice(accepted)
+            else:
+                accepted = accepted[:1]
+            if accepted:                                # else the next source has its turn
+                chosen[example.id] = [Choice(example, source, one) for one in accepted]
     return [one for example in examples for one in chosen.get(example.id, [])]
 
 
@@ -293,6 +299,8 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
     targets = [make_target(run.tokenizer, task, one) for one in chosen]
     if row.weights:
         targets = row.weights(targets, run.logprobs_of, failed)
+    for target in targets:
+        assert len(target.weights) == len(target), "a weight for each token of prompt and target"
     return chosen, targets
 
 
@@ -613,7 +621,7 @@ def compare(options, task):
 
 
 def main(argv=None):
-    methods = METHODS | PAGES
+    methods = with_pages(METHODS)
     options = cli.parse(argv, methods, SOURCES)
     if options.ask:
         return print(show.answer_question(options))

@@ -274,10 +274,10 @@ def check_methods(options, methods, sources):
     for name in options.methods:
         row = getattr(methods[name], "sources", methods[name])
         if not isinstance(row, tuple) or not row or not re.fullmatch(r"[\w-]+", name):
-            raise UserError(f"METHODS in s3ft.py: {name!r} must be a plain name with a tuple of "
-                            f"sources, such as (\"own\",), not {row!r}")
+            raise UserError(f"the row {name!r} must have a plain name and a tuple of sources, such "
+                            f"as (\"own\",), not {row!r}")
         for source in row:
-            known(f"METHODS in s3ft.py, row {name!r}: source", source, sources)
+            known(f"the row {name!r}: source", source, sources)
 
 
 def set_benchmarks(options):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import model
 import s3ft
-from data import TINY, cli
+from data import TINY, cli, methods
 from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete
@@ -64,6 +64,15 @@ def test_a_rule_of_choice_sees_accepted_attempts_alone_and_may_take_several(tiny
         return accepted
     chosen = s3ft.choose_targets(("own", "gold"), [example], task, lambda kind, some: {example.id: tries}, all_of)
     assert seen == [tries[1], tries[3]] and [c.attempt for c in chosen] == seen
+
+
+def test_where_a_rule_takes_none_the_next_source_has_its_turn(tiny):
+    lm, tokenizer, task, golds = tiny
+    [example] = task.load("train")[:1]
+    right = attempt(f"The answer is {task.gold(example).split()[-1].strip('.')}.") | {"finish_reason": "end"}
+    chosen = s3ft.choose_targets(("own", "gold"), [example], task, lambda kind, some: {example.id: [right]},
+                                 lambda accepted: [])
+    assert [choice.source for choice in chosen] == ["gold"]
 
 
 # ---------------------------------------------------------------- weights and losses
@@ -255,6 +264,15 @@ def test_a_row_says_for_itself_what_the_options_say_for_others():
 def test_rows_that_choose_parameters_refuse_lora_in_one_line():
     with pytest.raises(s3ft.UserError, match="ia3 chooses the parameters"):
         complete("ia3", PAGES["ia3"], options_of("--methods", "ia3", "--lora", "4"))
+
+
+def test_two_rows_of_one_name_are_one_line(monkeypatch):
+    monkeypatch.setitem(methods.ROWS_OF, "mine", {"s3ft": Method(("own",))})
+    with pytest.raises(s3ft.UserError, match="data/methods/mine.py: s3ft.py has a row 's3ft' already"):
+        methods.with_pages(s3ft.METHODS)
+    monkeypatch.setitem(methods.ROWS_OF, "mine", {"shortest": Method(("own",))})
+    with pytest.raises(s3ft.UserError, match="data/methods/mine.py: shortest.py has a row 'shortest' already"):
+        methods.with_pages(s3ft.METHODS)
 
 
 def test_every_page_has_a_line_in_the_readme():

@@ -150,8 +150,8 @@ def test_a_method_is_added_without_repeating_a_cell(finished, tmp_path, capsys):
 
 
 def test_a_row_of_methods_added_by_a_student_works(finished, tmp_path, monkeypatch):
-    monkeypatch.setitem(s3ft.METHODS, "own_only", ("own",))
-    results = run(copy_of(finished, tmp_path), "--methods", "own_only")
+    monkeypatch.setitem(s3ft.METHODS, "only_own", ("own",))
+    results = run(copy_of(finished, tmp_path), "--methods", "only_own")
     cell = results["cells"][1]
     assert set(cell["sources"]) == {"own"} and cell["dropped"] == 10 - cell["sources"]["own"] > 0
 

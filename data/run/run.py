@@ -124,12 +124,12 @@ class Run:
 
     def logprobs_of(self, pairs):
         """What base thinks of each of the ids after a prompt, in nats: a list for each pair
-        (prompt ids, ids). Empty ones while the run plans and not all are known yet."""
+        (prompt ids, ids). Zeros while the run plans and not all are known yet."""
         wanted = [("log-probabilities", digest(pair), pair) for pair in pairs]
         rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], token_logprobs)
         self.seconds_asked += sum(row["seconds"] for row in rows)
         if len(rows) < len(pairs):
-            return [[] for _ in pairs]
+            return [[0.0] * len(ids) for _, ids in pairs]
         return [row["logprobs"] for row in rows]
 
     def write_targets(self, method, seed, chosen, targets):
@@ -146,6 +146,7 @@ class Run:
                 text = self.task.text(choice.example, choice.source)
             lines.append({"seed": seed, "id": target.id, "source": target.source,
                           "prompt_ids": target.prompt_ids, "ids": target.ids,
+                          "weights": target.weights,
                           "prompt": self.ask(self.task, choice.example),
                           "completion": [{"role": "assistant", "content": text}]})
         write_jsonl(self.out / f"targets-{method}.jsonl", lines)

@@ -1,4 +1,5 @@
 """show.py - single examples: --ask puts a question to a model, --show prints the targets."""
+import itertools
 import sys
 
 import model
@@ -91,18 +92,31 @@ def show_example(run, example, attempts, targets):
                 line = f"{answer} ({verdict.rule}: {verdict.extracted}) {verdict.reason}"
             print(f"{kind + ':':11} {attempt['text']}\n            -> {line}")
     print("gold:       " + indented(run.task.gold(example)))
-    decode = run.tokenizer.bpe.decode
     for method, lines in targets.items():
         if example.id not in lines:
             print(f"{method}: dropped, no source was accepted")
             continue
         target = lines[example.id]
-        prompt = decode(target["prompt_ids"], skip_special_tokens=False)
-        answer = decode(target["ids"], skip_special_tokens=False)
-        print(f"{method} trains on {target['source']}, {len(target['ids'])} tokens in the loss, "
-              f"{len(target['prompt_ids'])} masked:")
-        answer = paint(answer, GREEN) if sys.stdout.isatty() else f"[{answer}]"
-        print(paint(prompt, GREY) + answer)
+        ids = target["prompt_ids"] + target["ids"]
+        in_loss = [weight > 0 for weight in target["weights"]]
+        print(f"{method} trains on {target['source']}, {sum(in_loss)} tokens in the loss, "
+              f"{len(ids) - sum(in_loss)} masked:")
+        print(marked(run.tokenizer, ids, in_loss))
+
+
+def marked(tokenizer, ids, in_loss):
+    """The text of ids, with what is in the loss green, or in [] where there is no colour."""
+    parts = []
+    for learnt, group in itertools.groupby(zip(ids, in_loss), key=lambda pair: pair[1]):
+        some = [id for id, _ in group]
+        text = tokenizer.bpe.decode(some, skip_special_tokens=False)
+        if not learnt:
+            parts.append(paint(text, GREY))
+        elif sys.stdout.isatty():
+            parts.append(paint(text, GREEN))
+        else:
+            parts.append(f"[{text}]")
+    return "".join(parts)
 
 
 BOLD, GREEN, GREY = 1, 32, 90    # a terminal's numbers for them
