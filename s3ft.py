@@ -612,8 +612,8 @@ def compare(options, task):
         run.begin()
         carry_out(run, task, options)
         results = run.results()
-        if options.show:
-            show.show(options.show, run)
+        if options.show or options.html:
+            show.show(options.show or 3, run)
     print(final_table(results))
     print(f"attempts, targets, cells and results.json: {run.out}; "
           f"more of it, with figures: python s3ft.py --report {run.out}")

@@ -98,8 +98,7 @@ def add_what(add):
     add("--all-asserts", action="store_true",
         help="mbpp: show every assert in the prompt, as the paper does (default: hold one back)")
     add("--unsafe-code", action="store_true",
-        help="run generated programs although nothing contains them here: they could read and "
-             "delete your files")
+        help="run generated programs uncontained: they could read and delete your files")
     add("--model", default=str(TINY), metavar="MODEL",
         help="folder in Hugging Face layout, hub id (owner/name, owner/name@revision), or folder "
              "with a LoRA adapter; families: llama, mistral, qwen2, qwen3, ministral, smollm3 "
@@ -184,7 +183,8 @@ def add_look(add):
     add("--plan", action="store_true",
         help="print what would be done, minutes, memory and disk, and stop")
     add("--show", type=COUNT, default=0, metavar="N",
-        help="after the run print N examples: question, attempts, verdicts, coloured target")
+        help="after the run print N examples: question, attempts, verdicts, target, tokens")
+    add("--html", metavar="FILE", help="these tokens as a page, coloured by how likely they are")
     add("--report", nargs="+", metavar="RUN",
         help="folders of runs, or files of --results: gain and drop with intervals, KL, answers "
              "that changed; printed, and written with figures to RUN/report (or --out)")
@@ -200,7 +200,7 @@ def parse(argv, methods=None, sources=()):
     them, which is before torch is imported, --methods is not checked.
     """
     options = parser().parse_args(argv)
-    for name in ("task", "test", "model", "data", "out", "results", "device", "ask"):
+    for name in ("task", "test", "model", "data", "out", "results", "device", "html", "ask"):
         text = getattr(options, name)
         if text is not None and (not text.strip() or has_half_character(text)):
             raise UserError(f"--{name} is empty or no text; leave it out or give a value")

@@ -1,6 +1,7 @@
 """The command: the run folder, resume, edits that take effect, and what bad input gets. On the bundled model, small."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -638,6 +639,20 @@ def test_fresh_forgets_a_half_made_cell(finished, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(s3ft, "finetune", killed_before_it_trains)
     code, err = run(out, "--methods", "sft", "--fresh", capsys=capsys)
     assert code == 130 and "going on" not in err and not (model_of(out, SFT) / "state.safetensors").exists()
+
+
+def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finished, tmp_path, capsys):
+    page = tmp_path / "tokens.html"
+    run(finished[0], "--show", "1", "--html", str(page))
+    said = capsys.readouterr().out
+    tokens = re.findall(r"(\d\.\d\d) ([* ]) +\d+ ['\"]", said[said.index("probability under the base model"):])
+    assert len(tokens) > 20 and all(0 <= float(p) <= 1 for p, _ in tokens)
+    in_loss = sum(mark == "*" for _, mark in tokens)
+    html = page.read_text()
+    assert html.count('class="loss" style') == in_loss > 0
+    assert "&lt;|im_end|&gt;" in html and "<|im_end|>" not in html and "http" not in html
+    code, err = run(finished[0], "--html", str(tmp_path / "no" / "x.html"), capsys=capsys)
+    assert code == 2 and err.splitlines()[-1].startswith("s3ft: --html") and "cannot be written" in err
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):

@@ -1,10 +1,12 @@
 """show.py - single examples: --ask puts a question to a model, --show prints the targets."""
 import itertools
 import sys
+from pathlib import Path
 
 import model
 from data import UserError
 from data.files import undamaged_rows
+from data.run import tokens
 from data.run.machine import choose_machine
 
 
@@ -35,8 +37,15 @@ def show(n, run):
     targets = {}                     # {method: {example id: line of its targets file}}
     for method, lines in run.target_lines.items():
         targets[method] = {line["id"]: line for line in lines if line["seed"] == seed}
+    page = []                        # of --html: (question, columns) of each example
     for example in some_of_each_source(n, questions.train, targets):
         show_example(run, example, run.used[seed], targets)
+        lines = {method: its_lines.get(example.id) for method, its_lines in targets.items()}
+        columns = tokens.columns_of(run, example, run.used[seed], lines)
+        print("\n".join(tokens.as_text(columns)))
+        page.append((f"{example.id}: {question(run, example)}", columns))
+    if run.options.html:
+        write_page(run.options.html, tokens.as_page(run.task.title, page))
 
     answers = {}                     # {name of a cell: {example id: its first answer}}
     for cell in run.all_cells():
@@ -56,6 +65,16 @@ def show(n, run):
             answer = "right" if verdict.ok else "wrong"
             print(f"{name}: {text}\n            -> {answer} ({verdict.rule}: {verdict.extracted})")
     print()
+
+
+def write_page(path, page):
+    """Write --html. UserError where it cannot be written."""
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--html {path} cannot be written ({error.strerror}); name another file"
+                        ) from None
+    print(f"token by token: {path}")
 
 
 def some_of_each_source(n, examples, targets):
