@@ -43,9 +43,10 @@ def show(n, run):
         lines = {method: its_lines.get(example.id) for method, its_lines in targets.items()}
         columns = tokens.columns_of(run, example, run.used[seed], lines)
         print("\n".join(tokens.as_text(columns)))
-        page.append((f"{example.id}: {question(run, example)}", columns))
+        text = run.ask(run.task, example)[-1]["content"]
+        page.append((f"{example.id}: {text}", columns))
     if run.options.html:
-        write_page(run.options.html, tokens.as_page(run.task.title, page))
+        write_page(run.options.html, tokens.as_page(f"{run.task.title}, token by token", page))
 
     answers = {}                     # {name of a cell: {example id: its first answer}}
     for cell in run.all_cells():

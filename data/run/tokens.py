@@ -99,9 +99,8 @@ h3 {{ font-size: 1rem; margin: .5rem 0; }}
 .loss {{ border-bottom: 3px solid #26c; }}
 </style></head><body>
 <h1>{title}</h1>
-<p>How likely the base model finds each token after the question: from
-<span style="background:{sure}">surely</span> over
-<span style="background:{half}">perhaps</span> to
+<p>How likely the base model finds each token after the question: surely,
+<span style="background:{half}">perhaps</span>,
 <span style="background:{never}">hardly</span>. <span class="loss">Underlined</span>: in the loss of
 the method that trains on it. Point at a token for its id and probability.</p>
 {examples}
@@ -120,7 +119,7 @@ def as_page(title, examples):
             parts.append(f'<div class="column"><h3>{html.escape(column.title)}</h3>'
                          f'<div class="text">{spans}</div></div>')
         parts.append("</div></div>")
-    return PAGE.format(title=html.escape(title), examples="\n".join(parts), sure=colour(1.0),
+    return PAGE.format(title=html.escape(title), examples="\n".join(parts),
                        half=colour(0.3), never=colour(0.01))
 
 
@@ -131,6 +130,7 @@ def span_of(token):
 
 
 def colour(p):
-    """Green for 1, red for 0.01 and less; half transparent, so that light and dark pages do."""
-    sureness = 1 + max(-2.0, math.log10(max(p, 1e-9))) / 2          # 0 for 0.01, 1 for 1
-    return f"hsl({120 * sureness:.0f} 70% 50% / 0.4)"
+    """The less likely, the more orange: none for 1, most for 0.01 and less. One hue, for eyes that
+    do not tell red from green; transparent, for light and dark pages."""
+    surprise = min(2.0, -math.log10(max(p, 1e-9))) / 2              # 0 for 1, 1 for 0.01
+    return f"rgb(255 130 0 / {0.75 * surprise:.2f})"
