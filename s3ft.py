@@ -46,6 +46,7 @@ import model
 from data import Example, UserError
 from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
+from data.judging.sandbox import Uncontained
 from data.methods import PAGES, with_pages
 from data.methods.method import complete
 from data.report.paper import three_tables
@@ -630,7 +631,12 @@ def main(argv=None):
     if options.task != "all":
         return compare(options, open_task(options, methods, SAMPLED))
     # All tasks are opened first: a file that the last one lacks is told at once, not after hours.
-    tasks = [(each, open_task(each, methods, SAMPLED)) for each in cli.each_task(options)]
+    tasks = []
+    for each in cli.each_task(options):
+        try:
+            tasks.append((each, open_task(each, methods, SAMPLED)))
+        except Uncontained as error:
+            print(f"{each.task} is left out: {error}")
     results = [compare(each, task) for each, task in tasks]
     if not options.plan:
         print(three_tables(results))

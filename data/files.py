@@ -37,16 +37,17 @@ def file_digest(paths):
     return total.hexdigest()[:16]
 
 
-def code_of(module, *names, without=()):
+def code_of(module, *names):
     """Fingerprint of some top-level functions of a module and of everything in it that they use.
 
-    Without names: of the whole module, but for the top-level names in `without`. Comments and
-    docstrings do not count, since syntax trees are compared.
+    Without names: of the whole module. Comments and docstrings do not count, since syntax trees are
+    compared.
     """
-    source = module.read_text() if isinstance(module, Path) else inspect.getsource(module)
-    known = definitions(source)
-    for name in without:
-        known.pop(name, None)
+    if isinstance(module, Path):
+        source = module.read_text(encoding="utf-8")
+    else:
+        source = inspect.getsource(module)
+    known = parsed(source)
     trees = {}                       # {name: its syntax tree} of what is used
     to_do = list(names or known)
     while to_do:
@@ -57,13 +58,9 @@ def code_of(module, *names, without=()):
     return digest(trees)
 
 
-def definitions(source):
-    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
-    return dict(parsed(source))      # a copy: the caller may take names out
-
-
 @functools.lru_cache(maxsize=64)
 def parsed(source):
+    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         may_have_docstring = isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))

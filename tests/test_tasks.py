@@ -229,6 +229,17 @@ def test_task_all_says_what_its_last_task_lacks_before_the_first_begins(tmp_path
     assert code == 2 and "mbpp.jsonl" in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
+def test_task_all_goes_on_without_code_where_nothing_contains_programs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sandbox, "containment", lambda: (None, "this system has no name spaces"))
+    compared = []
+    monkeypatch.setattr(s3ft, "compare", lambda options, task: compared.append(options.task))
+    assert cli.guard(lambda: s3ft.main(["--task", "all", "--plan", "--out", str(tmp_path)])) == 0
+    assert compared == ["gsm8k", "nq"]
+    assert "mbpp is left out: nothing here contains generated code" in capsys.readouterr().out
+    code, err = run(tmp_path, "--task", "mbpp", capsys=capsys)
+    assert code == 2 and "nothing here contains generated code" in err
+
+
 # ---------------------------------------------------------------- verdicts
 
 class Programs:

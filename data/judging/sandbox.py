@@ -158,6 +158,10 @@ def allow_limits_alone(allowed=True):
     UNSAFE = allowed
 
 
+class Uncontained(UserError):
+    """Generated code cannot be run here."""
+
+
 def check():
     """The way in which programs will run: "bwrap", "unshare" or "limits".
 
@@ -174,8 +178,8 @@ def check():
                   "kernel.apparmor_restrict_unprivileged_userns)")
         if not shutil.which("bwrap"):
             remedy = f"install bubblewrap (Debian, Ubuntu: apt install bubblewrap) or {remedy}"
-    raise UserError(f"nothing here contains generated code ({reason}); {remedy}, "
-                    "or give --unsafe-code to run it with limits alone")
+    raise Uncontained(f"nothing here contains generated code ({reason}); {remedy}, "
+                      "or give --unsafe-code to run it with limits alone")
 
 
 # ---- One run -------------------------------------------------------------------------------------

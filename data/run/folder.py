@@ -1,9 +1,6 @@
 """folder.py - the files of a run: the model's and the data's, its own folder, and the lock."""
-try:
-    import fcntl
-except ImportError:               # native Windows
-    fcntl = None
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +13,11 @@ from data.files import digest, file_digest, json_or_empty, write_json
 from data.run.machine import set_threads
 from data.tasks import check_sandbox, downloads, load_task
 from data.tiny import new_items
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 # ---------------------------------------------------------------- the model's and the data's files
@@ -133,9 +135,6 @@ def open_folder(out, options, identity, machine, begun):
     begun: from `folder_of`. -> (its lock, a few words on the threads that it computes with). With
     --plan nothing is written, and the lock is None.
     """
-    if fcntl is None:
-        raise UserError("a run's folder cannot be locked on this system; "
-                        "on Windows run this under WSL")
     lock = None
     try:
         check_folder(out, identity)
@@ -178,8 +177,11 @@ def take_lock(out):
     """-> the open file that locks the folder. UserError where another run has it."""
     lock = open(out / "lock", "w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if sys.platform == "win32":
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):          # the second is what Windows says
         raise UserError(f"{out} is in use by another run; wait for it or give --out") from None
     return lock
 

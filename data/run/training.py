@@ -19,6 +19,7 @@ from data.run.progress import Progress
 
 EVERY = 300         # at least so many seconds between two checkpoints of a training,
 SHARE = 20          # and at least so many times the seconds that writing one takes
+WINDOWS_MEMORY = 8 * 2**30      # Python does not tell there; most laptops have as much
 WORTH = 60          # a training of more seconds is also written at its end, until it is measured
 
 
@@ -28,6 +29,8 @@ def memory_of(device):
     """Bytes that this device has in all: what is free changes from run to run."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
+    if not hasattr(os, "sysconf"):
+        return WINDOWS_MEMORY
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     container_limits = ("/sys/fs/cgroup/memory.max",                        # cgroup version 2
                         "/sys/fs/cgroup/memory/memory.limit_in_bytes")      # and 1
