@@ -465,7 +465,7 @@ class Batch:
 
     def __init__(self, lm, requests):
         self.lm = lm
-        self.waiting = sorted(requests, key=lambda request: (len(request.prompt), request.prompt))
+        self.waiting = sorted(requests, key=lambda one: (len(one.prompt), tuple(one.prompt)))
         self.live = []                  # slot s holds live[s]
         self.filling = True             # whether prompts are read next, while there are any
         length = max((len(request.prompt) + request.limit for request in requests), default=1)

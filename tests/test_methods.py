@@ -311,6 +311,35 @@ def test_rows_of_every_seam_stand_in_one_table_with_their_own_rates(family):
         " ".join(table.final_table(results).split()))
 
 
+def test_the_report_compares_rows_that_sample_otherwise(family, tmp_path, capsys):
+    out, _ = family
+    for source in (out, out / "cells.jsonl"):
+        assert cli.guard(lambda: s3ft.main(["--report", str(source), "--out", str(tmp_path / "report")])) == 0
+        said = capsys.readouterr().out
+        assert all(name in said for name in OF_EACH_SEAM.split(",")) and "made with other" not in said
+
+
+def test_attempts_of_every_sampling_are_written_and_the_options_are_counted(family):
+    out, results = family
+    settings = {(a["settings"]["samples"], a["settings"]["temperature"])
+                for a in map(json.loads, (out / "attempts.jsonl").read_text().splitlines())}
+    assert settings == {(1, 0.0), (8, 0.7)}
+    assert sum(number for _, number in results["verdicts"]["own"].values()) == 6        # one greedy attempt each
+
+
+def test_log_probabilities_come_in_the_order_of_the_tokens_wherever_the_prompt_ends(tiny):
+    lm, _, _, golds = tiny
+    ids = golds[0].prompt_ids + golds[0].ids
+    late, early = (token_logprobs(lm, [(ids[:40], ids[40:]), (ids[:5], ids[5:])])[i]["logprobs"] for i in (0, 1))
+    alone = token_logprobs(lm, [(ids[:5], ids[5:])])[0]["logprobs"]
+    assert early == pytest.approx(alone, abs=1e-3) and late == pytest.approx(alone[35:], abs=1e-3)
+
+
+def test_several_greedy_attempts_are_refused_in_one_line():
+    with pytest.raises(s3ft.UserError, match="mine samples 8 attempts, which at temperature 0"):
+        complete("mine", Method(("own",), samples=8), options_of())
+
+
 def test_a_second_start_makes_nothing_and_an_edited_page_its_own_rows_alone(family, monkeypatch, capsys):
     out, results = family
     capsys.readouterr()

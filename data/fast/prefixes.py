@@ -183,7 +183,7 @@ def add_scores(lm, batch, hidden, found):
     for row, node in enumerate(batch):
         for target in node.targets:
             targets_at.setdefault((row, target.position), []).append(target)
-    places = list(targets_at)
+    places = sorted(targets_at)     # so a row's come in the order of its tokens
     step = lm.logit_rows()
     for a in range(0, len(places), step):
         part = places[a:a + step]

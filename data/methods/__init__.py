@@ -18,7 +18,7 @@ def with_pages(methods):
     for file, rows in ROWS_OF.items():
         for name in rows:
             if name in where:
-                raise UserError(f"data/methods/{file}.py: {where[name]} has a row {name!r} already; "
-                                "give this one another name")
+                raise UserError(f"data/methods/{file}.py: {where[name]} has a row {name!r} "
+                                "already; give this one another name")
             where[name] = f"{file}.py"
     return methods | PAGES

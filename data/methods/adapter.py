@@ -6,6 +6,8 @@ down to a few channels, a bend, up again, added to what came in. A study of smal
 
 Seam: parameters. `up` starts at zero, so at first nothing changes. The layers stay in the model,
 and no ordinary checkpoint can hold them: the row is measured and not kept. Control: `sft`.
+
+Otherwise than the paper: there the norms are trained, too.
 """
 import torch
 from torch import nn

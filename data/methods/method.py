@@ -50,5 +50,8 @@ def complete(name, row, options):
         raise UserError(f"{name} chooses the parameters that are trained, in LoRA's place; add "
                         "--lora 0")
     temperature = options.temperature if row.temperature is None else row.temperature
+    if row.samples > 1 and temperature == 0:
+        raise UserError(f"{name} samples {row.samples} attempts, which at temperature 0 would be "
+                        "all the same; add --temperature 0.7, or give the row one")
     return replace(row, rates=tuple(row.rates or options.lr), temperature=temperature,
                    samples=row.samples or options.samples)

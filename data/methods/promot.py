@@ -35,6 +35,9 @@ def prompt_then_model(lm, targets, settings):
         weights = [0.0] * VECTORS + target.weights
         prompted.append(replace(target, prompt_ids=soft + target.prompt_ids, weights=weights))
 
+    # Where the head is the embedding, the vectors are no words that could be predicted.
+    head = lm.head
+    lm.head = lambda hidden: head(hidden)[..., :vocabulary]
     lm.requires_grad_(False)
     embedding.weight.requires_grad = True
     only_soft = embedding.weight.register_hook(lambda gradient: rows(gradient, vocabulary, None))
@@ -45,6 +48,7 @@ def prompt_then_model(lm, targets, settings):
     all_but_soft = embedding.weight.register_hook(lambda gradient: rows(gradient, 0, vocabulary))
     yield prompted, settings
     all_but_soft.remove()
+    del lm.head                                             # the method of its class is back
     embedding.weight = nn.Parameter(embedding.weight[:vocabulary].detach().clone())
 
 

@@ -10,7 +10,8 @@ targets. Control: `rft_repeat` trains on as many, but always on the first.
 
 Otherwise than the paper: 8 samples, not 100; of the base model, not of one that was tuned on the
 golds; of equal lists the first attempt stays, not the one whose wording differs most; the gold is
-trained on only where no attempt is accepted.
+trained on only where no attempt is accepted. Programs and readings state no steps, so there the row
+trains on one attempt a question.
 """
 import judge
 from data.methods.method import Method

@@ -74,11 +74,11 @@ def with_earlier_cells(results, path):
     if len(used) < len(results["cells"]):        # the file is not there, or a line is damaged
         return results | {"remarks": remarks}
 
-    versions = [record["made"] for record in used.values()]
+    versions = [without_page(record) for record in used.values()]
     left_out = {}                    # {why: names}
     for record in reversed(records):             # the latest counts
         why = why_apart(record, used)
-        if not why and record["name"] not in used and record["made"] not in versions:
+        if not why and record["name"] not in used and without_page(record) not in versions:
             why = "with other versions or code"
         if why:
             left_out.setdefault(why, set()).add(record["name"])
@@ -97,6 +97,11 @@ def with_earlier_cells(results, path):
                       "remarks": remarks + merged["remarks"]}
 
 
+def without_page(record):
+    """What a cell was made with, but for the page of its row: other rows have other pages."""
+    return {part: value for part, value in record["made"].items() if part != "page"}
+
+
 def why_apart(record, used):
     """Why a cell cannot stand beside others, as what it was made with; "" where it can.
 
@@ -106,7 +111,7 @@ def why_apart(record, used):
     of_method = [record["cell"]]
     for name, other in used.items():
         same_method = other["cell"]["method"] == method
-        differ = different(record["key"], other["key"], sources=same_method)
+        differ = different(record["key"], other["key"], same_method)
         if differ:
             return f"with other {differ} than {other['where']}"
         if same_method and name != record["name"]:
@@ -158,9 +163,15 @@ def lacking_seeds(cells, methods, rates, seeds):
 def made_otherwise(records):
     """Lines on cells that were not made with the versions, device, dtypes and code of the first."""
     first = records[0]["made"]
+    pages = {}                       # {method: the page of its first cell}
     counts = {}                      # {what is not the first one's: number of cells}
     for record in records:
-        parts = ", ".join(part for part in first if record["made"].get(part) != first[part])
+        its_own = record["made"]
+        differ = [part for part in first if part != "page" and its_own.get(part) != first[part]]
+        page = its_own.get("page")   # the code of a row's page (data/methods); most have none
+        if page != pages.setdefault(record["cell"]["method"], page):
+            differ.append("page")
+        parts = ", ".join(differ)
         counts[parts] = counts.get(parts, 0) + 1
     return [f"{n} of {len(records)} cells were made with other {parts} than the first"
             for parts, n in counts.items() if parts]

@@ -141,19 +141,21 @@ def open_results(options, task, world, methods):
     return path, found
 
 
-def different(mine, other, sources=True):
+def different(mine, other, same_method=True):
     """How two keys differ: "settings (epochs 2, not 5)"; "" where they are the same.
 
-    Settings are compared where both keys have them.
+    Settings are compared where both keys have them. same_method False: two methods may have other
+    sources, and attempts of their own.
     """
     if mine["world"] != other["world"]:
         return "model, data or drawn items (--new-items)"
-    if sources and mine["sources"] != other["sources"]:
+    if same_method and mine["sources"] != other["sources"]:
         names = ["/".join(key["sources"] or ["none"]) for key in (mine, other)]
         return f"sources ({names[0]}, not {names[1]})"
     values = {}                      # {setting: (mine, other's)} of those that differ
     for setting, value in mine["settings"].items():
-        if other["settings"].get(setting, value) != value:
+        its_own = setting in ("samples", "temperature") and not same_method
+        if other["settings"].get(setting, value) != value and not its_own:
             values[setting] = (value, other["settings"][setting])
     differ = [f"{setting} {a}, not {b}" for setting, (a, b) in values.items()]
     return f"settings ({'; '.join(differ)})" if differ else ""

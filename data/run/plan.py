@@ -86,6 +86,8 @@ class Plan:
         # A KL reads at most 100 test questions with two models.
         kl_tokens = len(self.jobs("KL")) * min(100, len(questions.test)) * 2 * (prompt + answer)
         t_measure += kl_tokens / speed["read"]
+        readings = self.jobs("log-probabilities")
+        t_measure += sum(len(asked) + len(ids) for asked, ids in readings) / speed["read"]
         for name, benchmark in questions.benchmarks.items():
             t_measure += self.benchmark_seconds(name, benchmark, speed)
         total = t_attempts + len(trainings) * t_train + t_measure

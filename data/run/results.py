@@ -67,7 +67,7 @@ def make_cell(run, name, method, lr, seed, weights, measured):
                  "target_tokens": sum(len(target.ids) for target in weights.targets),
                  "loss": losses[-1] if losses else None, "curve": thinned(losses),
                  "sources": Counter(source_of.values()),      # {source: number of examples}
-                 "dropped": len(questions.train) - len(source_of)}
+                 "dropped": 0 if row.examples else len(questions.train) - len(source_of)}
         seconds += weights.record["seconds"] + run.attempt_seconds[method, seed]
     cell["times"] = {"minutes": round(seconds / 60, 2)}
     return cell
@@ -140,7 +140,7 @@ def about(run, seed):
 
 
 def attempts_of(run, seeds):
-    """The attempts of these seeds, each one once: {(id, kind, temperature, sample): attempt}.
+    """The attempts of these seeds, each one once: {(id, kind, settings, sample): attempt}.
 
     Greedy attempts are the same for every seed.
     """
@@ -148,16 +148,21 @@ def attempts_of(run, seeds):
     for seed in seeds:
         for tries in run.used[seed].values():
             for attempt in tries:
-                temperature = attempt["settings"]["temperature"]
-                key = (attempt["id"], attempt["source"], temperature, attempt["sample"])
+                settings = (attempt["settings"]["samples"], attempt["settings"]["temperature"])
+                key = (attempt["id"], attempt["source"], settings, attempt["sample"])
                 attempts[key] = attempt
     return attempts
 
 
 def count_attempts(run, seeds):
-    """Judge them -> (what results.json says of the attempts, lines of verdicts.jsonl)."""
+    """Judge them -> (what results.json says of the attempts, lines of verdicts.jsonl).
+
+    Counted are those that were sampled as the options say, unless there are none.
+    """
     examples = {e.id: e for seed in seeds for e in run.questions[seed].train}
     attempts = attempts_of(run, seeds)
+    counted = [one for one in attempts.values() if run.as_options_say(one)]
+    counted = counted or list(attempts.values())
     accept = run.verdicts.accept
     lines = []
     rules = {}                       # {kind: {rule: [accepted, all]}}
@@ -168,13 +173,15 @@ def count_attempts(run, seeds):
         lines.append({"id": id, "source": kind, "sample": sample, "ok": verdict.ok,
                       "rule": verdict.rule, "extracted": verdict.extracted,
                       "reason": verdict.reason})
+        if counted[0]["settings"] != attempt["settings"]:
+            continue
         count = rules.setdefault(kind, {}).setdefault(verdict.rule, [0, 0])
         count[0] += verdict.ok
         count[1] += 1
     counts = {
         "verdicts": rules,
-        "copies": copies(attempts.values(), run.task, examples, accept),
-        "judge_errors": judge_errors(attempts.values(), run.task, examples, accept),
+        "copies": copies(counted, run.task, examples, accept),
+        "judge_errors": judge_errors(counted, run.task, examples, accept),
     }
     return counts, lines
 

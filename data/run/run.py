@@ -1,16 +1,19 @@
 """run.py - one run of the comparison: its keys, its attempts, its cells. README.md: its files."""
+import inspect
 import time
 from dataclasses import asdict
+from pathlib import Path
 
-from data.files import digest, write_jsonl
+from data.files import code_of, digest, write_jsonl
 from data.methods.base import token_logprobs
 from data.results import cells
 from data.run import figure2, folder, results
 from data.run.machine import choose_machine
 from data.run.plan import Plan
 from data.run.progress import Speeds
+from data.run.training import within_memory
 from data.run.verdicts import Verdicts, judging_code
-from data.run.weights import Models, TunedWeights, Weights, code_of_function, model_code
+from data.run.weights import Models, TunedWeights, Weights, model_code
 from data.tiny import new_items
 
 CHUNK = 300                      # rows in a chunk, which is the most that a kill loses
@@ -107,10 +110,17 @@ class Run:
         self.verdicts.prepare([by_id[row["id"]] for row in rows], rows, kind)
         for id, tries in attempts.items():           # rows may sample otherwise: all are noted once
             noted = self.used[seed].setdefault((id, kind), [])
-            known = {(one["settings"]["temperature"], one["sample"]) for one in noted}
-            noted += [one for one in tries if (sampling.temperature, one["sample"]) not in known]
+            if not any(one["settings"] == asdict(sampling) for one in noted):
+                noted += tries
+            noted.sort(key=lambda one: not self.as_options_say(one))
         self.seconds_asked += sum(row["seconds"] for row in rows)
         return attempts
+
+    def as_options_say(self, attempt):
+        """Was it sampled as --samples and --temperature say, and not as a row of its own says?"""
+        settings = attempt["settings"]
+        o = self.options
+        return (settings["samples"], settings["temperature"]) == (o.samples, o.temperature)
 
     def shares_failed(self, examples, attempts):
         """{example id: the share of its attempts, own answers, that the judge refuses}."""
@@ -125,8 +135,15 @@ class Run:
     def logprobs_of(self, pairs):
         """What base thinks of each of the ids after a prompt, in nats: a list for each pair
         (prompt ids, ids). Zeros while the run plans and not all are known yet."""
-        wanted = [("log-probabilities", digest(pair), pair) for pair in pairs]
-        rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], token_logprobs)
+        wanted = []
+        for pair in pairs:
+            asked = digest(pair)
+            wanted.append((f"log-probabilities {asked}", asked, pair))
+
+        def measured(lm, some, progress):
+            return within_memory(token_logprobs, lm, some, progress)
+
+        rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], measured)
         self.seconds_asked += sum(row["seconds"] for row in rows)
         if len(rows) < len(pairs):
             return [[0.0] * len(ids) for _, ids in pairs]
@@ -157,7 +174,7 @@ class Run:
         """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
         row = self.methods[method]
-        page = [code_of_function(f) for f in (row.loss, row.parameters) if f]
+        page = [code_of(Path(inspect.getsourcefile(f))) for f in (row.loss, row.parameters) if f]
         parts = {
             "the base model": self.base.key,
             "the targets": [[target.prompt_ids, target.ids, target.weights] for target in targets],
@@ -199,8 +216,14 @@ class Run:
         # All that was wanted of the model is measured, so the state of its training can go.
         for state in weights.folder.glob("state*.safetensors"):
             state.unlink()
+        made = self.made
+        if row is not None:
+            seams = (row.examples, row.choice, row.weights, row.loss, row.parameters)
+            pages = sorted({code_of(Path(inspect.getsourcefile(f))) for f in seams if f})
+            if pages:
+                made = made | {"page": digest(pages)}
         record = {"key": cells.cell_key(self.options, self.world, method, row),
-                  "made": self.made, "about": results.about(self, seed), "cell": cell}
+                  "made": made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
         if self.shared:
             cells.append(self.shared, name, record)

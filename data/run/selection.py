@@ -55,6 +55,9 @@ def load_validation(options, task):
     if not several and not options.results:
         return []
     validation = task.load("validation")[:options.validation_limit]
+    if several and not validation and options.own_rates:
+        raise UserError("a row of --methods has several rates of its own, which are compared on "
+                        "validation; there is none (--validation-limit 0, or too few data)")
     if several and not validation:
         raise UserError("several --lr are compared on validation, which --validation-limit 0 "
                         "leaves out, and which these data may be too few for; give one --lr")

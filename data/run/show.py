@@ -34,13 +34,16 @@ def show(n, run):
     """
     seed = run.options.seeds[0]
     questions = run.questions[seed]
-    targets = {}                     # {method: {example id: line of its targets file}}
+    targets = {}                     # {method: {example id: its lines of the targets file}}
     for method, lines in run.target_lines.items():
-        targets[method] = {line["id"]: line for line in lines if line["seed"] == seed}
+        targets[method] = {}
+        for line in lines:
+            if line["seed"] == seed:
+                targets[method].setdefault(line["id"], []).append(line)
     page = []                        # of --html: (question, columns) of each example
     for example in some_of_each_source(n, questions.train, targets):
         show_example(run, example, run.used[seed], targets)
-        lines = {method: its_lines.get(example.id) for method, its_lines in targets.items()}
+        lines = {method: its_lines.get(example.id, []) for method, its_lines in targets.items()}
         columns = tokens.columns_of(run, example, run.used[seed], lines)
         print("\n".join(tokens.as_text(columns)))
         text = run.ask(run.task, example)[-1]["content"]
@@ -86,7 +89,7 @@ def some_of_each_source(n, examples, targets):
         source = "none"
         for lines in targets.values():
             if example.id in lines:
-                source = lines[example.id]["source"]
+                source = lines[example.id][0]["source"]
         by_source.setdefault(source, []).append(example)
     turns = []
     for turn in range(n):
@@ -116,12 +119,12 @@ def show_example(run, example, attempts, targets):
         if example.id not in lines:
             print(f"{method}: dropped, no source was accepted")
             continue
-        target = lines[example.id]
-        ids = target["prompt_ids"] + target["ids"]
-        in_loss = [weight > 0 for weight in target["weights"]]
-        print(f"{method} trains on {target['source']}, {sum(in_loss)} tokens in the loss, "
-              f"{len(ids) - sum(in_loss)} masked:")
-        print(marked(run.tokenizer, ids, in_loss))
+        for target in lines[example.id]:
+            ids = target["prompt_ids"] + target["ids"]
+            in_loss = [weight > 0 for weight in target["weights"]]
+            print(f"{method} trains on {target['source']}, {sum(in_loss)} tokens in the loss, "
+                  f"{len(ids) - sum(in_loss)} masked:")
+            print(marked(run.tokenizer, ids, in_loss))
 
 
 def marked(tokenizer, ids, in_loss):

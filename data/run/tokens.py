@@ -28,7 +28,7 @@ class Token:
 def columns_of(run, example, attempts, lines):
     """The columns of one example: its first own answer and paraphrase, and its gold.
 
-    attempts: {(id, kind): [attempt, ..]}. lines: {method: its line of the targets file, or None}.
+    attempts: {(id, kind): [attempt, ..]}. lines: {method: its lines of the targets file}.
     """
     tokenizer = run.tokenizer
     texts = []                   # (title, source, ids)
@@ -48,10 +48,11 @@ def columns_of(run, example, attempts, lines):
     for (title, source, ids), its_logprobs in zip(texts, logprobs):
         weights = [0.0] * len(ids)
         trained_by = []
-        for method, line in lines.items():
-            if line is not None and line["ids"] == ids:
-                trained_by.append(method)
-                weights = line["weights"][len(line["prompt_ids"]):]
+        for method, its_lines in lines.items():
+            for line in its_lines:
+                if line["ids"] == ids and method not in trained_by:
+                    trained_by.append(method)
+                    weights = line["weights"][len(line["prompt_ids"]):]
         if trained_by:
             title += f"; trained on by {', '.join(trained_by)}"
         tokens = []
