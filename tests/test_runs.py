@@ -447,8 +447,8 @@ def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
     assert code == 0 and "tiny-gsm8k" in out and "memory" in out and not (tmp_path / "out").exists()
 
 
-def test_show_prints_question_to_target(finished, capsys):
-    run(finished[0], "--show", "2")
+def test_show_prints_question_to_target(finished, tmp_path, capsys):
+    run(copy_of(finished, tmp_path), "--show", "2")
     out = capsys.readouterr().out
     for word in ("question:", "own:", "gold:", "accepted", "s3ft trains on", "=== test"):
         assert word in out, word
@@ -643,7 +643,8 @@ def test_fresh_forgets_a_half_made_cell(finished, tmp_path, monkeypatch, capsys)
 
 def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finished, tmp_path, capsys):
     page = tmp_path / "tokens.html"
-    run(finished[0], "--show", "1", "--html", str(page))
+    out = copy_of(finished, tmp_path)
+    run(out, "--show", "1", "--html", str(page))
     said = capsys.readouterr().out
     tokens = re.findall(r"(\d\.\d\d) ([* ]) +\d+ ['\"]", said[said.index("probability under the base model"):])
     assert len(tokens) > 20 and all(0 <= float(p) <= 1 for p, _ in tokens)
@@ -651,12 +652,12 @@ def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finishe
     html = page.read_text()
     assert html.count('class="loss" style') == in_loss > 0
     assert "&lt;|im_end|&gt;" in html and "<|im_end|>" not in html and "http" not in html
-    code, err = run(finished[0], "--html", str(tmp_path / "no" / "x.html"), capsys=capsys)
+    code, err = run(out, "--html", str(tmp_path / "no" / "x.html"), capsys=capsys)
     assert code == 2 and err.splitlines()[-1].startswith("s3ft: --html") and "cannot be written" in err
 
 
-def test_show_with_fewer_test_examples_than_asked_for(finished, capsys):
-    assert cli.guard(lambda: s3ft.main([*SMALL, "--out", str(finished[0]), "--show", "9"])) == 0
+def test_show_with_fewer_test_examples_than_asked_for(finished, tmp_path, capsys):
+    assert cli.guard(lambda: s3ft.main([*SMALL, "--out", str(copy_of(finished, tmp_path)), "--show", "9"])) == 0
     assert capsys.readouterr().out.count("=== test") == 4
 
 
