@@ -78,7 +78,7 @@ def rope_table(positions, config):
 
     Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
     to longer texts turns more slowly: frequencies are divided by `factor`, all of them ("linear")
-    or all but a share that is kept. It falls in a straight line from 1 to 0: in "llama3" from
+    or all but a share that is kept. The share falls evenly from 1 to 0: in "llama3" from
     `high_freq_factor` to `low_freq_factor` turns in the original context, in "yarn" from pair
     `first` to pair `last` (from data/checkpoints/config.py; queries and keys grow there, too).
     """
@@ -360,7 +360,8 @@ def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
     The probabilities cut the line from 0 to 1 into pieces: with 0.2, 0.5 and 0.3 they end at 0.2,
-    0.7 and 1.0. The token in whose piece u lies is picked. Temperature 0 picks the likeliest.
+    0.7 and 1.0. The token in whose piece u lies is picked; a piece of length 0 ends where the one
+    before it ends, so it never is. Temperature 0 picks the likeliest.
     """
     if temperature == 0:
         return logits.argmax(-1)
@@ -456,11 +457,11 @@ class Request:
 class Batch:
     """Requests that are answered together, in the slots of one cache.
 
-    The n live requests are in slots 0 .. n - 1. At every step each gets one token. A finished one
-    leaves, and the last one moves into its slot. Reading prompts holds up the others, so it waits
-    until a quarter of the slots is free, and then fills them all. The longest prompts come first,
-    so that those read together have similar lengths. What an earlier request left in a slot is
-    harmless, for the same reason as padding: it stands behind the new one's tokens.
+    The n live requests are in slots 0 .. n - 1. A step gives each one token, or reads new prompts
+    and gives these their first. A finished request leaves, and the last one moves into its slot.
+    Reading holds up the others, so it waits until a quarter of the slots is free, and then fills
+    them all, the longest prompts first, so that those read together have similar lengths. What an
+    earlier request left in a slot is harmless, as padding is: it stands after the new tokens.
     """
 
     def __init__(self, lm, requests):
