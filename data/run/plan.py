@@ -107,7 +107,9 @@ class Plan:
         o = run.options
         # Bytes: checkpoints, about 6 kB of texts a question, adapters in fp32.
         cells = len(o.seeds) * sum(len(row.rates) for row in run.methods.values())
-        checkpoints = {"none": 0, "last": len(o.methods), "all": cells}[o.keep]
+        kept = [row for row in run.methods.values() if row.kept]
+        of_all = len(o.seeds) * sum(len(row.rates) for row in kept)
+        checkpoints = {"none": 0, "last": len(kept), "all": of_all}[o.keep]
         bytes_each = run.machine.sample_dtype.itemsize if o.lora else 4
         disk = checkpoints * run.parameters * bytes_each + number * 6000
         if o.lora:
