@@ -366,10 +366,10 @@ def pick(logits, u, temperature):
     if temperature == 0:
         return logits.argmax(-1)
     probs = (in_fp32(logits) / temperature).softmax(-1)
-    # A GPU adds in parallel, so in fp32 its sums would not quite ascend.
+    # A GPU adds in parallel, so in fp32 its sums would not quite ascend. The last one is about 1.
     ends = probs.cumsum(-1, dtype=torch.float64 if probs.is_cuda else None)
-    u = u[:, None] * ends[:, -1:]                               # the last is 1, but for rounding
-    return torch.searchsorted(ends, u, right=True)[:, 0]        # the first that ends beyond u
+    first_beyond = torch.searchsorted(ends, u[:, None] * ends[:, -1:], right=True)[:, 0]
+    return first_beyond.clamp(max=ends.size(-1) - 1)            # NaN has none (fp16 may overflow)
 
 
 def logprob_of(logits, tokens):

@@ -224,6 +224,12 @@ def test_pick_takes_the_first_token_whose_cumulative_probability_exceeds_u():
     assert tokens(0.0) == [1] * 7
 
 
+def test_logits_that_are_no_numbers_give_some_token_and_no_crash():
+    for temperature in (0.0, 0.7):
+        [token] = model.pick(torch.full((1, 5), float("nan")), torch.tensor([0.5]), temperature).tolist()
+        assert 0 <= token < 5
+
+
 def test_samples_are_distributed_as_the_model_says():
     lm, n = small(), 4000
     drawn = torch.tensor([a.ids[0] for a in model.generate(lm, [[7, 8]] * n, 1, temperature=2.0)])
