@@ -61,18 +61,19 @@ def code_of(module, *names):
 @functools.lru_cache(maxsize=64)
 def parsed(source):
     """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        may_have_docstring = isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))
-        if may_have_docstring and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
     entries = {}
-    for node in tree.body:
+    for node in ast.parse(source).body:
         targets = getattr(node, "targets", [])              # of an assignment
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if hasattr(node, "name"):
             names = [node.name]
-        uses = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+        uses = []
+        for inner in ast.walk(node):
+            may_have_docstring = isinstance(inner, (ast.FunctionDef, ast.ClassDef))
+            if may_have_docstring and ast.get_docstring(inner, clean=False) is not None:
+                inner.body = inner.body[1:]
+            if isinstance(inner, ast.Name):
+                uses.append(inner.id)
         for name in names:
             entries[name] = (ast.dump(node), uses)
     return entries
