@@ -74,8 +74,8 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 # end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
 # unit, or an equation whose last side is that. Anything else is unclear and is refused: no earlier
 # number is tried instead. Where nothing announces it, the last number of the text counts
-# (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading, and the
-# last number below it counts.
+# (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading: earlier
+# announcements are tried, and where there is none the last number below it counts.
 #
 #   accepted   "18 dollars per day"    "6 * 3 = 18"    "12 apples (3 boxes of 4)"    "twelve"
 #   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"
@@ -116,7 +116,7 @@ class FinalNumber(NamedTuple):
 
 
 def announced_number(text, rule, match):
-    """What follows the words that announce a number -> FinalNumber; None: no number stands there.
+    """What follows the words that announce a number -> FinalNumber; None: no number, or a heading.
 
     match: where they stand, of ANNOUNCED_BY[rule]. A #### or "Answer:" may also be a heading.
 

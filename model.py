@@ -126,7 +126,7 @@ def attention_masks(windows, positions, seen, whole_rows):
 # ---------------------------------------------------------------- layers
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight, in fp32, since bf16's 8 bits are too few for a sum of squares."""
+    """x / rms(x), in fp32, since bf16's 8 bits are too few for a sum of squares; then * weight."""
 
     def __init__(self, size, eps):
         super().__init__()

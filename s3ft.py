@@ -69,7 +69,9 @@ METHODS = {
 # attempts, weigh tokens, have another loss or train other parameters (data/methods/method.py).
 # Such rows, the neighbours of S3FT and their controls, are PAGES, each a file in data/methods.
 
-# Sources that the model is asked for, and what it is asked for. The others are texts of the task.
+# Sources that the model is asked for, and what it is asked for. The others are texts of the task:
+# the gold, the gold as in its file (raw), the gold in the model's wording (voice). Of the first,
+# *_number are judged by the number alone, and own_unjudged not at all; they are controls.
 SAMPLED = {"own": "own", "own_number": "own", "own_unjudged": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
@@ -131,6 +133,9 @@ class Target:
 
     def __len__(self):           # in tokens, the prompt included
         return len(self.prompt_ids) + len(self.ids)
+
+    def in_loss(self):           # how many of its tokens; nothing predicts the first
+        return sum(weight > 0 for weight in self.weights[1:])
 
 
 # ---------------------------------------------------------------- 2. prompts
@@ -285,10 +290,10 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
 
     def attempts_of(kind, some):
         label = "own answers" if kind == "own" else "paraphrases"
-        rows = texts_of(run, run.base, label, task, some, kind, attempting, seed)
-        return run.attempts(seed, kind, some, rows, attempting)
+        lines = texts_of(run, run.base, label, task, some, kind, attempting, seed)
+        return run.attempts(seed, kind, some, lines, attempting)
 
-    def failed():
+    def failed():                # a function, since it needs own answers to every question
         return run.shares_failed(examples, attempts_of("own", examples))
 
     if row.examples:
@@ -404,13 +409,15 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
         torch.manual_seed(number_of(f"dropout {settings.seed} {number}"))
         # The tokens of the whole step that have a weight are counted first, and the loss of every
         # micro-batch is divided by their number, not by examples: so the micro-batches add up to
-        # the gradient of one big batch, and every token weighs the same.
-        tokens = sum(weight > 0 for t in batches[number] for weight in t.weights[1:])
+        # the gradient of one big batch, and a token counts as much in a short target as in a long
+        # one.
+        tokens = max(1, sum(t.in_loss() for t in batches[number]))  # a row's weights may leave none
         total = 0.0
         for group in micro_batches(batches[number], budget):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                part, _ = target_loss(lm, group, loss)
-            (part / max(1, tokens)).backward()          # a row's weights may leave none
+                part, scored = target_loss(lm, group, loss)
+            assert scored == sum(t.in_loss() for t in group), "what has a weight, and nothing else"
+            (part / tokens).backward()
             total += part.item()
 
         norm = torch.nn.utils.clip_grad_norm_(trainable, 1.0)
@@ -421,7 +428,7 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
             parameters["lr"] = learning_rate(number, len(batches), settings.lr, settings.schedule)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        losses.append(total / max(1, tokens))
+        losses.append(total / tokens)
         if journal:
             journal.step(losses, len(batches))
     lm.eval()
@@ -432,8 +439,8 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
     """Fine-tune adapters on the sampler, or a copy of base in fp32 -> the tuned model.
 
     sampler: the base model in the dtype that samples fastest. settings: Training. row: a Method.
-    train_within_memory calls finetune with a budget that fits the device, and halves it when memory
-    runs out.
+    train_within_memory calls finetune with a budget of its own that fits the device, and halves it
+    when memory runs out.
     """
     if settings.lora:
         lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
@@ -497,10 +504,12 @@ def divergence(base, tuned, probe):
         with model.without_lora(base):
             base_hidden = base.hidden(ids, lengths=lengths)[0][weights > 0]
         for i in range(0, len(base_hidden), rows_at_once):
-            p = F.log_softmax(base.head(base_hidden[i:i + rows_at_once]).float(), -1)   # (n, V)
-            q = F.log_softmax(tuned.head(tuned_hidden[i:i + rows_at_once]).float(), -1)
-            # the sum of p (ln p - ln q) over the vocabulary
-            total += F.kl_div(q, p, reduction="sum", log_target=True).item()
+            base_logits = base.head(base_hidden[i:i + rows_at_once]).float()        # (n, V)
+            tuned_logits = tuned.head(tuned_hidden[i:i + rows_at_once]).float()
+            log_p = F.log_softmax(base_logits, -1)
+            log_q = F.log_softmax(tuned_logits, -1)
+            # the sum of p (log p - log q) over the vocabulary
+            total += F.kl_div(log_q, log_p, reduction="sum", log_target=True).item()
         count += len(base_hidden)
     return total / max(1, count)
 

@@ -161,8 +161,8 @@ def count_attempts(run, seeds):
     """
     examples = {e.id: e for seed in seeds for e in run.questions[seed].train}
     attempts = attempts_of(run, seeds)
-    counted = [one for one in attempts.values() if run.as_options_say(one)]
-    counted = counted or list(attempts.values())
+    as_options_say = [one for one in attempts.values() if run.as_options_say(one)]
+    counted = as_options_say or list(attempts.values())
     accept = run.verdicts.accept
     lines = []
     rules = {}                       # {kind: {rule: [accepted, all]}}
@@ -173,7 +173,7 @@ def count_attempts(run, seeds):
         lines.append({"id": id, "source": kind, "sample": sample, "ok": verdict.ok,
                       "rule": verdict.rule, "extracted": verdict.extracted,
                       "reason": verdict.reason})
-        if counted[0]["settings"] != attempt["settings"]:
+        if as_options_say and not run.as_options_say(attempt):
             continue
         count = rules.setdefault(kind, {}).setdefault(verdict.rule, [0, 0])
         count[0] += verdict.ok

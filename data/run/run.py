@@ -21,6 +21,12 @@ SMALL_CHUNK = 64                 # of a large model on a CPU, where 300 take a q
 LARGE = 50e6                     # parameters of a large model: more than this
 
 
+def page_code(*functions):
+    """Fingerprints of the files in which a row's own functions stand; None is left out."""
+    files = {inspect.getsourcefile(function) for function in functions if function}
+    return sorted(code_of(Path(file)) for file in files)
+
+
 class Run:
     """What one command works with. s3ft.carry_out goes through it twice: while `plan` is there,
     nothing is made and what is lacking is counted; afterwards it is made."""
@@ -174,12 +180,11 @@ class Run:
         """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
         row = self.methods[method]
-        page = [code_of(Path(inspect.getsourcefile(f))) for f in (row.loss, row.parameters) if f]
         parts = {
             "the base model": self.base.key,
             "the targets": [[target.prompt_ids, target.ids, target.weights] for target in targets],
             "the training settings": [asdict(settings), str(self.machine.train_dtype)],
-            "the code that trains": [self.training_code, *page],
+            "the code that trains": [self.training_code, *page_code(row.loss, row.parameters)],
             "torch or the device": self.machine.versions(),
         }
         # An adapter that was trained on top of another one opens only when both are merged.
@@ -218,10 +223,9 @@ class Run:
             state.unlink()
         made = self.made
         if row is not None:
-            seams = (row.examples, row.choice, row.weights, row.loss, row.parameters)
-            pages = sorted({code_of(Path(inspect.getsourcefile(f))) for f in seams if f})
-            if pages:
-                made = made | {"page": digest(pages)}
+            page = page_code(row.examples, row.choice, row.weights, row.loss, row.parameters)
+            if page:
+                made = made | {"page": digest(page)}
         record = {"key": cells.cell_key(self.options, self.world, method, row),
                   "made": made, "about": results.about(self, seed), "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)

@@ -31,21 +31,21 @@ def columns_of(run, example, attempts, lines):
     attempts: {(id, kind): [attempt, ..]}. lines: {method: its lines of the targets file}.
     """
     tokenizer = run.tokenizer
-    texts = []                   # (title, source, ids)
+    texts = []                   # (title, ids)
     for kind in ("own", "paraphrase"):
         for attempt in attempts.get((example.id, kind), [])[:1]:
             word = "cut off"
             if attempt["finish_reason"] == "end":
                 verdict = run.verdicts.accept(example, attempt["text"], kind)
                 word = "accepted" if verdict.ok else f"refused ({verdict.rule})"
-            texts.append((f"{kind}, {word}", kind, [*attempt["ids"], tokenizer.close_id]))
+            texts.append((f"{kind}, {word}", [*attempt["ids"], tokenizer.close_id]))
     gold = tokenizer.encode_answer(run.task.gold(example))
-    texts.append(("gold", "gold", [*gold, tokenizer.close_id]))
+    texts.append(("gold", [*gold, tokenizer.close_id]))
 
     prompt_ids = tokenizer.encode_chat(run.ask(run.task, example))
-    logprobs = run.logprobs_of([(prompt_ids, ids) for _, _, ids in texts])
+    logprobs = run.logprobs_of([(prompt_ids, ids) for _, ids in texts])
     columns = []
-    for (title, source, ids), its_logprobs in zip(texts, logprobs):
+    for (title, ids), its_logprobs in zip(texts, logprobs):
         weights = [0.0] * len(ids)
         trained_by = []
         for method, its_lines in lines.items():
