@@ -4,7 +4,7 @@ import importlib
 from data import UserError
 
 FILES = ("controls", "rft", "grape", "shortest", "s3ft_more", "ssd", "mask", "ual", "dft", "bitfit",
-         "ia3", "adapter", "promot", "delift")
+         "ia3", "adapter", "promot", "delift", "mine")
 
 ROWS_OF = {file: importlib.import_module(f"data.methods.{file}").METHODS for file in FILES}
 PAGES = {}                               # {name of a row: Method}

@@ -1,0 +1,193 @@
+"""Probes of lab 6: a method of your own, and its control.
+
+Any rule is right that depends on what the attempts say. So nothing is compared with the project's
+own rule: what the functions do to many random attempts is examined.
+"""
+from probes import Probe
+
+SEAMS = ("examples", "choice", "weights", "loss", "parameters")
+
+
+# ---------------------------------------------------------------- random attempts
+
+def accepted_attempts(draw, number):
+    """Some accepted attempts of one example, as a run hands them to `choice`."""
+    attempts = []
+    for sample in range(draw.randint(2, 6)):
+        steps = [f"{draw.randrange(9)} * {draw.randrange(9)} = {draw.randrange(81)}"
+                 for _ in range(draw.randint(1, 5))]
+        words = draw.choices(["First", "Then", "so", "apples", "boxes", "left"],
+                             k=draw.randint(0, 12))
+        ids = [draw.randrange(3000) for _ in range(draw.randint(8, 60))]
+        attempts.append({"id": f"train-{number}", "source": "own", "sample": sample,
+                         "text": f"{' '.join(words)} {'. '.join(steps)}. The answer is 8.",
+                         "finish_reason": "end", "logprob": -draw.uniform(1, 30),
+                         "prompt_ids": [1, 2, 3], "ids": ids})
+    draw.shuffle(attempts)
+    return attempts
+
+
+def choices(draw, choice):
+    """What a rule takes of the attempts of forty examples.
+
+    -> a list of {"n": attempts, "taken": their places in the list, "again": the same once more,
+    "shuffled": what it takes when they come in another order, "changed": did it change the list?}
+    """
+    told = []
+    for number in range(40):
+        attempts = accepted_attempts(draw, number)
+        before = list(attempts)
+        taken = [before.index(one) for one in choice(list(attempts))]
+        again = [before.index(one) for one in choice(list(attempts))]
+        other_order = list(attempts)
+        draw.shuffle(other_order)
+        shuffled = [before.index(one) for one in choice(other_order)]
+        handed = list(attempts)
+        choice(handed)
+        told.append({"n": len(before), "taken": taken, "again": again, "shuffled": shuffled,
+                     "changed": handed != before})
+    return told
+
+
+def rows(page):
+    """What the two rows of the page say: which seams they name, and their plain settings."""
+    told = {}
+    for name in ("mine", "mine_random"):
+        row = page.METHODS.get(name)
+        if row is None:
+            told[name] = None
+            continue
+        told[name] = {"sources": list(row.sources), "samples": row.samples,
+                      "temperature": row.temperature, "rates": list(row.rates),
+                      "seams": [seam for seam in SEAMS if getattr(row, seam) is not None]}
+    return told
+
+
+def ask_rows(draw, page):
+    page.mine(accepted_attempts(draw, 0))           # is it written at all?
+    return rows(page)
+
+
+def ask_mine(draw, page):
+    if page.METHODS["mine"].choice is None:
+        return None
+    return choices(draw, page.METHODS["mine"].choice)
+
+
+def ask_control_rows(draw, page):
+    page.mine_random(accepted_attempts(draw, 0))
+    return rows(page)
+
+
+def ask_both(draw, page):
+    if page.METHODS["mine"].choice is None:
+        return None
+    state = draw.getstate()
+    mine = choices(draw, page.METHODS["mine"].choice)
+    draw.setstate(state)
+    return [mine, choices(draw, page.METHODS["mine_random"].choice)]
+
+
+# ---------------------------------------------------------------- what is wrong with them
+
+def one_seam(told):
+    mine = told["mine"]
+    if mine is None:
+        return "METHODS has no row \"mine\""
+    if len(mine["seams"]) != 1:
+        names = ", ".join(mine["seams"]) or "none"
+        return f"it changes {names}; change exactly one of {', '.join(SEAMS)}"
+    return ""
+
+
+def takes_some(told):
+    for one in told or []:
+        if not one["taken"]:
+            return f"of {one['n']} accepted attempts it took none"
+        if len(set(one["taken"])) < len(one["taken"]):
+            return f"it took one attempt twice: {one['taken']}"
+    return ""
+
+
+def is_repeatable(told):
+    for one in told or []:
+        if one["taken"] != one["again"]:
+            return f"of the same attempts it took {one['taken']}, and then {one['again']}"
+    return ""
+
+
+def changes_nothing(told):
+    if any(one["changed"] for one in told or []):
+        return "the list that it was handed has changed; sort a copy: sorted(accepted, ..)"
+    return ""
+
+
+def depends_on_attempts(told):
+    if not told:
+        return ""
+    places = {tuple(one["taken"]) for one in told if one["n"] == told[0]["n"]}
+    follows_order = sum(one["taken"] != one["shuffled"] for one in told)
+    if all(one["taken"] == list(range(one["n"])) for one in told):
+        return "it takes all attempts, so it chooses nothing"
+    if len(places) == 1 or follows_order > len(told) / 2:
+        return ("it takes them by their place in the list, or blindly: the same attempts in "
+                "another order, and others are taken")
+    return ""
+
+
+def differs_in_the_rule_alone(told):
+    mine = told["mine"]
+    control = told["mine_random"]
+    if control is None:
+        return "METHODS has no row \"mine_random\""
+    for part, value in mine.items():
+        if control[part] != value:
+            return f"they differ in {part}: mine {value}, mine_random {control[part]}"
+    return ""
+
+
+def takes_as_many(told):
+    for mine, control in zip(*(told or [[], []])):
+        if len(mine["taken"]) != len(control["taken"]):
+            return (f"of {mine['n']} attempts mine took {len(mine['taken'])}, mine_random "
+                    f"{len(control['taken'])}: then more targets alone may explain a gain")
+    return ""
+
+
+def control_is_repeatable(told):
+    return is_repeatable(told and told[1])
+
+
+def control_takes_some(told):
+    return takes_some(told and told[1])
+
+
+def is_blind(told):
+    if not told:
+        return ""
+    mine, control = told
+    if all(one["taken"] == other["taken"] for one, other in zip(mine, control)):
+        return "it takes the very attempts that mine takes"
+    first = sum(one["taken"][0] == 0 for one in control)
+    last = sum(one["taken"][0] == one["n"] - 1 for one in control)
+    if max(first, last) > 0.8 * len(control):
+        return "it mostly takes the same place of the list; draw one"
+    return ""
+
+
+PROBES = [
+    Probe("mine", "the row \"mine\" changes exactly one seam", ask_rows, one_seam),
+    Probe("mine", "of accepted attempts some are taken, each once", ask_mine, takes_some),
+    Probe("mine", "the same attempts, the same choice: no chance is in it", ask_mine,
+          is_repeatable),
+    Probe("mine", "the list that it is handed stays as it is", ask_mine, changes_nothing),
+    Probe("mine", "the rule depends on what the attempts say", ask_mine, depends_on_attempts),
+    Probe("mine_random", "the control differs from \"mine\" in the rule, and in nothing else",
+          ask_control_rows, differs_in_the_rule_alone),
+    Probe("mine_random", "of accepted attempts some are taken, each once", ask_both,
+          control_takes_some),
+    Probe("mine_random", "the control takes as many attempts as mine", ask_both, takes_as_many),
+    Probe("mine_random", "the control is drawn, but the same in every run (seed the draw with the "
+                         "example's id)", ask_both, control_is_repeatable),
+    Probe("mine_random", "the control is blind to what the attempts say", ask_both, is_blind),
+]

@@ -1,0 +1,94 @@
+"""worker.py - ask a student's functions, in a process of its own; check.py starts it.
+
+    python worker.py ORIGINAL FOLDER SEED OUT EXERCISE [EXERCISE ..]
+
+ORIGINAL holds the project's own code. Of FOLDER one file at a time takes the place of the original
+one: so a mistake in model.py does not fail an exercise in s3ft.py. What happens is told in lines of
+OUT, also before a file is loaded and before a probe: if the process ends or hangs, the last line
+tells where.
+"""
+import importlib
+import importlib.util
+import json
+import linecache
+import random
+import sys
+import traceback
+from pathlib import Path
+
+MOST_MEMORY = 4 * 2**30          # bytes, where the system can limit them (Linux)
+NAMES = {"data/methods/mine.py": "data.methods.mine"}       # of modules, where not the file's
+
+
+def main():
+    original, folder, seed, out, *names = sys.argv[1:]
+    if sys.platform.startswith("linux"):
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    sys.path[:0] = [original, str(Path(original) / "tests" / "labs")]
+    from exercises import EXERCISES
+    with open(out, "a", encoding="utf-8") as report:
+        def tell(**line):
+            report.write(json.dumps(line) + "\n")
+            report.flush()
+
+        tell(event="start")
+        importlib.import_module("s3ft")         # the original of all, and torch
+        tell(event="ready")
+        wanted = [exercise for exercise in EXERCISES if exercise.name in names]
+        for file in dict.fromkeys(exercise.file for exercise in wanted):
+            path = Path(folder) / file
+            name = NAMES.get(file, path.stem)
+            before = sys.modules.get(name)
+            tell(event="loading", file=file)
+            try:
+                module = load(name, path)
+            except BaseException as error:
+                tell(event="unloadable", file=file, message=last_lines(error, path))
+                continue
+            for exercise in wanted:
+                if exercise.file == file:
+                    ask(exercise, module, seed, path, tell)
+            sys.modules[name] = before
+        tell(event="done")
+
+
+def load(name, path):
+    """The student's file as the module of its name; what it imports is the original."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def ask(exercise, module, seed, path, tell):
+    """All probes of one exercise, up to the first that raises an error."""
+    from probes import probes_of
+    for number, probe in enumerate(probes_of(exercise)):
+        tell(event="asking", exercise=exercise.name)
+        draw = random.Random(f"{seed} {exercise.name} {number}")
+        try:
+            value = probe.ask(draw, module)
+            json.dumps(value)
+        except NotImplementedError:
+            return tell(event="blank", exercise=exercise.name)
+        except BaseException as error:
+            return tell(event="error", exercise=exercise.name, message=last_lines(error, path))
+        tell(event="told", exercise=exercise.name, probe=number, value=value)
+
+
+def last_lines(error, path):
+    """An error in one or two lines: what it is, and the last line of the student's file in it."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno} does not parse: {error.msg}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename) == path:
+            code = linecache.getline(frame.filename, frame.lineno).strip()
+            return f"line {frame.lineno}, in {frame.name}: {text}\n    {code}"
+    return f"what it returns cannot be used ({text})"
+
+
+if __name__ == "__main__":
+    main()
