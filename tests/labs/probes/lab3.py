@@ -279,7 +279,8 @@ PROBES = [
     Probe("choose_targets", "`choice` is handed the accepted attempts, and no others, and all that "
                             "it returns are trained on", by_choice),
     Probe("choose_targets", "SAMPLED says what the model is asked for; the judge is told the "
-                            "source itself (own_number); all other sources are texts of the task (voice)",
+                            "source itself (own_number); all other sources are texts of the "
+                            "task (voice)",
           other_sources),
     Probe("make_target", "a sampled answer keeps the very ids that were sampled, and then comes "
                          "close_id, once", sampled_ids),
