@@ -55,6 +55,7 @@ class Told:
     """What a worker told."""
     values: dict = field(default_factory=dict)      # {(exercise, number of the probe): value}
     errors: dict = field(default_factory=dict)      # {exercise: message}
+    begun: set = field(default_factory=set)         # exercises whose function was asked
 
 
 # ---------------------------------------------------------------- asking a student's functions
@@ -71,11 +72,17 @@ def ask(original, folder, exercises, seed):
             break
         if last is None:                                # before any file: no fault of a student
             raise RuntimeError(f"a check could not be started: it {ended}")
-        stopped_in = [one for one in left if last in (one.name, one.file)]
-        for exercise in stopped_in:                     # a function; or all of a file, in loading
-            told.errors[exercise.name] = ended
-        left = left[left.index(stopped_in[-1]) + 1:]
+        for exercise in left:                           # a function; or all of a file, in loading
+            if last in (exercise.name, exercise.file):
+                told.errors[exercise.name] = ended
+        left = [exercise for exercise in left if not is_told(exercise, told)]
     return told
+
+
+def is_told(exercise, told):
+    """Is an exercise done with: is every probe answered, or one of them by an error?"""
+    last_probe = len(probes_of(exercise)) - 1
+    return exercise.name in told.errors or (exercise.name, last_probe) in told.values
 
 
 def take(lines, exercises, told):
@@ -84,10 +91,13 @@ def take(lines, exercises, told):
     for line in lines:
         name = line.get("exercise")
         last = name or line.get("file") or last
-        if line["event"] == "told":
+        if line["event"] == "asking":
+            told.begun.add(name)
+        elif line["event"] == "told":
             told.values[name, line["probe"]] = line["value"]
         elif line["event"] == "blank":
             told.errors[name] = "is not written yet"
+            told.begun.discard(name)                    # so no probe has anything to say of it
         elif line["event"] == "error":
             told.errors[name] = line["message"]
         elif line["event"] == "unloadable":
@@ -169,7 +179,7 @@ def judge_exercise(exercise, mine, theirs):
     for number, probe in enumerate(probes):
         if (exercise.name, number) not in mine.values:
             verdict.message = mine.errors.get(exercise.name, "was not asked")
-            if number and exercise.name in mine.errors:
+            if exercise.name in mine.begun:
                 verdict.message += f"\n(where this has to hold: {probe.holds})"
             return verdict
         value = mine.values[exercise.name, number]
@@ -275,7 +285,11 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         original = unpack_original(place)
         sys.path.insert(1, str(original))                # for what `examine` asks
-        verdicts = check(PROJECT, of_labs(labs), seed, original)
+        try:
+            verdicts = check(PROJECT, of_labs(labs), seed, original)
+        except RuntimeError as error:
+            print(f"check: {error}; install what requirements.txt names", file=sys.stderr)
+            return 2
     for lab in labs:
         show([verdict for verdict in verdicts if verdict.exercise.lab == lab])
     good = sum(verdict.ok for verdict in verdicts)

@@ -16,7 +16,7 @@ import sys
 import traceback
 from pathlib import Path
 
-MOST_MEMORY = 4 * 2**30          # bytes, where the system can limit them (Linux)
+MOST_MEMORY = 2 * 2**30          # bytes of its own, where the system can limit them (Linux)
 NAMES = {"data/methods/mine.py": "data.methods.mine"}       # of modules, where not the file's
 
 
@@ -24,7 +24,8 @@ def main():
     original, folder, seed, out, *names = sys.argv[1:]
     if sys.platform.startswith("linux"):
         import resource
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        # Not RLIMIT_AS: torch for GPUs maps more files than that into its address space.
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     sys.path[:0] = [original, str(Path(original) / "tests" / "labs")]
     from exercises import EXERCISES
     with open(out, "a", encoding="utf-8") as report:
@@ -38,28 +39,45 @@ def main():
         wanted = [exercise for exercise in EXERCISES if exercise.name in names]
         for file in dict.fromkeys(exercise.file for exercise in wanted):
             path = Path(folder) / file
-            name = NAMES.get(file, path.stem)
-            before = sys.modules.get(name)
             tell(event="loading", file=file)
             try:
-                module = load(name, path)
+                module = load(file, path)
             except BaseException as error:
                 tell(event="unloadable", file=file, message=last_lines(error, path))
                 continue
             for exercise in wanted:
                 if exercise.file == file:
                     ask(exercise, module, seed, path, tell)
-            sys.modules[name] = before
+            unload(file)
         tell(event="done")
 
 
-def load(name, path):
+REPLACED = {}                    # {name: the module of the original that a student's one replaces}
+
+
+def load(file, path):
     """The student's file as the module of its name; what it imports is the original."""
+    name = NAMES.get(file, path.stem)
+    REPLACED[name] = sys.modules.get(name)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        unload(file)
+        raise
     return module
+
+
+def unload(file):
+    """Put the original module back in its place."""
+    name = NAMES.get(file, Path(file).stem)
+    original = REPLACED.pop(name)
+    if original is None:                        # the worksheet: nobody imports it
+        del sys.modules[name]
+    else:
+        sys.modules[name] = original
 
 
 def ask(exercise, module, seed, path, tell):
@@ -67,15 +85,24 @@ def ask(exercise, module, seed, path, tell):
     from probes import probes_of
     for number, probe in enumerate(probes_of(exercise)):
         tell(event="asking", exercise=exercise.name)
-        draw = random.Random(f"{seed} {exercise.name} {number}")
-        try:
-            value = probe.ask(draw, module)
-            json.dumps(value)
-        except NotImplementedError:
-            return tell(event="blank", exercise=exercise.name)
-        except BaseException as error:
-            return tell(event="error", exercise=exercise.name, message=last_lines(error, path))
-        tell(event="told", exercise=exercise.name, probe=number, value=value)
+        line = ask_probe(exercise, number, probe, module, seed, path)
+        tell(**line)
+        if line["event"] != "told":
+            break
+
+
+def ask_probe(exercise, number, probe, module, seed, path):
+    """What a student's function says to one probe, as a line to be told."""
+    draw = random.Random(f"{seed} {exercise.name} {number}")
+    try:
+        value = probe.ask(draw, module)
+        json.dumps(value)
+    except NotImplementedError:
+        return {"event": "blank", "exercise": exercise.name}
+    except BaseException as error:
+        message = last_lines(error, path)
+        return {"event": "error", "exercise": exercise.name, "message": message}
+    return {"event": "told", "exercise": exercise.name, "probe": number, "value": value}
 
 
 def last_lines(error, path):
@@ -83,6 +110,8 @@ def last_lines(error, path):
     text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     if isinstance(error, SyntaxError):
         return f"line {error.lineno} does not parse: {error.msg}"
+    if isinstance(error, OSError) and error.filename == str(path):
+        return f"it cannot be read ({error.strerror}); copy it from the project"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename) == path:
             code = linecache.getline(frame.filename, frame.lineno).strip()

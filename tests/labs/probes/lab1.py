@@ -44,12 +44,12 @@ def ordinary(draw, sheet):
 
 
 def masked(draw, sheet):
-    weights = [0.0] * 9 + [draw.choice([0.0, 1.0]) for _ in range(30)] + [1.0]
+    weights = [0.0] * 10 + [draw.choice([0.0, 1.0]) for _ in range(29)] + [1.0]
     return sheet.tokens_in_loss(line(draw, 9, 31, weights))
 
 
 def halves(draw, sheet):
-    weights = [0.0] * 9 + [draw.choice([0.0, 0.25, 0.5, 1.0]) for _ in range(31)]
+    weights = [0.0] * 9 + [0.25] + [draw.choice([0.0, 0.25, 0.5, 1.0]) for _ in range(30)]
     return sheet.tokens_in_loss(line(draw, 9, 31, weights))
 
 
@@ -72,27 +72,22 @@ def per_token(draw, sheet):
     return sheet.surprise(logprobs(draw, draw.randint(20, 60)))
 
 
-def a_sure_text(draw, sheet):
-    return sheet.surprise([0.0] * draw.randint(3, 9))
-
-
 PROBES = [
     Probe("trained_on", "where the own answer is accepted, it is trained on", own_accepted),
     Probe("trained_on", "where the own answer is refused and the paraphrase accepted, the "
                         "paraphrase is trained on", own_refused),
     Probe("trained_on", "where both are refused, the gold is trained on", both_refused),
-    Probe("trained_on", "None: the model was not asked, so there is nothing to accept (each line: "
+    Probe("trained_on", "None: the model was not asked, so there is nothing to accept (each: "
                         "own, paraphrase, what is trained on)", not_asked),
     Probe("tokens_in_loss", "the prompt carries no loss, and every token of the target does, the "
-                            "one that ends it too", ordinary),
+                            "first and the one that ends it too", ordinary),
     Probe("tokens_in_loss", "a token of the target whose weight is 0 carries no loss", masked),
     Probe("tokens_in_loss", "a token with a weight between 0 and 1 carries loss: tokens are "
                             "counted, weights are not added up", halves),
     Probe("tokens_in_loss", "the very first token carries no loss, whatever its weight is: nothing "
                             "predicts it", very_first),
-    Probe("surprise", "one token: minus its log-probability, so the number is not negative",
-          one_token),
-    Probe("surprise", "a text: the mean over its tokens, not their sum, and in nats (no exp, no "
-                      "log2)", per_token),
-    Probe("surprise", "a text of which the model was sure has a surprise of 0", a_sure_text),
+    Probe("surprise", "one token: minus its log-probability, as it is (no exp, no other log), so "
+                      "it is not negative", one_token),
+    Probe("surprise", "a text: the mean of its tokens' log-probabilities, not their sum, and not "
+                      "the log of a mean", per_token),
 ]

@@ -26,7 +26,9 @@ def choose(draw, s3ft, sources, texts, choice=None):
     """Let choose_targets choose. texts: {kind: [texts of one example's attempts], ..} or
     (text, finish_reason) pairs, for each of some examples.
 
-    -> {"chosen": [[id, source, number of the attempt or None], ..], "attempted": {kind: ids}}
+    -> {"chosen": [[id, source, number of the attempt or None], ..],
+        "attempted": {kind: ids of the examples for which it was asked},
+        "judged": [[id, source], ..]}. Who is asked first, and how many at a time, is left open.
     """
     from data import Example
     ids = [f"train-{number}" for number in draw.sample(range(100), len(texts))]
@@ -35,9 +37,9 @@ def choose(draw, s3ft, sources, texts, choice=None):
     attempted = {}
 
     def attempts_of(kind, some):
-        attempted.setdefault(kind, []).append([example.id for example in some])
         of_each = {}
         for example in some:
+            attempted.setdefault(kind, []).append(example.id)
             tries = []
             for number, text in enumerate(texts_of[example.id].get(kind, [])):
                 pair = (text, "end") if isinstance(text, str) else text
@@ -51,7 +53,8 @@ def choose(draw, s3ft, sources, texts, choice=None):
     for one in chosen:
         number = None if one.attempt is None else one.attempt["sample"]
         listed.append([one.example.id, one.source, number])
-    return {"chosen": listed, "attempted": attempted, "judged": verdicts.asked}
+    return {"chosen": listed, "judged": sorted(verdicts.asked),
+            "attempted": {kind: sorted(ids) for kind, ids in attempted.items()}}
 
 
 S3FT = ("own", "paraphrase", "gold")
@@ -61,9 +64,9 @@ BOTH_WRONG = {"own": ["wrong"], "paraphrase": ["wrong"]}
 
 
 def some_of_each(draw):
-    texts = [OWN_RIGHT, OWN_WRONG, BOTH_WRONG] * 2
+    texts = [OWN_RIGHT, OWN_WRONG, BOTH_WRONG, OWN_RIGHT, OWN_WRONG]
     draw.shuffle(texts)
-    return texts
+    return [BOTH_WRONG, *texts]         # the gold first: examples are in no order of sources
 
 
 def cascade(draw, s3ft):
@@ -84,18 +87,18 @@ def sft_asks_nothing(draw, s3ft):
     return [told["attempted"], [source for _, source, _ in told["chosen"]]]
 
 
+def first_accepted(draw, s3ft):
+    texts = []
+    for _ in range(4):
+        wrong = ["wrong"] * draw.randint(1, 3)
+        texts.append({"own": [*wrong, "right", "wrong", "right", "wrong"]})
+    return choose(draw, s3ft, S3FT, texts)["chosen"]
+
+
 def cut_off(draw, s3ft):
     texts = [{"own": [("right", "length"), "right too"], "paraphrase": ["right"]},
              {"own": [("right", "length")], "paraphrase": ["right"]}]
     draw.shuffle(texts)
-    return choose(draw, s3ft, S3FT, texts)["chosen"]
-
-
-def first_accepted(draw, s3ft):
-    texts = []
-    for _ in range(4):
-        tries = ["wrong"] * draw.randint(0, 3) + ["right"] + draw.choices(["right", "wrong"], k=3)
-        texts.append({"own": tries})
     return choose(draw, s3ft, S3FT, texts)["chosen"]
 
 
@@ -107,17 +110,18 @@ def row_decides(draw, s3ft):
     return choose(draw, s3ft, ("paraphrase", "gold"), some_of_each(draw))["chosen"]
 
 
-def by_choice(draw, s3ft):
-    texts = [{"own": ["wrong", "right", "right", "wrong", "right"]}, {"own": ["wrong"]}]
+def last_two(accepted):
+    return accepted[-2:]
 
-    def last_two(accepted):
-        return accepted[-2:]
+
+def by_choice(draw, s3ft):
+    texts = [{"own": ["wrong", "right", "right", "wrong", "right", "wrong"]}, {"own": ["wrong"]}]
     return choose(draw, s3ft, S3FT, texts, last_two)["chosen"]
 
 
 def other_sources(draw, s3ft):
     told = choose(draw, s3ft, ("own_number", "voice"), some_of_each(draw))
-    return [told["chosen"], list(told["attempted"]), told["judged"]]
+    return [sorted(told["attempted"]), told["judged"], told["chosen"]]
 
 
 # ---------------------------------------------------------------- make_target
@@ -125,6 +129,7 @@ def other_sources(draw, s3ft):
 class Words:
     """A tokenizer whose ids are the numbers of words, in pieces of its own."""
     close_id = 7
+    end_ids = (5, 7)
 
     def __init__(self, draw):
         self.shift = draw.randrange(100, 900)
@@ -162,11 +167,13 @@ def make(draw, s3ft, source, sampled=None):
     from data import Example
     example = Example(f"train-{draw.randrange(99)}", f"How many are {draw.randrange(99)} pens?",
                       f"so many {draw.randrange(99)}")
+    tokenizer = Words(draw)
     one = None
     if sampled is not None:
-        one = {"ids": sampled, "text": "so many pens", "prompt_ids": [1, 2, 3]}
-    target = s3ft.make_target(Words(draw), WordTask(), s3ft.Choice(example, source, one))
-    return target
+        chat = s3ft.PROMPTS[source](WordTask(), example)
+        one = {"id": example.id, "source": source, "ids": sampled, "text": "so many pens",
+               "prompt_ids": tokenizer.encode_chat(chat)}
+    return s3ft.make_target(tokenizer, WordTask(), s3ft.Choice(example, source, one))
 
 
 def some_ids(draw):
@@ -203,12 +210,10 @@ def weights(draw, s3ft):
 
 # ---------------------------------------------------------------- in_one_row
 
-def targets(draw, s3ft, lengths, total=None):
-    """Targets with (prompt, answer) tokens each; the last prompt grows until `total` is reached."""
+def targets(draw, s3ft, lengths):
+    """Targets with (prompt, answer) tokens each."""
     made = []
     for number, (prompt, answer) in enumerate(lengths):
-        if total and number == len(lengths) - 1:
-            prompt = total - sum(len(one) for one in made) - answer
         made.append(s3ft.Target(f"train-{number}", "own",
                                 [draw.randrange(1, 3000) for _ in range(prompt)],
                                 [draw.randrange(1, 3000) for _ in range(answer)]))
@@ -220,38 +225,56 @@ def lengths_of_two(draw):
 
 
 def row(s3ft, some):
+    """The row of these targets, without the padding at its end."""
+    targets_alone = len(some)
+    tokens_alone = sum(len(target) for target in some)
     ids, lengths, weights_ = s3ft.in_one_row(some, "cpu")
-    return {"ids": ids.tolist(), "lengths": list(lengths), "weights": weights_.tolist()}
-
-
-def one_text(draw, s3ft):
-    return row(s3ft, targets(draw, s3ft, [(0, draw.randint(3, 6))], 32))["weights"]
-
-
-def one_behind_the_other(draw, s3ft):
-    told = row(s3ft, targets(draw, s3ft, lengths_of_two(draw), 32))
-    return [told["ids"], told["lengths"]]
-
-
-def no_token_of_the_next(draw, s3ft):
-    return row(s3ft, targets(draw, s3ft, lengths_of_two(draw), 64))["weights"]
-
-
-def own_weights(draw, s3ft):
-    some = targets(draw, s3ft, lengths_of_two(draw), 32)
-    for target in some:
-        target.weights = [draw.choice([0.0, 0.25, 1.0]) for _ in target.weights]
-    return row(s3ft, some)["weights"]
-
-
-def padded(draw, s3ft):
-    told = row(s3ft, targets(draw, s3ft, lengths_of_two(draw)))
-    return [len(told["ids"][0]), told["lengths"], told["weights"]]
+    return {"ids": ids[0].tolist()[:tokens_alone], "lengths": list(lengths)[:targets_alone],
+            "weights": weights_.tolist()[:tokens_alone]}
 
 
 def shapes(draw, s3ft):
     ids, _, weights_ = s3ft.in_one_row(targets(draw, s3ft, lengths_of_two(draw)), "cpu")
-    return [list(ids.shape), list(weights_.shape), str(ids.dtype), str(weights_.dtype)]
+    return [ids.dim(), len(ids), str(ids.dtype), weights_.dim(), str(weights_.dtype)]
+
+
+def one_behind_the_other(draw, s3ft):
+    told = row(s3ft, targets(draw, s3ft, lengths_of_two(draw)))
+    return [told["lengths"], told["ids"]]
+
+
+def next_token(draw, s3ft):
+    return row(s3ft, targets(draw, s3ft, [(0, draw.randint(3, 6))]))["weights"]
+
+
+def masked(draw, s3ft):
+    return row(s3ft, targets(draw, s3ft, [(draw.randint(4, 9), draw.randint(2, 5))]))["weights"]
+
+
+def no_token_of_the_next(draw, s3ft):
+    return row(s3ft, targets(draw, s3ft, [(4, draw.randint(2, 5)), (0, 4)]))["weights"]
+
+
+def own_weights(draw, s3ft):
+    some = targets(draw, s3ft, lengths_of_two(draw))
+    for target in some:
+        target.weights = [0.0, 0.5] + [draw.choice([0.0, 0.25, 1.0]) for _ in target.weights[2:]]
+    return row(s3ft, some)["weights"]
+
+
+def whole_row(draw, s3ft, lengths):
+    """-> [number of ids, lengths, number of weights, what the weights sum to]."""
+    ids, lengths, weights_ = s3ft.in_one_row(targets(draw, s3ft, lengths), "cpu")
+    return [ids.numel(), list(lengths), len(weights_), weights_.sum().item()]
+
+
+def padded(draw, s3ft):
+    return whole_row(draw, s3ft, lengths_of_two(draw))
+
+
+def full_row(draw, s3ft):
+    answer = draw.randint(2, 9)
+    return whole_row(draw, s3ft, [(10, 6), (16 - answer, answer)])
 
 
 def list_stays(draw, s3ft):
@@ -262,45 +285,50 @@ def list_stays(draw, s3ft):
 
 PROBES = [
     Probe("choose_targets", "the sources of the row have their turn one after the other, and the "
-                            "first that the judge accepts is trained on (each: id, source, number "
-                            "of the attempt)", cascade),
+                            "first that the judge accepts (verdict.ok) is trained on, once (each: "
+                            "id, source, number of the attempt)", cascade),
     Probe("choose_targets", "the targets come in the order of the examples", order),
-    Probe("choose_targets", "a paraphrase is asked for only where the own answer was refused",
-          asked_of_the_rest),
-    Probe("choose_targets", "a row of golds asks the model for nothing", sft_asks_nothing),
-    Probe("choose_targets", "an attempt that was cut off (finish_reason is not \"end\") is never "
-                            "trained on, even if the judge would accept its text", cut_off),
-    Probe("choose_targets", "of several accepted attempts the first is trained on, where there is "
-                            "no `choice`", first_accepted),
-    Probe("choose_targets", "an example without an accepted source is left out; it gets no gold "
-                            "that its row does not name", no_gold),
+    Probe("choose_targets", "a paraphrase is asked for only where the own answer was refused, and "
+                            "no attempt twice", asked_of_the_rest),
     Probe("choose_targets", "the row alone says which sources there are, and in which order",
           row_decides),
+    Probe("choose_targets", "a row of golds asks the model for nothing", sft_asks_nothing),
+    Probe("choose_targets", "of several attempts the first accepted one is trained on, where there "
+                            "is no `choice`", first_accepted),
+    Probe("choose_targets", "an attempt that was cut off (finish_reason is not \"end\") is never "
+                            "trained on, even if the judge would accept its text", cut_off),
+    Probe("choose_targets", "an example without an accepted source is left out; it gets no gold "
+                            "that its row does not name", no_gold),
     Probe("choose_targets", "`choice` is handed the accepted attempts, and no others, and all that "
                             "it returns are trained on", by_choice),
-    Probe("choose_targets", "SAMPLED says what the model is asked for; the judge is told the "
-                            "source itself (own_number); all other sources are texts of the "
-                            "task (voice)",
-          other_sources),
+    Probe("choose_targets", "SAMPLED says what the model is asked for (for own_number: own), and "
+                            "the judge is told the source itself; all other sources are texts of "
+                            "the task (voice)", other_sources),
     Probe("make_target", "a sampled answer keeps the very ids that were sampled, and then comes "
                          "close_id, once", sampled_ids),
     Probe("make_target", "any other source is task.text(example, source), as encode_answer writes "
-                         "it, and then close_id", gold_ids),
+                         "it, and then close_id, once", gold_ids),
     Probe("make_target", "the prompt is the plain question (ask), for a paraphrase too",
           plain_prompt),
     Probe("make_target", "a target bears the example's id and its source", who_it_is),
-    Probe("make_target", "the attempt itself is not changed", attempt_stays),
+    Probe("make_target", "the attempt itself is not changed: its ids stay as they are",
+          attempt_stays),
     Probe("make_target", "the weights are left to Target: 0 for the prompt, 1 for the rest",
           weights),
-    Probe("in_one_row", "a position's weight is that of the NEXT token, which it predicts; the "
-                        "last position predicts nothing: 0", one_text),
+    Probe("in_one_row", "ids are (1, T) whole numbers, weights are (T,) in fp32 (dimensions, rows, "
+                        "type of both)", shapes),
     Probe("in_one_row", "texts stand one behind another in one row, each prompt before its target, "
-                        "and their lengths are told", one_behind_the_other),
-    Probe("in_one_row", "the prompt is masked, and the last token of a text does not predict the "
-                        "first of the next", no_token_of_the_next),
+                        "and their lengths are told (lengths, ids)", one_behind_the_other),
+    Probe("in_one_row", "a position's weight is that of the NEXT token, which it predicts; the "
+                        "last position predicts nothing: 0", next_token),
+    Probe("in_one_row", "the prompt is masked, but its last position predicts the first token of "
+                        "the target", masked),
+    Probe("in_one_row", "the last token of a text does not predict the first of the next",
+          no_token_of_the_next),
     Probe("in_one_row", "the weights are those of the target, whatever they are", own_weights),
-    Probe("in_one_row", "the row is padded at its end to a multiple of 32; the padding is one more "
-                        "text, with weights of 0 (number of ids, lengths, weights)", padded),
-    Probe("in_one_row", "ids are (1, T) whole numbers, weights are (T,) in fp32", shapes),
+    Probe("in_one_row", "the row is padded to a multiple of 32; the padding is one more text, with "
+                        "weights of 0 (number of ids, lengths, number of weights, their sum)",
+          padded),
+    Probe("in_one_row", "a row that is a multiple of 32 already is not padded", full_row),
     Probe("in_one_row", "the targets that were passed are not changed", list_stays),
 ]

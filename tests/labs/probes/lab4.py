@@ -21,6 +21,12 @@ def greedy(draw, model):
     return model.pick(torch.tensor(some_logits(draw, 4)), None, 0.0).tolist()
 
 
+def no_other_chance(draw, model):
+    logits = some_logits(draw, 1) * 100
+    u = [draw.random() for _ in logits]
+    return picked(model, logits, u, 1.0) == picked(model, logits, u, 1.0)
+
+
 def pieces(draw, model):
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().tolist()
     answers = []
@@ -29,27 +35,27 @@ def pieces(draw, model):
     return answers
 
 
-def many_draws(draw, model):
-    logits = some_logits(draw, 1) * 200
-    return picked(model, logits, [draw.random() for _ in logits], 1.0)
+def rows_apart(draw, model):
+    logits = some_logits(draw, 12)
+    return picked(model, logits, [(number + 0.5) / 12 for number in range(12)], 1.0)
 
 
 def heat(draw, model):
     logits = some_logits(draw, 1) * 60
-    u = [draw.random() for _ in logits]
+    u = [(number + 0.5) / 60 for number in range(60)]
     return [picked(model, logits, u, 0.3), picked(model, logits, u, 3.0)]
-
-
-def own_number(draw, model):
-    logits = some_logits(draw, 1) * 12
-    return picked(model, logits, [(number + 0.5) / 12 for number in range(12)], 1.0)
 
 
 def impossible(draw, model):
     logits = some_logits(draw, 1)
     logits[0][0] = -float("inf")
     logits[0][-1] = -float("inf")
-    return [picked(model, logits, [0.0], 1.0), picked(model, logits, [1 - 2**-24], 1.0)]
+    return [picked(model, logits, [0.0], 1.0), picked(model, logits, [0.999], 1.0)]
+
+
+def largest_number(draw, model):
+    logits = some_logits(draw, 200)
+    return max(picked(model, logits, [1 - 2**-24] * 200, 1.0)) < len(logits[0])
 
 
 # ---------------------------------------------------------------- generate_plain
@@ -75,43 +81,47 @@ def answered(completion):
 
 def plain_greedy(draw, model):
     lm, prompt = small_model(draw, model)
-    return answered(model.generate_plain(lm, prompt, 8))
+    return answered(model.generate_plain(lm, list(prompt), 8))
 
 
 def plain_sampled(draw, model):
     lm, prompt = small_model(draw, model)
-    return [answered(model.generate_plain(lm, prompt, 8, 1.0, seed=3, row=row))
+    return [model.generate_plain(lm, list(prompt), 8, 1.0, seed=3, row=row).ids
             for row in range(3)]
 
 
 def plain_heat(draw, model):
     lm, prompt = small_model(draw, model)
-    return [model.generate_plain(lm, prompt, 8, heat_, seed=3).ids for heat_ in (0.2, 5.0)]
+    return [model.generate_plain(lm, list(prompt), 8, heat_, seed=3).ids for heat_ in (0.5, 5.0)]
 
 
 def plain_end(draw, model):
     lm, prompt = small_model(draw, model)
     end_ids = tuple(draw.sample(range(40), 12))
-    return [answered(model.generate_plain(lm, prompt, 12, 1.0, row=row, end_ids=end_ids))
+    return [answered(model.generate_plain(lm, list(prompt), 12, 1.0, row=row, end_ids=end_ids))
             for row in range(6)]
 
 
 def plain_logprob(draw, model):
     lm, prompt = small_model(draw, model)
-    end_ids = tuple(draw.sample(range(40), 6))
-    return [model.generate_plain(lm, prompt, 6, 0.5, row=row, end_ids=end_ids).logprob
-            for row in range(4)]
+    return model.generate_plain(lm, list(prompt), 6, 2.0, seed=3).logprob
+
+
+def plain_logprob_of_end(draw, model):
+    lm, prompt = small_model(draw, model)
+    ids = model.generate_plain(lm, list(prompt), 6, 2.0, seed=3).ids
+    return model.generate_plain(lm, list(prompt), 6, 2.0, seed=3, end_ids=(ids[-1],)).logprob
 
 
 def plain_context(draw, model):
     lm, prompt = small_model(draw, model, max_position_embeddings=12)
-    return answered(model.generate_plain(lm, prompt, 30))
+    return answered(model.generate_plain(lm, list(prompt), 30))
 
 
 def plain_vocabulary(draw, model):
     lm, prompt = small_model(draw, model)
     lm.vocab_limit = 5
-    return model.generate_plain(lm, prompt, 12, 1.0).ids
+    return model.generate_plain(lm, list(prompt), 12, 1.0).ids
 
 
 def plain_prompt_stays(draw, model):
@@ -151,10 +161,11 @@ def decoded(draw, model, live):
     """One step of a batch with `live` requests of unequal lengths."""
     batch = object.__new__(model.Batch)
     batch.lm = Asked()
-    batch.live = []
-    for _ in range(live):
-        prompt = [draw.randrange(100) for _ in range(draw.randint(2, 12))]
-        ids = [draw.randrange(100) for _ in range(draw.randint(1, 6))]
+    batch.live = [SimpleNamespace(prompt=[1, 2], limit=20, done=False,
+                                  answer=model.Completion([50, 51]))]
+    for _ in range(live - 1):
+        prompt = [draw.randrange(50) for _ in range(draw.randint(3, 12))]
+        ids = [draw.randrange(50, 100) for _ in range(draw.randint(2, 6))]
         batch.live.append(SimpleNamespace(prompt=prompt, limit=20, done=False,
                                           answer=model.Completion(ids)))
     batch.slots = live + 3
@@ -192,24 +203,27 @@ def unequal_prompts(draw, model):
 
 
 PROBES = [
-    Probe("pick", "temperature 0 picks the likeliest token of each row", greedy),
-    Probe("pick", "of 0.2, 0.5 and 0.3 the token in whose piece u lies (each line: u, token)",
+    Probe("pick", "temperature 0 picks the likeliest token of each row, and needs no u", greedy),
+    Probe("pick", "u decides, and no other chance: the same u, the same token", no_other_chance),
+    Probe("pick", "of 0.2, 0.5 and 0.3 the token in whose piece u lies (each: u, the row's token)",
           pieces),
-    Probe("pick", "u decides, and no other chance: the same u, the same token", many_draws),
-    Probe("pick", "logits are divided by the temperature before the softmax (at 0.3, at 3.0)",
+    Probe("pick", "every row has its own logits, its own softmax and its own number", rows_apart),
+    Probe("pick", "logits are divided by the temperature, before the softmax (at 0.3, at 3.0)",
           heat),
-    Probe("pick", "every row has a number of its own", own_number),
-    Probe("pick", "a token with probability 0 is never picked, at u = 0 and just below 1",
-          impossible),
-    Probe("generate_plain", "without temperature: the likeliest token, read on with it, and so on",
-          plain_greedy),
+    Probe("pick", "a token with probability 0 is never picked: its piece has no length (first and "
+                  "last token, u = 0 and 0.999)", impossible),
+    Probe("pick", "also for the largest u, 1 - 2**-24, a token is picked, though the last piece may "
+                  "end a rounding below 1", largest_number),
+    Probe("generate_plain", "without temperature: the likeliest token, read on with it, and so on, "
+                            "without the prompt", plain_greedy),
     Probe("generate_plain", "every step has its own number of noise(seed, row, steps), and another "
                             "row other ones", plain_sampled),
-    Probe("generate_plain", "the temperature is passed on to pick", plain_heat),
+    Probe("generate_plain", "the temperature is passed on to pick (at 0.5, at 5.0)", plain_heat),
     Probe("generate_plain", "an end token ends it: it is not among the ids, and finish_reason is "
                             "\"end\"", plain_end),
-    Probe("generate_plain", "logprob sums log p at temperature 1 of all ids and of the end token",
-          plain_logprob),
+    Probe("generate_plain", "logprob sums log p of all ids, at temperature 1", plain_logprob),
+    Probe("generate_plain", "the end token is in logprob too, though not among the ids",
+          plain_logprob_of_end),
     Probe("generate_plain", "no more tokens than `room` has", plain_context),
     Probe("generate_plain", "ids from lm.vocab_limit on are never picked", plain_vocabulary),
     Probe("generate_plain", "the prompt that was passed is not changed", plain_prompt_stays),

@@ -25,13 +25,8 @@ def summed(draw, s3ft):
 
 def weighted(draw, s3ft):
     logits, wanted = drawn(draw)
-    weights = torch.tensor([draw.choice([0.25, 0.5, 1.0, 2.0]) for _ in wanted])
+    weights = torch.tensor([2.0, 2.0] + [draw.choice([0.25, 0.5, 1.0]) for _ in wanted[2:]])
     return float(s3ft.cross_entropy(logits, wanted, weights))
-
-
-def twice_the_weight(draw, s3ft):
-    logits, wanted = drawn(draw)
-    return float(s3ft.cross_entropy(logits, wanted, torch.full((len(wanted),), 2.0)))
 
 
 def gradient(draw, s3ft):
@@ -51,7 +46,7 @@ def rates(draw, s3ft, numbers, steps, schedule="linear"):
 
 def warm_up(draw, s3ft):
     steps = 20 * draw.randint(4, 9)
-    return rates(draw, s3ft, range(steps // 20 + 1), steps)
+    return rates(draw, s3ft, range(steps // 20), steps)
 
 
 def falls(draw, s3ft):
@@ -61,7 +56,7 @@ def falls(draw, s3ft):
 
 def last_step(draw, s3ft):
     steps = 20 * draw.randint(4, 9)
-    return rates(draw, s3ft, [steps - 1], steps)
+    return s3ft.learning_rate(steps - 1, steps, 0.1) > 0
 
 
 def cosine(draw, s3ft):
@@ -77,29 +72,31 @@ def few_steps(draw, s3ft):
 
 def same_model(draw, sheet):
     logits, _ = drawn(draw)
-    return sheet.kl(logits, logits.clone())
+    return float(sheet.kl(logits, logits.clone()))
+
+
+def shifted(draw, sheet):
+    logits, _ = drawn(draw)
+    return float(sheet.kl(logits + 2.0, logits - 3.0))
 
 
 def one_place(draw, sheet):
-    return sheet.kl(drawn(draw, 1)[0], drawn(draw, 1)[0])
-
-
-def many_places(draw, sheet):
-    return sheet.kl(drawn(draw)[0], drawn(draw)[0])
+    base, _ = drawn(draw, 1)
+    base[0, 0] += 7.0                   # so the first token is much likelier than the last
+    tuned = base[:, [8, 1, 2, 3, 4, 5, 6, 7, 0]]        # exchanged: the same in both directions
+    return float(sheet.kl(base, tuned))
 
 
 def sharp_base(draw, sheet):
     size = 5
-    base = torch.full((2, size), -8.0)
-    base[:, draw.randrange(size)] = 8.0
-    even = torch.zeros(2, size)
-    return [sheet.kl(base, even), sheet.kl(even, base)]
+    base = torch.full((1, size), -2.0)
+    base[0, draw.randrange(size)] = 2.0
+    even = torch.zeros(1, size)
+    return [float(sheet.kl(base, even)), float(sheet.kl(even, base))]
 
 
-def shifted(draw, sheet):
-    base, _ = drawn(draw)
-    tuned, _ = drawn(draw)
-    return sheet.kl(base + 5.0, tuned - 3.0)
+def many_places(draw, sheet):
+    return float(sheet.kl(drawn(draw)[0], drawn(draw)[0]))
 
 
 def plain_number(draw, sheet):
@@ -113,53 +110,61 @@ def items(draw, n, share):
 
 
 def one_benchmark(draw, sheet):
-    return sheet.drop({"facts": items(draw, 50, 0.9)}, {"facts": items(draw, 50, 0.5)})
+    lost = draw.randint(5, 20)
+    base = [True] * lost + items(draw, 20, 0.5) + [False] * 10
+    tuned = [False] * lost + base[lost:]                # and none is won
+    return sheet.drop({"facts": base}, {"facts": tuned})
 
 
 def gained(draw, sheet):
-    return sheet.drop({"facts": items(draw, 50, 0.2)}, {"facts": items(draw, 50, 0.8)})
+    base = items(draw, 20, 0.5) + [False] * 20
+    tuned = base[:20] + [True] * 20
+    return sheet.drop({"facts": base}, {"facts": tuned})
 
 
-def unequal_benchmarks(draw, sheet):
-    base = {"facts": items(draw, 200, 0.8), "myths": items(draw, 10, 0.8)}
-    tuned = {"facts": items(draw, 200, 0.7), "myths": items(draw, 10, 0.1)}
+def equal_benchmarks(draw, sheet):
+    base = {"facts": [True] * 20 + items(draw, 20, 0.5), "myths": items(draw, 40, 0.9)}
+    tuned = {"myths": base["myths"], "facts": [False] * 20 + base["facts"][20:]}
     return sheet.drop(base, tuned)
 
 
-def other_order(draw, sheet):
-    base = {"facts": items(draw, 40, 0.9), "myths": items(draw, 40, 0.3)}
-    tuned = {"myths": items(draw, 40, 0.1), "facts": items(draw, 40, 0.9)}
+def unequal_benchmarks(draw, sheet):
+    base = {"facts": items(draw, 200, 0.8), "myths": [True] * 8 + items(draw, 2, 0.5)}
+    tuned = {"facts": items(draw, 200, 0.7), "myths": [False] * 7 + items(draw, 3, 0.5)}
     return sheet.drop(base, tuned)
 
 
 PROBES = [
-    Probe("cross_entropy", "one token: minus the log of its probability, in nats", one_token),
+    Probe("cross_entropy", "one token: minus the log of its probability, in nats; logits are no "
+                           "probabilities yet", one_token),
     Probe("cross_entropy", "several tokens: the sum, not the mean (finetune divides once, by the "
                            "tokens of the whole step)", summed),
-    Probe("cross_entropy", "each token's loss times its own weight", weighted),
-    Probe("cross_entropy", "twice the weights, twice the loss: it is not divided by the weights",
-          twice_the_weight),
+    Probe("cross_entropy", "each token's loss times its own weight, and not divided by the weights",
+          weighted),
     Probe("cross_entropy", "the gradient flows back into the logits", gradient),
-    Probe("learning_rate", "it rises in even steps over a twentieth of the steps; step 0 has one "
-                           "of them already, not 0 (each: step, 1000 times the rate)", warm_up),
-    Probe("learning_rate", "then it falls evenly from the top", falls),
+    Probe("learning_rate", "it rises in even steps to the top, over a twentieth of the steps; step "
+                           "0 has one of them already (each: step, 1000 times the rate)", warm_up),
     Probe("learning_rate", "the last step still has a rate above 0", last_step),
+    Probe("learning_rate", "after the warm-up it falls evenly from the top, by the same amount "
+                           "with each step", falls),
     Probe("learning_rate", "\"cosine\" falls as half a cosine wave, slowly at first and at the end",
           cosine),
     Probe("learning_rate", "of few steps the first is the whole warm-up; nothing is divided by 0",
           few_steps),
-    Probe("kl", "a model does not differ from itself: 0", same_model),
-    Probe("kl", "one place: the sum over the vocabulary of p (log p - log q), in nats", one_place),
-    Probe("kl", "several places: the mean over them, and not over places times vocabulary",
-          many_places),
+    Probe("kl", "a model does not differ from itself: 0 (NaN: a log of logits, which are no "
+                "probabilities)", same_model),
+    Probe("kl", "logits are no probabilities yet: plus a number, the same for all tokens, they are "
+                "the same prediction, KL 0", shifted),
+    Probe("kl", "one place: the sum over the vocabulary, not the mean, of p (log p - log q), in "
+                "nats", one_place),
     Probe("kl", "p is the base model's, q the tuned model's: the other way round is another number",
           sharp_base),
-    Probe("kl", "logits are no probabilities: the same logits plus a number are the same "
-                "prediction", shifted),
+    Probe("kl", "several places: the mean over them, not the sum, each with a softmax of its own",
+          many_places),
     Probe("kl", "it is a plain number (float)", plain_number),
-    Probe("drop", "what is lost is above 0, in percentage points", one_benchmark),
+    Probe("drop", "what is lost is above 0, in percentage points (from 80% to 60% are 20, not 25, "
+                  "not 0.2)", one_benchmark),
     Probe("drop", "what is gained is below 0; it is not cut off at 0", gained),
-    Probe("drop", "the mean over benchmarks, each counts once, however many items it has",
-          unequal_benchmarks),
-    Probe("drop", "benchmarks are found by their names, not by their order", other_order),
+    Probe("drop", "of two benchmarks the mean, not the sum", equal_benchmarks),
+    Probe("drop", "each benchmark counts once, however many items it has", unequal_benchmarks),
 ]

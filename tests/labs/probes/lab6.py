@@ -3,8 +3,11 @@
 Any rule is right that depends on what the attempts say. So nothing is compared with the project's
 own rule: what the functions do to many random attempts is examined.
 """
+import copy
+
 from probes import Probe
 
+WORDS = "First Then Finally so because each twice apples boxes left wait check".split()
 SEAMS = ("examples", "choice", "weights", "loss", "parameters")
 
 
@@ -15,37 +18,44 @@ def accepted_attempts(draw, number):
     attempts = []
     for sample in range(draw.randint(2, 6)):
         steps = [f"{draw.randrange(9)} * {draw.randrange(9)} = {draw.randrange(81)}"
-                 for _ in range(draw.randint(1, 5))]
-        words = draw.choices(["First", "Then", "so", "apples", "boxes", "left"],
-                             k=draw.randint(0, 12))
+                 for _ in range(draw.randint(1, 12))]
+        words = draw.choices(WORDS, k=draw.randint(0, 12))
         ids = [draw.randrange(3000) for _ in range(draw.randint(8, 60))]
         attempts.append({"id": f"train-{number}", "source": "own", "sample": sample,
                          "text": f"{' '.join(words)} {'. '.join(steps)}. The answer is 8.",
                          "finish_reason": "end", "logprob": -draw.uniform(1, 30),
                          "prompt_ids": [1, 2, 3], "ids": ids})
-    draw.shuffle(attempts)
     return attempts
+
+
+def places(taken, attempts):
+    """Where the attempts that were taken stand in a list; their ids tell which they are."""
+    if not isinstance(taken, (list, tuple)):
+        raise TypeError(f"it returns a {type(taken).__name__}; a list of attempts is wanted")
+    ids = [one["ids"] for one in attempts]
+    return [ids.index(one["ids"]) for one in taken]
 
 
 def choices(draw, choice):
     """What a rule takes of the attempts of forty examples.
 
     -> a list of {"n": attempts, "taken": their places in the list, "again": the same once more,
-    "shuffled": what it takes when they come in another order, "changed": did it change the list?}
+    "shuffled": those it takes where each attempt has another one's place and number, "changed": did
+    it change what it was handed?}
     """
     told = []
     for number in range(40):
         attempts = accepted_attempts(draw, number)
-        before = list(attempts)
-        taken = [before.index(one) for one in choice(list(attempts))]
-        again = [before.index(one) for one in choice(list(attempts))]
-        other_order = list(attempts)
+        handed = copy.deepcopy(attempts)
+        taken = places(choice(handed), attempts)
+        again = places(choice(copy.deepcopy(attempts)), attempts)
+        other_order = copy.deepcopy(attempts)
         draw.shuffle(other_order)
-        shuffled = [before.index(one) for one in choice(other_order)]
-        handed = list(attempts)
-        choice(handed)
-        told.append({"n": len(before), "taken": taken, "again": again, "shuffled": shuffled,
-                     "changed": handed != before})
+        for sample, one in enumerate(other_order):
+            one["sample"] = sample
+        shuffled = places(choice(other_order), attempts)
+        told.append({"n": len(attempts), "taken": taken, "again": again, "shuffled": shuffled,
+                     "changed": handed != attempts})
     return told
 
 
@@ -64,7 +74,8 @@ def rows(page):
 
 
 def ask_rows(draw, page):
-    page.mine(accepted_attempts(draw, 0))           # is it written at all?
+    if getattr(page.METHODS.get("mine"), "choice", None) is page.mine:
+        page.mine(accepted_attempts(draw, 0))       # is it written at all?
     return rows(page)
 
 
@@ -75,7 +86,8 @@ def ask_mine(draw, page):
 
 
 def ask_control_rows(draw, page):
-    page.mine_random(accepted_attempts(draw, 0))
+    if getattr(page.METHODS.get("mine_random"), "choice", None) is page.mine_random:
+        page.mine_random(accepted_attempts(draw, 0))
     return rows(page)
 
 
@@ -125,14 +137,20 @@ def changes_nothing(told):
 def depends_on_attempts(told):
     if not told:
         return ""
-    places = {tuple(one["taken"]) for one in told if one["n"] == told[0]["n"]}
-    follows_order = sum(one["taken"] != one["shuffled"] for one in told)
-    if all(one["taken"] == list(range(one["n"])) for one in told):
+    if all(len(one["taken"]) == one["n"] for one in told):
         return "it takes all attempts, so it chooses nothing"
-    if len(places) == 1 or follows_order > len(told) / 2:
-        return ("it takes them by their place in the list, or blindly: the same attempts in "
-                "another order, and others are taken")
+    if share_of_same(told) < 0.5:
+        return ("it takes them by their place or number, or blindly: the same attempts in another "
+                "order, and others are taken")
     return ""
+
+
+def share_of_same(told):
+    """How often are the same texts taken, where they come in another order? Counted where not all
+    are taken. 1 for a rule that reads them; about 0.3 for a blind one."""
+    some = [one for one in told if len(one["taken"]) < one["n"]]
+    same = [one for one in some if sorted(one["taken"]) == sorted(one["shuffled"])]
+    return len(same) / max(1, len(some))
 
 
 def differs_in_the_rule_alone(told):
@@ -162,6 +180,10 @@ def control_takes_some(told):
     return takes_some(told and told[1])
 
 
+def control_changes_nothing(told):
+    return changes_nothing(told and told[1])
+
+
 def is_blind(told):
     if not told:
         return ""
@@ -172,22 +194,28 @@ def is_blind(told):
     last = sum(one["taken"][0] == one["n"] - 1 for one in control)
     if max(first, last) > 0.8 * len(control):
         return "it mostly takes the same place of the list; draw one"
+    if share_of_same(control) > 0.8:
+        return "it reads them: the same attempts in another order, and it takes the same texts"
     return ""
 
 
 PROBES = [
     Probe("mine", "the row \"mine\" changes exactly one seam", ask_rows, one_seam),
-    Probe("mine", "of accepted attempts some are taken, each once", ask_mine, takes_some),
+    Probe("mine", "it returns a list: some of the accepted attempts, each once", ask_mine,
+          takes_some),
     Probe("mine", "the same attempts, the same choice: no chance is in it", ask_mine,
           is_repeatable),
-    Probe("mine", "the list that it is handed stays as it is", ask_mine, changes_nothing),
+    Probe("mine", "the list that it is handed, and the attempts in it, stay as they are", ask_mine,
+          changes_nothing),
     Probe("mine", "the rule depends on what the attempts say", ask_mine, depends_on_attempts),
     Probe("mine_random", "the control differs from \"mine\" in the rule, and in nothing else",
           ask_control_rows, differs_in_the_rule_alone),
-    Probe("mine_random", "of accepted attempts some are taken, each once", ask_both,
+    Probe("mine_random", "it returns a list: some of the accepted attempts, each once", ask_both,
           control_takes_some),
     Probe("mine_random", "the control takes as many attempts as mine", ask_both, takes_as_many),
     Probe("mine_random", "the control is drawn, but the same in every run (seed the draw with the "
                          "example's id)", ask_both, control_is_repeatable),
+    Probe("mine_random", "the list that it is handed, and the attempts in it, stay as they are",
+          ask_both, control_changes_nothing),
     Probe("mine_random", "the control is blind to what the attempts say", ask_both, is_blind),
 ]
