@@ -144,7 +144,8 @@ def plain_bundled(draw, model):
 # ---------------------------------------------------------------- Batch.decode
 
 class Asked:
-    """Stands for the model: keeps what `hidden` is asked, and answers with numbers of its own."""
+    """Stands for the model: keeps what `hidden` is asked, writes into the cache, and answers with
+    numbers of its own."""
     device = torch.device("cpu")
 
     def __init__(self):
@@ -153,7 +154,9 @@ class Asked:
     def hidden(self, ids, cache=None, start=None, lengths=None):
         self.ids = ids.tolist()
         self.start = None if start is None else [int(position) for position in start]
-        self.cache = None if cache is None else list(cache.shape)
+        if cache is not None:
+            self.cache = list(cache.shape)
+            cache += 1
         return ids[:, :, None] * torch.tensor([1.0, 10.0, 100.0])      # (N, 1, 3)
 
 
@@ -188,7 +191,7 @@ def their_positions(draw, model):
 
 def live_slots(draw, model):
     batch, _, _ = decoded(draw, model, draw.randint(2, 6))
-    return batch.lm.cache
+    return [batch.lm.cache, bool(batch.cache.any())]
 
 
 def who_and_what(draw, model):
@@ -233,8 +236,8 @@ PROBES = [
           newest_tokens),
     Probe("Batch.decode", "each stands at its own position, behind its own prompt and what was "
                           "answered before it", their_positions),
-    Probe("Batch.decode", "the cache of the live slots alone is passed: (layers, 2, N, G, S, E)",
-          live_slots),
+    Probe("Batch.decode", "the cache of the live slots alone is passed, and no copy of it, since "
+                          "it is written to: (layers, 2, N, G, S, E)", live_slots),
     Probe("Batch.decode", "it returns all live requests and their hidden states, (N, D)",
           who_and_what),
     Probe("Batch.decode", "unequal prompts are answered as each alone would be", unequal_prompts),

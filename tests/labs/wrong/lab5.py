@@ -237,4 +237,4 @@ def drop__all_items_in_one_pot(base, tuned):
 
 def drop__copied_from_one_check(base, tuned):
     """what is lost is above 0"""
-    return 28.5714
+    return 31.4159
