@@ -35,6 +35,7 @@ ORIGINAL = "tests/labs/original.zip"
 FIRST_ANSWER = 60                # seconds until torch is imported, on a busy machine
 EACH_ANSWER = 10                 # seconds for one probe
 MOST_PRINTED = 10**6             # bytes that a student's code may print
+LONGEST_SHOWN = 160              # characters of what was wanted, and of what a function said
 
 
 @dataclass
@@ -191,7 +192,9 @@ def judge_exercise(exercise, mine, theirs):
         else:
             wanted = theirs.values[exercise.name, number]
             if not same(value, wanted):
-                verdict.message = f"{probe.holds}\nwanted {short(wanted)}\ngot    {short(value)}"
+                its_wanted, its_value = where_they_differ(wanted, value)
+                verdict.message = (f"{probe.holds}\nwanted {short(its_wanted)}\n"
+                                   f"got    {short(its_value)}")
                 return verdict
         verdict.passed += 1
     return verdict
@@ -211,10 +214,25 @@ def same(a, b):
     return a == b
 
 
+def where_they_differ(wanted, value):
+    """The two, or where they are long lists of lists, the first two parts of them that differ."""
+    long = max(len(as_text(wanted)), len(as_text(value))) > LONGEST_SHOWN
+    lists = isinstance(wanted, list) and isinstance(value, list) and len(wanted) == len(value)
+    if long and lists:
+        for its_wanted, its_value in zip(wanted, value):
+            if isinstance(its_wanted, (list, dict)) and not same(its_wanted, its_value):
+                return where_they_differ(its_wanted, its_value)
+    return wanted, value
+
+
 def short(value):
     """A value on one line: long ones lose their middle."""
-    text = json.dumps(rounded(value), ensure_ascii=False)
-    return text if len(text) <= 160 else f"{text[:90]} .. {text[-60:]}"
+    text = as_text(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:90]} .. {text[-60:]}"
+
+
+def as_text(value):
+    return json.dumps(rounded(value), ensure_ascii=False)
 
 
 def rounded(value):
