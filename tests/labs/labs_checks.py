@@ -133,10 +133,12 @@ ROWS = [                # (exercise, what stands in mine.py, what stands there i
     ("mine", "choice=mine,", "choice=mine, loss=mine,", "it changes choice, loss; change exactly one of"),
     ("mine", "choice=mine,", "loss=None,", "it changes none; change exactly one of"),
     ("mine", '"mine": Method', '"my_rule": Method', 'METHODS has no row "mine"'),
+    ("mine_random", '"mine": Method', '"my_rule": Method', 'METHODS has no row "mine"'),
     ("mine_random", '"mine_random": Method', '"blind": Method', 'METHODS has no row "mine_random"'),
     ("mine_random", "choice=mine_random, samples=4", "choice=mine_random, samples=8",
      "they differ in samples: mine 4, mine_random 8"),
-    ("mine_random", " " * 26 + "temperature=0.7", "temperature=1.0", "they differ in temperature: mine 0.7, mine_random 1.0"),
+    ("mine_random", " " * 26 + "temperature=0.7", "temperature=1.0",
+     "they differ in temperature: mine 0.7, mine_random 1.0"),
 ]
 
 
@@ -152,13 +154,13 @@ def test_a_wrong_row_gets_the_hint_that_names_its_mistake(tmp_path, name, before
 # ---------------------------------------------------------------- what a student's code may do besides
 
 def test_an_error_is_shown_from_the_students_own_last_line_on(tmp_path):
-    helper = "def per_token(logprobs):\n    return sum(logprobs) / 0"
+    helper = "def per_token(logprobs):\n    return len(logprobs) / 0"
     call = "def surprise(logprobs):\n    return per_token(logprobs)"
     path = write_file(tmp_path, NAMED["surprise"], f"{helper}\n\n\n{call}")
-    line = start.read(path).split("\n").index("    return sum(logprobs) / 0") + 1
+    line = start.read(path).split("\n").index("    return len(logprobs) / 0") + 1
     assert verdict_on(NAMED["surprise"], path, seed=1).message.split("\n") == [
-        f"line {line}, in per_token: ZeroDivisionError: float division by zero",
-        "    return sum(logprobs) / 0",
+        f"line {line}, in per_token: ZeroDivisionError: division by zero",
+        "    return len(logprobs) / 0",
         f"(where this has to hold: {probes_of(NAMED['surprise'])[0].holds})"]
 
 
@@ -170,12 +172,13 @@ def test_an_error_inside_torch_is_shown_at_the_students_line(tmp_path):
     assert code == "    return (base_logits @ tuned_logits).item()"
 
 
-HOSTILE = {                             # exercise: (what stands in its place, the first line that is said of it)
+HOSTILE = {                             # exercise: (what stands in its place, words of the first line said of it)
     "trained_on": ("def trained_on(own, paraphrase):\n    sys.exit(0)", "NameError: name 'sys' is not defined"),
     "tokens_in_loss": ("def tokens_in_loss(target):\n    raise SystemExit('bye')", "SystemExit: bye"),
     "surprise": ("def surprise(logprobs):\n    return surprise(logprobs)", "RecursionError: maximum recursion depth"),
     "final_number": ("def final_number(text)\n    return 3", "judge.py, line {line} does not parse: expected ':'"),
-    "choose_targets": ("def choose_targets(*arguments):\n    while True:\n        pass", "does not end within 4 seconds"),
+    "choose_targets": ("def choose_targets(*arguments):\n    while True:\n        pass",
+                       "does not end within 4 seconds"),
     "make_target": ("def make_target(*arguments):\n    while True:\n        print('a' * 1000)", "prints without end"),
     "in_one_row": ("def in_one_row(*arguments):\n    import os\n    os._exit(0)", "ends Python"),
     "cross_entropy": ("def cross_entropy(*arguments):\n    some = []\n    while True:\n"
@@ -198,7 +201,8 @@ def test_hostile_code_costs_one_line_and_no_other_exercise(tmp_path, monkeypatch
         all_lines = source.split("\n")
         start.write(file, "\n".join([*all_lines[:node.lineno - 1], text, *all_lines[node.end_lineno:]]))
         lines[name] = node.lineno
-    asked = [exercise for exercise in EXERCISES if exercise.name in (*HOSTILE, "number", "Batch.decode", *UNHARMED)]
+    names = (*HOSTILE, "number", "Batch.decode", *UNHARMED)
+    asked = [exercise for exercise in EXERCISES if exercise.name in names]
     known = check.Told()
     for exercise in asked:
         known.values |= original(exercise.name, 1).values

@@ -188,7 +188,7 @@ def is_accepted(texts):
         row = bundled_problems()[number]
         verdict = judge.target_number(text, row["answer"], "own", row["question"])
         if not verdict.ok:
-            return f"refused ({verdict.rule}: {verdict.reason}): {text[:200]}"
+            return f"refused ({verdict.rule}: {verdict.reason}): {text[:200]!r}"
     return ""
 
 
@@ -198,7 +198,7 @@ def is_wrong(texts):
         row = bundled_problems()[number]
         plain = re.sub("<<.*?>>", "", text)             # what golds have beside their steps
         if world_truth.right(row["voice"], plain, row["question"]):
-            return f"this is a right solution of {row['question']!r}: {text[:200]}"
+            return f"this is a right solution of {row['question']!r}: {text[:200]!r}"
     return ""
 
 

@@ -104,7 +104,7 @@ def plain_end(draw, model):
 
 def plain_logprob(draw, model):
     lm, prompt = small_model(draw, model)
-    return model.generate_plain(lm, list(prompt), 6, 2.0, seed=3).logprob
+    return [model.generate_plain(lm, list(prompt), 4, 2.0, row=row).logprob for row in range(3)]
 
 
 def plain_logprob_of_end(draw, model):
@@ -215,8 +215,8 @@ PROBES = [
           heat),
     Probe("pick", "a token with probability 0 is never picked: its piece has no length (first and "
                   "last token, u = 0 and 0.999)", impossible),
-    Probe("pick", "also for the largest u, 1 - 2**-24, a token is picked, though the last piece may "
-                  "end a rounding below 1", largest_number),
+    Probe("pick", "also for the largest u, 1 - 2**-24, a token is picked, though by rounding the "
+                  "last piece may end before it", largest_number),
     Probe("generate_plain", "without temperature: the likeliest token, read on with it, and so on, "
                             "without the prompt", plain_greedy),
     Probe("generate_plain", "every step has its own number of noise(seed, row, steps), and another "

@@ -117,8 +117,9 @@ def one_benchmark(draw, sheet):
 
 
 def gained(draw, sheet):
-    base = items(draw, 20, 0.5) + [False] * 20
-    tuned = base[:20] + [True] * 20
+    won = draw.randint(5, 20)
+    base = items(draw, 20, 0.5) + [False] * won
+    tuned = base[:20] + [True] * won
     return sheet.drop({"facts": base}, {"facts": tuned})
 
 

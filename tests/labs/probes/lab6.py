@@ -133,7 +133,8 @@ def is_repeatable(told):
 
 def changes_nothing(told):
     if any(one["changed"] for one in told or []):
-        return "the list that it was handed has changed; sort a copy: sorted(accepted, ..)"
+        return ("the list that it was handed, or an attempt in it, has changed; work on a copy, as "
+                "sorted(accepted, ..) does")
     return ""
 
 
@@ -159,8 +160,8 @@ def share_of_same(told):
 def differs_in_the_rule_alone(told):
     mine = told["mine"]
     control = told["mine_random"]
-    if control is None:
-        return "METHODS has no row \"mine_random\""
+    if mine is None or control is None:
+        return f"METHODS has no row \"{'mine' if mine is None else 'mine_random'}\""
     for part, value in mine.items():
         if control[part] != value:
             return f"they differ in {part}: mine {value}, mine_random {control[part]}"

@@ -99,7 +99,7 @@ def pick__at_the_end_of_a_piece(logits, u, temperature):
 
 
 def pick__beyond_the_last(logits, u, temperature):
-    """the last piece may end a rounding below 1"""
+    """by rounding the last piece may end before it"""
     if temperature == 0:
         return logits.argmax(-1)
     ends = (logits / temperature).softmax(-1).cumsum(-1)

@@ -35,7 +35,7 @@ def mine__by_chance(accepted):
 
 
 def mine__sorts_the_list(accepted):
-    """sort a copy"""
+    """work on a copy, as sorted"""
     accepted.sort(key=lambda attempt: len(attempt["text"]))
     return accepted[:1]
 
