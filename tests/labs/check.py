@@ -98,6 +98,8 @@ def take(lines, exercises, told):
             told.values[name, line["probe"]] = line["value"]
         elif line["event"] == "blank":
             told.errors[name] = "is not written yet"
+            if line["blank"] != name:
+                told.errors[name] = f"needs {line['blank']}, which is not written yet"
             told.begun.discard(name)                    # so no probe has anything to say of it
         elif line["event"] == "error":
             told.errors[name] = line["message"]

@@ -252,6 +252,15 @@ def test_a_blank_function_is_said_to_be_not_written_yet(blank, exercise):
     assert verdict_on(exercise, blank / exercise.file, seed=1).message == "is not written yet"
 
 
+def test_a_function_that_needs_a_blank_one_says_so(tmp_path):
+    source = start.read(PROJECT / "model.py")
+    path = tmp_path / "model.py"
+    start.write(path, start.blanked(source, NAMED["pick"]))
+    assert verdict_on(NAMED["generate_plain"], path, seed=1).message == "needs pick, which is not written yet"
+    verdict = verdict_on(NAMED["Batch.decode"], path, seed=1)
+    assert (verdict.passed, verdict.message) == (4, "needs pick, which is not written yet")
+
+
 def test_a_copy_holds_no_solutions_but_packed(blank):
     names = {path.name for path in (blank / "tests" / "labs").iterdir()}
     assert {"check.py", "worker.py", "exercises.py", "worksheet.py", "original.zip"} <= names

@@ -7,6 +7,9 @@ sentence, which says what has to hold, is what a student reads when they do not 
 
 Where many answers are right (labs 2 and 6) a probe has an `examine`, which is handed what the
 student's function said and returns what is wrong with it, or "".
+
+Only the first probe that fails is shown. So each has inputs on which the mistakes of later probes
+do no harm, and the order counts; labs_checks.py, in the project, tries typical mistakes.
 """
 import importlib
 from collections.abc import Callable

@@ -13,6 +13,7 @@ SEAMS = ("examples", "choice", "weights", "loss", "parameters")
 
 def accepted_attempts(draw, number):
     """Some accepted attempts of one example, as a run hands them to `choice`."""
+    gold = f"{draw.randrange(9)} * 8 = {draw.randrange(81)} boxes left, so it is\n#### 8"
     attempts = []
     for sample in range(draw.randint(3, 6)):
         steps = [f"{draw.randrange(9)} * {draw.randrange(9)} = {draw.randrange(81)}"
@@ -21,6 +22,7 @@ def accepted_attempts(draw, number):
         ids = [draw.randrange(3000) for _ in range(draw.randint(8, 60))]
         attempts.append({"id": f"train-{number}", "source": "own", "sample": sample,
                          "text": f"{' '.join(words)} {'. '.join(steps)}. The answer is 8.",
+                         "judge": "number", "gold": gold, "question": "How many boxes are left?",
                          "finish_reason": "end", "logprob": -draw.uniform(1, 30),
                          "prompt_ids": [1, 2, 3], "ids": ids})
     return attempts

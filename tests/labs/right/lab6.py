@@ -27,6 +27,13 @@ def mine__most_different_words(accepted):
     return [best]
 
 
+def mine__least_like_the_gold(accepted):
+    def shared_words(attempt):
+        return len(set(attempt["text"].split()) & set(attempt["gold"].split()))
+
+    return sorted(accepted, key=lambda attempt: (shared_words(attempt), attempt["ids"]))[:1]
+
+
 def mine_random__by_choice(accepted):
     draw = random.Random(accepted[0]["id"] + " blind")
     copy = list(accepted)
