@@ -86,20 +86,20 @@ def plain_greedy(draw, model):
 
 def plain_sampled(draw, model):
     lm, prompt = small_model(draw, model)
-    return [model.generate_plain(lm, list(prompt), 8, 1.0, seed=3, row=row).ids
+    return [model.generate_plain(lm, list(prompt), 6, 1.0, seed=3, row=row).ids
             for row in range(3)]
 
 
 def plain_heat(draw, model):
     lm, prompt = small_model(draw, model)
-    return [model.generate_plain(lm, list(prompt), 8, heat_, seed=3).ids for heat_ in (0.5, 5.0)]
+    return [model.generate_plain(lm, list(prompt), 6, heat_, seed=3).ids for heat_ in (0.5, 5.0)]
 
 
 def plain_end(draw, model):
     lm, prompt = small_model(draw, model)
-    end_ids = tuple(draw.sample(range(40), 12))
-    return [answered(model.generate_plain(lm, list(prompt), 12, 1.0, row=row, end_ids=end_ids))
-            for row in range(6)]
+    end_ids = tuple(draw.sample(range(40), 16))
+    return [answered(model.generate_plain(lm, list(prompt), 8, 1.0, row=row, end_ids=end_ids))
+            for row in range(4)]
 
 
 def plain_logprob(draw, model):
@@ -115,13 +115,13 @@ def plain_logprob_of_end(draw, model):
 
 def plain_context(draw, model):
     lm, prompt = small_model(draw, model, max_position_embeddings=12)
-    return answered(model.generate_plain(lm, list(prompt), 30))
+    return answered(model.generate_plain(lm, list(prompt), 20))
 
 
 def plain_vocabulary(draw, model):
     lm, prompt = small_model(draw, model)
     lm.vocab_limit = 5
-    return model.generate_plain(lm, list(prompt), 12, 1.0).ids
+    return model.generate_plain(lm, list(prompt), 8, 1.0).ids
 
 
 def plain_prompt_stays(draw, model):
