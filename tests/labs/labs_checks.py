@@ -66,20 +66,29 @@ def write_file(folder, exercise, text):
     return path
 
 
-def verdict_on(exercise, path, seed):
-    """What check.py says of the exercise in this file; no probe is asked after the first that fails."""
-    told = check.Told()
-    known = original(exercise.name, seed)
+def verdicts_on(exercise, path, seeds=SEEDS):
+    """What check.py says of the exercise in this file, for each seed."""
+    known = [original(exercise.name, seed) for seed in seeds]
     module = worker.load(exercise.file, path)
     try:
-        for number, probe in enumerate(probes_of(exercise)):
-            line = worker.ask_probe(exercise, number, probe, module, seed, path)
-            check.take([{"event": "asking", "exercise": exercise.name}, as_plain(line)], [exercise], told)
-            verdict = check.judge_exercise(exercise, told, known)
-            if verdict.passed <= number:
-                return verdict
+        return [verdict_of(exercise, module, path, seed, its_known) for seed, its_known in zip(seeds, known)]
     finally:
         worker.unload(exercise.file)
+
+
+def message_on(exercise, path):
+    return verdicts_on(exercise, path, seeds=[1])[0].message
+
+
+def verdict_of(exercise, module, path, seed, known):
+    """The verdict on a module that is loaded; no probe is asked after the first that fails."""
+    told = check.Told()
+    for number, probe in enumerate(probes_of(exercise)):
+        line = worker.ask_probe(exercise, number, probe, module, seed, path)
+        check.take([{"event": "asking", "exercise": exercise.name}, as_plain(line)], [exercise], told)
+        verdict = check.judge_exercise(exercise, told, known)
+        if verdict.passed <= number:
+            break
     return verdict
 
 
@@ -116,16 +125,14 @@ def test_the_projects_own_function_passes(exercise):
 @pytest.mark.parametrize("exercise, text, words", as_tests("wrong"))
 def test_a_wrong_solution_gets_the_hint_that_names_its_mistake(tmp_path, exercise, text, words):
     path = write_file(tmp_path, exercise, text)
-    for seed in SEEDS:
-        verdict = verdict_on(exercise, path, seed)
+    for seed, verdict in zip(SEEDS, verdicts_on(exercise, path)):
         assert words in " ".join(verdict.message.split()), f"seed {seed}: {verdict.message or 'it passes'}"
 
 
 @pytest.mark.parametrize("exercise, text, words", as_tests("right"))
 def test_a_right_solution_that_is_written_otherwise_passes(tmp_path, exercise, text, words):
     path = write_file(tmp_path, exercise, text)
-    for seed in SEEDS:
-        verdict = verdict_on(exercise, path, seed)
+    for seed, verdict in zip(SEEDS, verdicts_on(exercise, path)):
         assert verdict.ok, f"seed {seed}: {verdict.message}"
 
 
@@ -148,7 +155,7 @@ def test_a_wrong_row_gets_the_hint_that_names_its_mistake(tmp_path, name, before
     assert source.count(before) == 1
     path = tmp_path / "mine.py"
     start.write(path, source.replace(before, after))
-    assert words in verdict_on(NAMED[name], path, seed=1).message
+    assert words in message_on(NAMED[name], path)
 
 
 # ---------------------------------------------------------------- what a student's code may do besides
@@ -158,7 +165,7 @@ def test_an_error_is_shown_from_the_students_own_last_line_on(tmp_path):
     call = "def surprise(logprobs):\n    return per_token(logprobs)"
     path = write_file(tmp_path, NAMED["surprise"], f"{helper}\n\n\n{call}")
     line = start.read(path).split("\n").index("    return len(logprobs) / 0") + 1
-    assert verdict_on(NAMED["surprise"], path, seed=1).message.split("\n") == [
+    assert message_on(NAMED["surprise"], path).split("\n") == [
         f"line {line}, in per_token: ZeroDivisionError: division by zero",
         "    return len(logprobs) / 0",
         f"(where this has to hold: {probes_of(NAMED['surprise'])[0].holds})"]
@@ -167,7 +174,7 @@ def test_an_error_is_shown_from_the_students_own_last_line_on(tmp_path):
 def test_an_error_inside_torch_is_shown_at_the_students_line(tmp_path):
     text = "def kl(base_logits, tuned_logits):\n    return (base_logits @ tuned_logits).item()"
     path = write_file(tmp_path, NAMED["kl"], text)
-    first, code, _ = verdict_on(NAMED["kl"], path, seed=1).message.split("\n")
+    first, code, _ = message_on(NAMED["kl"], path).split("\n")
     assert ", in kl: RuntimeError: mat1 and mat2 shapes cannot be multiplied" in first
     assert code == "    return (base_logits @ tuned_logits).item()"
 
@@ -177,12 +184,12 @@ HOSTILE = {                             # exercise: (what stands in its place, w
     "tokens_in_loss": ("def tokens_in_loss(target):\n    raise SystemExit('bye')", "SystemExit: bye"),
     "surprise": ("def surprise(logprobs):\n    return surprise(logprobs)", "RecursionError: maximum recursion depth"),
     "final_number": ("def final_number(text)\n    return 3", "judge.py, line {line} does not parse: expected ':'"),
-    "choose_targets": ("def choose_targets(*arguments):\n    while True:\n        pass",
-                       "does not end within 4 seconds"),
+    "choose_targets": ("def choose_targets(*arguments):\n    import time\n    while True:\n        time.sleep(1)",
+                       "does not end within 6 seconds"),
     "make_target": ("def make_target(*arguments):\n    while True:\n        print('a' * 1000)", "prints without end"),
     "in_one_row": ("def in_one_row(*arguments):\n    import os\n    os._exit(0)", "ends Python"),
     "cross_entropy": ("def cross_entropy(*arguments):\n    some = []\n    while True:\n"
-                      "        some.append(bytearray(10**8))", "MemoryError"),
+                      "        some.append(bytes(10**8))", "MemoryError"),
     "pick": ("import os\nos._exit(0)", "ends Python"),
 }
 UNHARMED = ("kl", "drop", "learning_rate", "mine", "mine_random")
@@ -190,7 +197,7 @@ UNHARMED = ("kl", "drop", "learning_rate", "mine", "mine_random")
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
 def test_hostile_code_costs_one_line_and_no_other_exercise(tmp_path, monkeypatch):
-    monkeypatch.setattr(check, "EACH_ANSWER", 4)
+    monkeypatch.setattr(check, "EACH_ANSWER", 6)
     folder = tmp_path / "copy"
     start.write_copy(folder, [])
     lines = {}
@@ -249,16 +256,15 @@ def changed_files(folder):
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_a_blank_function_is_said_to_be_not_written_yet(blank, exercise):
-    assert verdict_on(exercise, blank / exercise.file, seed=1).message == "is not written yet"
+    assert message_on(exercise, blank / exercise.file) == "is not written yet"
 
 
 def test_a_function_that_needs_a_blank_one_says_so(tmp_path):
     source = start.read(PROJECT / "model.py")
     path = tmp_path / "model.py"
     start.write(path, start.blanked(source, NAMED["pick"]))
-    assert verdict_on(NAMED["generate_plain"], path, seed=1).message == "needs pick, which is not written yet"
-    verdict = verdict_on(NAMED["Batch.decode"], path, seed=1)
-    assert (verdict.passed, verdict.message) == (4, "needs pick, which is not written yet")
+    assert message_on(NAMED["generate_plain"], path) == "needs pick, which is not written yet"
+    assert message_on(NAMED["Batch.decode"], path) == "needs pick, which is not written yet"
 
 
 def test_a_copy_holds_no_solutions_but_packed(blank):
