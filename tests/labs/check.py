@@ -72,7 +72,7 @@ def ask(original, folder, exercises, seed):
         if ended is None:                               # it ran to its end
             break
         if last is None:                                # before any file: no fault of a student
-            raise RuntimeError(f"a check could not be started: it {ended}")
+            raise RuntimeError(f"no check could be started, importing s3ft {ended}")
         for exercise in left:                           # a function; or all of a file, in loading
             if last in (exercise.name, exercise.file):
                 told.errors[exercise.name] = ended
@@ -308,7 +308,8 @@ def main():
         try:
             verdicts = check(PROJECT, of_labs(labs), seed, original)
         except RuntimeError as error:
-            print(f"check: {error}; install what requirements.txt names", file=sys.stderr)
+            print(f"check: {error}; install what requirements.txt names, and see what "
+                  "python -c \"import s3ft\" says", file=sys.stderr)
             return 2
     for lab in labs:
         show([verdict for verdict in verdicts if verdict.exercise.lab == lab])
