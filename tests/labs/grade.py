@@ -26,7 +26,7 @@ import check
 from data.run.progress import Progress, minutes
 from exercises import EXERCISES, LABS, of_labs
 from probes import probes_of
-from start import ORIGINAL, PROJECT, Mistake, find_function
+from start import ORIGINAL, PROJECT, Mistake
 
 SEED = 30
 NOT_WRITTEN = "is not written yet"
@@ -50,23 +50,38 @@ class Copy:
 
 def find_copies(folders):
     """-> (copies, lines about what was left out). A class folder stands for what it holds."""
-    found = []
+    found = {}                       # {folder: its name in the table}
     left_out = []
     for folder in folders:
         if is_copy(folder):
-            found.append(folder)
+            found.setdefault(folder.resolve(), folder.resolve().name)
             continue
-        inside = subfolders(folder)
-        copies = [one for one in inside if is_copy(one)]
-        if not copies:
+        copies_inside = 0
+        without = []
+        for student in subfolders(folder):
+            copies = copies_of(student)
+            if not copies:
+                without.append(f"{student} is no student's copy; left out")
+            for copy in copies:
+                found.setdefault(copy.resolve(), copy.relative_to(folder).as_posix())
+            copies_inside += len(copies)
+        if copies_inside:
+            left_out += without
+        else:
             left_out.append(f"{folder} is no student's copy and holds none; left out")
-            continue
-        found += copies
-        for one in inside:
-            if one not in copies:
-                left_out.append(f"{one} is no student's copy; left out")
-    once = list({folder.resolve(): folder for folder in found}.values())
-    return [Copy(short_name(folder, once), folder.resolve()) for folder in once], left_out
+    copies = []
+    for folder, name in found.items():
+        if list(found.values()).count(name) > 1:        # ANNA/mylab BEN/mylab
+            name = f"{folder.parent.name}/{folder.name}"
+        copies.append(Copy(name, folder))
+    return copies, left_out
+
+
+def copies_of(student):
+    """A folder of a class: a copy, or a student's folder that holds one (class/anna/mylab)."""
+    if is_copy(student):
+        return [student]
+    return [folder for folder in subfolders(student) if is_copy(folder)]
 
 
 def is_copy(folder):
@@ -81,14 +96,6 @@ def subfolders(folder):
             if one.is_dir() and not one.name.startswith((".", "__"))]
 
 
-def short_name(folder, others):
-    """The folder's own name; with its parent's where two have the same."""
-    own = folder.resolve().name
-    if sum(other.resolve().name == own for other in others) > 1:
-        return f"{folder.resolve().parent.name}/{own}"
-    return own
-
-
 # ---------------------------------------------------------------- before anything is run
 
 def look(copy, exercises, originals):
@@ -96,32 +103,30 @@ def look(copy, exercises, originals):
 
     originals: {name of the exercise: the function in the project, as a text}.
     """
-    sources = {exercise.file: None for exercise in exercises}
+    trees = {}
     complaints = {}
-    for file in sources:
+    for file in {exercise.file for exercise in exercises}:
         try:
-            sources[file] = read_source(copy.folder, file)
+            trees[file] = parse(copy.folder, file)
         except Mistake as mistake:
             complaints[file] = str(mistake)
     for exercise in exercises:
-        complaint = complaints.get(exercise.file)
-        if complaint is None:
-            function = function_in(sources[exercise.file], exercise)
-            if is_blank(function):
-                complaint = NOT_WRITTEN
-        if complaint is not None:
-            copy.verdicts[exercise.name] = failed(exercise, complaint)
+        if exercise.file in complaints:
+            copy.verdicts[exercise.name] = failed(exercise, complaints[exercise.file])
+            continue
+        function = function_in(trees[exercise.file], exercise.name)
+        if is_blank(function):
+            copy.verdicts[exercise.name] = failed(exercise, NOT_WRITTEN)
             continue
         copy.written.append(exercise)
         if function is not None and as_text(function) == originals[exercise.name]:
             copy.equal.add(exercise.name)
 
 
-def read_source(folder, file):
-    """The bytes of a file that parses; Mistake says what is wrong with it."""
+def parse(folder, file):
+    """The syntax tree of a file; Mistake says what is wrong with it."""
     try:
-        source = (folder / file).read_bytes()
-        ast.parse(source)
+        return ast.parse((folder / file).read_bytes())
     except FileNotFoundError:
         raise Mistake(f"{file} is missing")
     except OSError as error:
@@ -130,15 +135,18 @@ def read_source(folder, file):
         raise Mistake(f"{file}, line {error.lineno} does not parse ({error.msg})")
     except (ValueError, RecursionError, MemoryError) as error:      # a zero byte; deep nesting
         raise Mistake(f"{file} does not parse ({error or type(error).__name__})")
-    return source
 
 
-def function_in(source, exercise):
-    """The function's syntax tree; None where the file has none of its name (it may import it)."""
-    try:
-        return find_function(source, exercise.name, exercise.file)
-    except Mistake:
-        return None
+def function_in(tree, name):
+    """The syntax tree of a function, or of a method "Class.method". None where the file does not
+    define it: it may import it."""
+    node = tree
+    for part in name.split("."):
+        inside = [child for child in node.body if getattr(child, "name", None) == part]
+        if not inside:
+            return None
+        node = inside[-1]
+    return node
 
 
 def is_blank(function):
@@ -184,7 +192,8 @@ def grade(copy, seed, known):
             text = " ".join(str(error).split())[:200]
             verdict = failed(exercise, f"what it returns cannot be judged ({text})")
         if verdict.message.startswith(NOT_WRITTEN):
-            verdict.message = "it calls a function that is not written yet"
+            verdict.message = ("raise NotImplementedError is still reached, here or in a function "
+                               "that it calls")
         copy.verdicts[exercise.name] = verdict
 
 
@@ -347,8 +356,8 @@ def run(options):
     exercises = of_labs(options.lab or LABS)
     originals = {}
     for exercise in exercises:
-        source = read_source(PROJECT, exercise.file)
-        originals[exercise.name] = as_text(function_in(source, exercise))
+        tree = parse(PROJECT, exercise.file)
+        originals[exercise.name] = as_text(function_in(tree, exercise.name))
     for copy in copies:
         look(copy, exercises, originals)
     stopped = grade_all(copies, options.seed)
@@ -375,6 +384,9 @@ def main():
     except (Mistake, RuntimeError) as mistake:
         print(f"grade: {mistake}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("grade: stopped before anything was graded", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"grade: {error.filename} cannot be written ({error.strerror}); name another file",
               file=sys.stderr)

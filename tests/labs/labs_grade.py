@@ -2,6 +2,7 @@
 
     python -m pytest -q tests/labs/labs_grade.py
 """
+import ast
 import csv
 import sys
 import time
@@ -95,6 +96,19 @@ def test_class_table(room, monkeypatch, capsys, tmp_path):
     assert code == 1                            # a folder was left out
 
 
+def test_which_folders_are_copies(room, tmp_path):
+    for name in ("emil", "finn"):
+        (tmp_path / name / "mylab").mkdir(parents=True)
+        (tmp_path / name / "mylab" / "s3ft.py").touch()
+    folders = [room, room / "ben", tmp_path, tmp_path / "nowhere"]
+    copies, left_out = grade.find_copies(folders)
+    assert [copy.name for copy in copies] == ["anna", "ben", "cara", "emil/mylab", "finn/mylab"]
+    assert [line.partition(" is ")[0] for line in left_out] == [
+        str(room / "notes"), str(tmp_path / "nowhere")]
+    named, _ = grade.find_copies([tmp_path / "emil" / "mylab", tmp_path / "finn" / "mylab"])
+    assert [copy.name for copy in named] == ["emil/mylab", "finn/mylab"]
+
+
 def test_blank_copy_starts_no_process(room, monkeypatch, capsys):
     def ask(*arguments):
         raise AssertionError("a blank copy has nothing to ask")
@@ -175,9 +189,9 @@ def test_refuses_to_run_in_a_copy(room, monkeypatch, capsys):
 
 
 def test_same_code_whatever_the_comments():
-    exercise = EXERCISES[0]
-    plain = b"def trained_on(own, paraphrase):\n    return own\n"
-    dressed = b'def trained_on(own, paraphrase):\n    """Own."""\n    # why\n    return (own)\n'
-    other = b"def trained_on(own, paraphrase):\n    return paraphrase\n"
-    texts = [grade.as_text(grade.function_in(one, exercise)) for one in (plain, dressed, other)]
+    plain = "def f(own, paraphrase):\n    return own\n"
+    dressed = 'def f(own, paraphrase):\n    """Own."""\n    # why\n    return (own)\n'
+    other = "def f(own, paraphrase):\n    return paraphrase\n"
+    texts = [grade.as_text(grade.function_in(ast.parse(one), "f"))
+             for one in (plain, dressed, other)]
     assert texts[0] == texts[1] != texts[2]
