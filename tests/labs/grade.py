@@ -44,6 +44,7 @@ class Copy:
     written: list = field(default_factory=list)     # exercises that are to be asked
     equal: set = field(default_factory=set)         # names of functions that are the project's own
     verdicts: dict = field(default_factory=dict)    # {name of the exercise: check.Verdict}
+    graded: bool = False
 
 
 # ---------------------------------------------------------------- which folders
@@ -203,22 +204,29 @@ def grade_all(copies, seed):
     Two is what check.py itself runs (the student's functions and the project's own), so the limits
     on time are here what they were for the student.
     """
-    wanted = [exercise for exercise in EXERCISES
-              if any(exercise in copy.written for copy in copies)]
-    busy = [copy for copy in copies if copy.written]
-    if not wanted:
+    for copy in copies:
+        copy.graded = not copy.written          # nothing to ask
+    left_to_ask = [copy for copy in copies if copy.written]
+    if not left_to_ask:
         return False
+    exercises = [exercise for exercise in EXERCISES
+                 if any(exercise in copy.written for copy in left_to_ask)]
     processors = os.cpu_count() or 1
     pool = ThreadPoolExecutor(2 if processors > 1 else 1)
-    progress = Progress("copies", len(busy))
+    progress = Progress("copies", len(left_to_ask))
     try:
-        known = check.ask(PROJECT, PROJECT, wanted, seed)
-        left = {pool.submit(grade, copy, seed, known) for copy in busy}
+        known = check.ask(PROJECT, PROJECT, exercises, seed)
+        for name, message in known.errors.items():
+            raise Mistake(f"the project's own {name} fails ({message}); try again with less other "
+                          "work on this machine, or mend the project")
+        copy_of = {pool.submit(grade, copy, seed, known): copy for copy in left_to_ask}
+        left = set(copy_of)
         while left:
             done, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
-                future.result()
-            progress(len(done))
+                future.result()                 # raises what went wrong in its thread
+                copy_of[future].graded = True
+                progress()
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
         stop_workers()
@@ -361,7 +369,7 @@ def run(options):
     for copy in copies:
         look(copy, exercises, originals)
     stopped = grade_all(copies, options.seed)
-    graded = [copy for copy in copies if len(copy.verdicts) == len(exercises)]
+    graded = [copy for copy in copies if copy.graded]
     show(graded, exercises)
     if options.why:
         show_why(graded)

@@ -139,9 +139,8 @@ def test_ctrl_c_prints_what_is_graded(room, monkeypatch, capsys, tmp_path):
         def __init__(self, *arguments):
             pass
 
-        def __call__(self, n=1):
-            if n:
-                raise KeyboardInterrupt
+        def __call__(self):
+            raise KeyboardInterrupt
 
     def ask(original, folder, exercises, seed):
         if folder.name == "ben":
@@ -179,6 +178,16 @@ def test_refused_in_one_line(room, monkeypatch, capsys, tmp_path, arguments, mes
     printed = capsys.readouterr()
     assert message in printed.err
     assert printed.err.count("\n") == 1
+    assert not printed.out
+
+
+def test_project_that_fails_is_no_students_fault(room, monkeypatch, capsys):
+    def ask(original, folder, exercises, seed):
+        return check.Told(errors={"pick": "does not end within 10 seconds"})
+    monkeypatch.setattr(check, "ask", ask)
+    assert graded(monkeypatch, room / "anna") == 2
+    printed = capsys.readouterr()
+    assert "the project's own pick fails (does not end within 10 seconds)" in printed.err
     assert not printed.out
 
 
