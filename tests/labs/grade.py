@@ -31,9 +31,9 @@ from start import ORIGINAL, PROJECT, Mistake
 SEED = 30
 NOT_WRITTEN = "is not written yet"
 KEY = """\
-ok  all checks pass      ok=  they pass, and it is the project's own code
-3   checks that pass before the first that fails
--   not written          !    its file is missing or cannot be loaded"""
+ok  all checks pass        3   so many checks pass before one fails
+-   it is not written      !   its file is missing or cannot be loaded
+=   it is the project's own code (if it fails, then by a function that it calls)"""
 
 
 @dataclass
@@ -244,13 +244,12 @@ def stop_workers():
 
 def cell(copy, exercise):
     verdict = copy.verdicts[exercise.name]
-    if verdict.ok:
-        return "ok=" if exercise.name in copy.equal else "ok"
     if verdict.message == NOT_WRITTEN:
         return "-"
     if is_about_file(verdict):
         return "!"
-    return str(verdict.passed)
+    mark = "=" if exercise.name in copy.equal else ""
+    return f"ok{mark}" if verdict.ok else f"{verdict.passed}{mark}"
 
 
 def is_about_file(verdict):

@@ -168,6 +168,23 @@ def test_ctrl_c_leaves_nothing_running(room, monkeypatch):
     assert time.monotonic() - began < 3         # torch alone takes as long to import
 
 
+@pytest.mark.parametrize("message, passed, equal, text", [
+    ("", 6, False, "ok"),
+    ("", 6, True, "ok="),
+    ("the same u, the same token", 2, False, "2"),
+    ("raise NotImplementedError is still reached", 0, True, "0="),
+    ("is not written yet", 0, False, "-"),
+    ("model.py, line 3 does not parse (invalid syntax)", 0, False, "!"),
+    ("model.py, line 3, in <module>: NameError: name 'x' is not defined\n    x", 0, True, "!"),
+])
+def test_cell(message, passed, equal, text):
+    exercise = next(one for one in EXERCISES if one.name == "pick")
+    verdict = check.Verdict(exercise, passed, 6, message)
+    copy = grade.Copy("anna", Path(), equal={"pick"} if equal else set(),
+                      verdicts={"pick": verdict})
+    assert grade.cell(copy, exercise) == text
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["nowhere"], "nowhere is no student's copy and holds none"),
     (["FOLDER"], "is no student's copy and holds none"),
