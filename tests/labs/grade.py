@@ -182,9 +182,9 @@ def grade(copy, seed, known):
     """Ask what a student has written, and judge it beside what the project's functions told."""
     try:
         told = check.ask(PROJECT, copy.folder, copy.written, seed)
-    except RuntimeError as error:               # the machine was too busy to start Python
+    except Exception as error:                  # it fails this copy, and not the class
         for exercise in copy.written:
-            copy.verdicts[exercise.name] = failed(exercise, str(error))
+            copy.verdicts[exercise.name] = failed(exercise, f"it could not be asked ({error})")
         return
     for exercise in copy.written:
         try:
