@@ -1,11 +1,10 @@
-"""cli.py - the command line: the options, their checks, and what a mistake prints (one line).
+"""cli.py - the command line: the options and their checks.
 
 s3ft.py imports this file before torch, which takes seconds to import. So --help, a wrong option and
 Ctrl-C are answered at once.
 """
 import argparse
 import difflib
-import errno
 import math
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from data import (
     ALL, BUNDLED, LINEAR, OWN_DATA, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
+from data.guard import guard, interrupted_at_start
 
 JUDGES = ("number", "code", "span", "exact")
 
@@ -367,49 +367,6 @@ def each_task(options):
         if options.max_new_tokens is None:
             its_own.max_new_tokens = options.new_tokens[task]
         yield its_own
-
-
-# ---------------------------------------------------------------- how a program ends
-
-def guard(main):
-    """Run main -> the exit code.
-
-    A mistake of the user's is one line and exit code 2. Ctrl-C says how to go on, exit code 130.
-    """
-    if signal.getsignal(signal.SIGINT) is interrupted_at_start:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        main()
-        return 0
-    except UserError as error:
-        return say(str(error), 2)
-    except KeyboardInterrupt:
-        return say("stopped; what is finished is kept: the same command goes on from there", 130)
-    except BrokenPipeError:                     # python s3ft.py .. | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (RuntimeError, MemoryError) as error:
-        kind = type(error).__name__
-        if kind not in ("OutOfMemoryError", "MemoryError") and "allocate memory" not in str(error):
-            raise
-        return say("out of memory; take a smaller model, a smaller --lora RANK, or --device cpu; "
-                   "what is finished is kept", 2)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        return say(f"cannot write ({error.strerror}: {error.filename or 'run folder'}); make room "
-                   "or give --out; what is finished is kept", 2)
-
-
-def say(message, code):
-    """Print one line -> the exit code."""
-    print("s3ft: " + " ".join(message.split()), file=sys.stderr)
-    return code
-
-
-def interrupted_at_start(signum, frame):
-    """Ctrl-C before `guard` has begun."""
-    os._exit(say("stopped before anything was begun", 130))
 
 
 if os.path.basename(sys.argv[0]) == "s3ft.py":
