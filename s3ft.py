@@ -626,8 +626,7 @@ def compare(options, task):
         if options.show or options.html:
             show.show(options.show or 3, run)
     print(final_table(results))
-    print(f"attempts, targets, cells and results.json: {run.out}; "
-          f"more of it, with figures: python s3ft.py --report {run.out}")
+    print(run.last_lines())
     return results
 
 

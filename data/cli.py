@@ -15,6 +15,7 @@ from pathlib import Path
 from data import (
     ALL, BUNDLED, LINEAR, OWN_DATA, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
 from data.guard import guard, interrupted_at_start
+from data.lab_options import LAB, check_lab
 
 JUDGES = ("number", "code", "span", "exact")
 
@@ -27,6 +28,7 @@ EPILOG = """examples, each after `python s3ft.py`
   --task gsm8k --methods sft,ssr,sdft,s3ft      two more methods; finished ones are kept
   --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3    each method's rate is chosen on validation
   --task gsm8k --show 3                         three examples, from question to target
+  --lab --name ada                              the same in a minute, for a class; a file to hand in
   --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                 a public checkpoint, with LoRA: how long?
   --task gsm8k --model FOLDER --data FOLDER --benchmarks mmlu,hellaswag
@@ -84,6 +86,14 @@ def parser():
 
 
 def add_what(add):
+    add("--lab", action="store_true",
+        help=f"for a class: --task gsm8k with --limit {LAB['limit']}, --test-limit "
+             f"{LAB['test_limit']}, --benchmark-limit {LAB['benchmark_limit']}, --lr "
+             f"{LAB['lr'][0]:g}, one of the small skills, in runs/lab; what the base model says "
+             "comes with the project; other options win")
+    add("--name", metavar="STUDENT",
+        help="with --lab: write the table's cells to OUT/hand-in/STUDENT.jsonl; --report FOLDER "
+             "makes one table of the files of a class")
     add("--task", metavar="NAME",
         help=f"the task to learn: {', '.join(TASKS)}, all ({', '.join(ALL)}, one after another), "
              "or your own FILE (.jsonl, .json or .csv) whose rows have question/answer, "
@@ -186,7 +196,8 @@ def add_look(add):
         help="after the run print N examples: question, attempts, verdicts, target, tokens")
     add("--html", metavar="FILE", help="these tokens as a page, coloured by how likely they are")
     add("--report", nargs="+", metavar="RUN",
-        help="folders of runs, or files of --results: gain and drop with intervals, KL, answers "
+        help="folders of runs, files of --results, or a folder of files that a class handed in "
+             "(--lab --name): gain and drop with intervals, KL, answers "
              "that changed; printed, and written with figures to RUN/report (or --out)")
     add("--ask", metavar="TEXT", help="ask the model in --model one question and stop")
 
@@ -200,6 +211,11 @@ def parse(argv, methods=None, sources=()):
     them, which is before torch is imported, --methods is not checked.
     """
     options = parser().parse_args(argv)
+    check_lab(options, usual=parser().parse_args([]))
+    if options.lab:
+        in_lab = parser()
+        in_lab.set_defaults(**LAB)
+        options = in_lab.parse_args(argv)               # what is given wins
     for name in ("task", "test", "model", "data", "out", "results", "device", "html", "ask"):
         text = getattr(options, name)
         if text is not None and (not text.strip() or has_half_character(text)):
