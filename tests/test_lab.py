@@ -196,8 +196,9 @@ def class_report(folder, capsys):
 
 def test_a_class_is_one_table_sorted_by_the_difference_to_s3ft(class_folder, capsys):
     said, rows = class_report(class_folder, capsys)
-    assert [row[:2] for row in rows] == [["ada", "mine"], ["cho", "S3FT"], ["ada, ben", "S3FT"], ["ada, ben, cho", "SFT"],
-                                         ["ben", "mine"], ["ben", "mine_random"]]
+    assert [row[:2] for row in rows] == [
+        ["ada", "mine"], ["cho", "S3FT"], ["ada, ben", "S3FT"], ["ada, ben, cho", "SFT"], ["ben", "mine"],
+        ["ben", "mine_random"]]
     ada, _, s3ft_row, _, ben, _ = rows
     assert ada[2].startswith("85.0 [") and ada[3].startswith("+35.0 [") and ada[4].startswith("+30.0 [")
     assert ada[5].startswith("+20.0 [") and s3ft_row[5] == "-"
