@@ -159,10 +159,10 @@ def test_hand_in_holds_the_cells_of_the_table_and_the_name(finished, capsys):
 
 # ---------------------------------------------------------------- the table of a class
 
-def write_hand_in(file, student, right, kl=0.1, targets="as given", n=200):
+def write_hand_in(file, student, right, kl=0.1, targets="as given", n=200, base=100):
     """A file with base, and a method for each entry of right: {method: right answers}."""
     lines = []
-    for method, its_right in ({"base": 100} | right).items():
+    for method, its_right in ({"base": base} | right).items():
         row = cell(method, 0, its_right, {"facts": benchmark(70)}, lr=1e-3, n=n, kl=kl)
         own = method not in ("base", "sft", "s3ft")
         about = {"task": "tiny-gsm8k", "task_name": "gsm8k", "model": "bundled", "commit": None, "notes": [],
@@ -229,6 +229,14 @@ def test_some_other_answers_from_the_same_targets_are_counted_not_listed(class_f
     assert ["fay", "S3FT"] in [row[:2] for row in rows], "a difference is shown"
     assert "SFT: from the same targets 1 of 4 files have some other answers" in said
     assert "(55.0 to 56.0 % right; ada's stand here)" in said
+
+
+def test_who_changed_the_judge_is_not_compared(class_folder, capsys):
+    write_hand_in(class_folder / "aya.jsonl", "aya", {"s3ft": 180}, base=150)
+    said, rows = class_report(class_folder, capsys)
+    assert "Not to be compared with the others: aya." in said
+    assert ["ada, ben", "S3FT"] in [row[:2] for row in rows], "what most did has no name, though aya comes first"
+    assert next(row for row in rows if row[0] == "aya")[3].startswith("+40.0"), "over the base of most"
 
 
 def test_a_class_of_none_that_can_be_read_is_one_line(class_folder):

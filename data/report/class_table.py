@@ -30,7 +30,19 @@ def the_class(c):
                      points(mean_drop(group, c.base), ""), mean_kl(group)])
     text = ("Gains and differences are at the task, in points, with 95 % intervals. SFT and S3FT "
             "are those without a name, the same for all. \"9 of 30\": so many files have this row.")
-    return [*markdown_table(rows), "", text, *by_chance(groups)]
+    return [*markdown_table(rows), "", text, *other_base(c), *by_chance(groups)]
+
+
+def other_base(c):
+    """A line on the students whose base model scores otherwise. Its texts come with the project, so
+    they changed what is right, or what is asked."""
+    usual = c.base[0]["test"]["right"]
+    students = [run["label"] for run in c.results["runs"]
+                if run["cells"][0]["test"]["right"] != usual]
+    if not students:
+        return []
+    return ["", f"Not to be compared with the others: {', '.join(students)}. There the base model "
+            "itself scores otherwise, so a judge or a prompt was changed."]
 
 
 def name_and_student(method):
