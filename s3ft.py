@@ -46,6 +46,7 @@ import model
 from data import Example, UserError
 from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
+from data.guard import guard
 from data.judging.sandbox import Uncontained
 from data.methods import PAGES, with_pages
 from data.methods.method import complete
@@ -625,8 +626,7 @@ def compare(options, task):
         if options.show or options.html:
             show.show(options.show or 3, run)
     print(final_table(results))
-    print(f"attempts, targets, cells and results.json: {run.out}; "
-          f"more of it, with figures: python s3ft.py --report {run.out}")
+    print(run.last_lines())
     return results
 
 
@@ -652,4 +652,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.guard(main))
+    sys.exit(guard(main))

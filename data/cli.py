@@ -1,11 +1,10 @@
-"""cli.py - the command line: the options, their checks, and what a mistake prints (one line).
+"""cli.py - the command line: the options and their checks.
 
 s3ft.py imports this file before torch, which takes seconds to import. So --help, a wrong option and
 Ctrl-C are answered at once.
 """
 import argparse
 import difflib
-import errno
 import math
 import os
 import re
@@ -15,6 +14,8 @@ from pathlib import Path
 
 from data import (
     ALL, BUNDLED, LINEAR, OWN_DATA, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
+from data.guard import guard, interrupted_at_start
+from data.lab_options import LAB, check_lab
 
 JUDGES = ("number", "code", "span", "exact")
 
@@ -27,6 +28,7 @@ EPILOG = """examples, each after `python s3ft.py`
   --task gsm8k --methods sft,ssr,sdft,s3ft      two more methods; finished ones are kept
   --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3    each method's rate is chosen on validation
   --task gsm8k --show 3                         three examples, from question to target
+  --lab --name ada                              the same in a minute, for a class; a file to hand in
   --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                 a public checkpoint, with LoRA: how long?
   --task gsm8k --model FOLDER --data FOLDER --benchmarks mmlu,hellaswag
@@ -84,6 +86,14 @@ def parser():
 
 
 def add_what(add):
+    add("--lab", action="store_true",
+        help=f"for a class: --task gsm8k with --limit {LAB['limit']}, --test-limit "
+             f"{LAB['test_limit']}, --benchmark-limit {LAB['benchmark_limit']}, --lr "
+             f"{LAB['lr'][0]:g}, one of the small skills, in runs/lab; what the base model says "
+             "comes with the project; other options win")
+    add("--name", metavar="STUDENT",
+        help="with --lab: write the table's cells to OUT/hand-in/STUDENT.jsonl; --report FOLDER "
+             "makes one table of the files of a class")
     add("--task", metavar="NAME",
         help=f"the task to learn: {', '.join(TASKS)}, all ({', '.join(ALL)}, one after another), "
              "or your own FILE (.jsonl, .json or .csv) whose rows have question/answer, "
@@ -186,7 +196,8 @@ def add_look(add):
         help="after the run print N examples: question, attempts, verdicts, target, tokens")
     add("--html", metavar="FILE", help="these tokens as a page, coloured by how likely they are")
     add("--report", nargs="+", metavar="RUN",
-        help="folders of runs, or files of --results: gain and drop with intervals, KL, answers "
+        help="folders of runs, files of --results, or a folder of files that a class handed in "
+             "(--lab --name): gain and drop with intervals, KL, answers "
              "that changed; printed, and written with figures to RUN/report (or --out)")
     add("--ask", metavar="TEXT", help="ask the model in --model one question and stop")
 
@@ -200,6 +211,11 @@ def parse(argv, methods=None, sources=()):
     them, which is before torch is imported, --methods is not checked.
     """
     options = parser().parse_args(argv)
+    check_lab(options, usual=parser().parse_args([]))
+    if options.lab:
+        in_lab = parser()
+        in_lab.set_defaults(**LAB)
+        options = in_lab.parse_args(argv)               # what is given wins
     for name in ("task", "test", "model", "data", "out", "results", "device", "html", "ask"):
         text = getattr(options, name)
         if text is not None and (not text.strip() or has_half_character(text)):
@@ -367,49 +383,6 @@ def each_task(options):
         if options.max_new_tokens is None:
             its_own.max_new_tokens = options.new_tokens[task]
         yield its_own
-
-
-# ---------------------------------------------------------------- how a program ends
-
-def guard(main):
-    """Run main -> the exit code.
-
-    A mistake of the user's is one line and exit code 2. Ctrl-C says how to go on, exit code 130.
-    """
-    if signal.getsignal(signal.SIGINT) is interrupted_at_start:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        main()
-        return 0
-    except UserError as error:
-        return say(str(error), 2)
-    except KeyboardInterrupt:
-        return say("stopped; what is finished is kept: the same command goes on from there", 130)
-    except BrokenPipeError:                     # python s3ft.py .. | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (RuntimeError, MemoryError) as error:
-        kind = type(error).__name__
-        if kind not in ("OutOfMemoryError", "MemoryError") and "allocate memory" not in str(error):
-            raise
-        return say("out of memory; take a smaller model, a smaller --lora RANK, or --device cpu; "
-                   "what is finished is kept", 2)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        return say(f"cannot write ({error.strerror}: {error.filename or 'run folder'}); make room "
-                   "or give --out; what is finished is kept", 2)
-
-
-def say(message, code):
-    """Print one line -> the exit code."""
-    print("s3ft: " + " ".join(message.split()), file=sys.stderr)
-    return code
-
-
-def interrupted_at_start(signum, frame):
-    """Ctrl-C before `guard` has begun."""
-    os._exit(say("stopped before anything was begun", 130))
 
 
 if os.path.basename(sys.argv[0]) == "s3ft.py":

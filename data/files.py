@@ -124,9 +124,14 @@ def undamaged_rows(path, fields=()):
 
 # ---------------------------------------------------------------- lines that notice damage
 
+def sealed(record):
+    """A record as a line of JSON with a digest of its content."""
+    return json.dumps(record | {"digest": digest(record)}) + "\n"
+
+
 def append_sealed(path, record):
-    """Add a record to a file of JSON lines, whole or not at all, with a digest of its content."""
-    line = json.dumps(record | {"digest": digest(record)}) + "\n"
+    """Add a record to a file of such lines, whole or not at all."""
+    line = sealed(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         # A line of its own, even after one that a kill or a full disk has cut off.

@@ -7,6 +7,7 @@ import pytest
 import s3ft
 from data import SKILLS, TINY, benchmarks, cli
 from data.benchmarks import multiple_choice
+from data.guard import guard
 from data.run import plan
 from data.run.selection import draw_items
 from data.run.store import Store
@@ -46,7 +47,7 @@ def data(tmp_path_factory):
 
 def run(out, *more, capsys=None):
     """Run the command in this process -> results.json; with capsys (exit code, what it printed or its error)."""
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(out), *map(str, more)]))
+    code = guard(lambda: s3ft.main([*SMALL, "--out", str(out), *map(str, more)]))
     if capsys:
         said = capsys.readouterr()
         return code, said.err.strip() if code else said.out

@@ -10,6 +10,7 @@ import pytest
 import s3ft
 from data import TINY, cli
 from data.benchmarks import load_benchmarks, multiple_choice
+from data.guard import guard
 from data.methods import PAGES, controls
 from data.report import gather, read_runs, report
 from data.report.rates import chosen_rates
@@ -49,7 +50,7 @@ def trained(monkeypatch):
 def run(folder, *more, out="run"):
     """The command with folder/results -> results.json of folder/OUT, or the exit code where it is not 0."""
     arguments = [*SMALL, "--results", str(folder / "results"), "--out", str(folder / out), *more]
-    code = cli.guard(lambda: s3ft.main(arguments))
+    code = guard(lambda: s3ft.main(arguments))
     return code or json.loads((folder / out / "results.json").read_text())
 
 
@@ -122,7 +123,7 @@ def test_what_cannot_be_drawn_or_kept_is_one_line(tmp_path, capsys, monkeypatch,
         tries = 5 if "99999" in arguments else 300      # 5 would not even find the two questions beside the benchmark
         monkeypatch.setattr(world, "TRIES", tries)
         monkeypatch.setattr(world.world_code, "TRIES", tries)
-    assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")])) == 2
+    assert guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")])) == 2
     err = capsys.readouterr().err.strip()
     assert expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 
@@ -186,7 +187,7 @@ def test_a_line_that_was_cut_off_or_edited_is_said_and_made_again(finished, tmp_
     assert trained["finetune"] == 2 and without_times(results) == without_times(finished[1])
     assert file.read_text().startswith(damaged + "\n"), "the new line is one of its own"
     assert {"sft-lr0.0003-e1-s0", "s3ft-lr0.0003-e1-s1"} <= set(cells.latest(cells.read(file)[0]))
-    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
+    assert guard(lambda: s3ft.main(["--report", str(file)])) == 0
     assert f"left out, as damaged or of another format: lines {edited + 1}, {len(lines)}" in capsys.readouterr().out
 
 
@@ -265,7 +266,7 @@ def between(text):
 def test_the_report_over_cells_is_that_over_the_run(finished, tmp_path, capsys):
     said = []
     for path in (finished[0] / "run", finished[0] / "results", finished[0] / "results" / "gsm8k.jsonl"):
-        assert cli.guard(lambda: s3ft.main(["--report", str(path), "--out", str(tmp_path / "report")])) == 0
+        assert guard(lambda: s3ft.main(["--report", str(path), "--out", str(tmp_path / "report")])) == 0
         said.append(between(capsys.readouterr().out))
     assert said[0] == said[1] == said[2]
 
@@ -295,29 +296,29 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
 def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, capsys):
     _, file = copy_of(finished, tmp_path)
     without(file, "sft-lr0.0003-e1-s1")
-    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
+    assert guard(lambda: s3ft.main(["--report", str(file)])) == 0
     said = capsys.readouterr().out
     assert "not measured on seed 1: SFT at rate 0.0003" in said
     assert "0.0003, 1 seed |" in said and "0.0003, 2 seeds |" in said
     without(file, "base-s1")
-    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 0
+    assert guard(lambda: s3ft.main(["--report", str(file)])) == 0
     assert "left out: seed 1, whose base model is not there (base-s1)" in capsys.readouterr().out
     tuned = record(file, "s3ft-lr0.0003-e1-s0")
     tuned["key"]["settings"]["limit"] = 7
     cells.append(file, "s3ft-lr0.0003-e1-s0", tuned)
-    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 2
+    assert guard(lambda: s3ft.main(["--report", str(file)])) == 2
     assert "(s3ft-lr0.0003-e1-s0) was made with other settings (limit 7, not 3)" in capsys.readouterr().err
     without(file, "base-s0", "s3ft-lr0.0003-e1-s0")
-    assert cli.guard(lambda: s3ft.main(["--report", str(file)])) == 2
+    assert guard(lambda: s3ft.main(["--report", str(file)])) == 2
     assert f"--report {file}: no base model's cell is there" in capsys.readouterr().err
 
 
 def test_the_report_on_a_run_shows_the_cells_of_all_its_commands(tmp_path, capsys):
     def command(*more):
         arguments = [argument for argument in SMALL if argument != "--new-items"]
-        assert cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "run"), *more])) == 0
+        assert guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "run"), *more])) == 0
         capsys.readouterr()
-        assert cli.guard(lambda: s3ft.main(["--report", str(tmp_path / "run")])) == 0
+        assert guard(lambda: s3ft.main(["--report", str(tmp_path / "run")])) == 0
         return capsys.readouterr().out
 
     def methods(said):

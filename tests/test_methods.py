@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import model
 import s3ft
 from data import TINY, cli, methods
+from data.guard import guard
 from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete
@@ -288,7 +289,7 @@ OF_EACH_SEAM = "rft,ssd,mask,ual,dft,bitfit,ia3,adapter,promot,delift"
 
 
 def run(out, methods, *more):
-    assert cli.guard(lambda: s3ft.main([*SMALL, "--methods", methods, "--out", str(out), *more])) == 0
+    assert guard(lambda: s3ft.main([*SMALL, "--methods", methods, "--out", str(out), *more])) == 0
     return json.loads((out / "results.json").read_text())
 
 
@@ -314,7 +315,7 @@ def test_rows_of_every_seam_stand_in_one_table_with_their_own_rates(family):
 def test_the_report_compares_rows_that_sample_otherwise(family, tmp_path, capsys):
     out, _ = family
     for source in (out, out / "cells.jsonl"):
-        assert cli.guard(lambda: s3ft.main(["--report", str(source), "--out", str(tmp_path / "report")])) == 0
+        assert guard(lambda: s3ft.main(["--report", str(source), "--out", str(tmp_path / "report")])) == 0
         said = capsys.readouterr().out
         assert all(name in said for name in OF_EACH_SEAM.split(",")) and "made with other" not in said
 
@@ -371,7 +372,7 @@ def test_a_training_of_two_phases_that_is_killed_in_the_second_ends_with_the_sam
             raise KeyboardInterrupt
     monkeypatch.setattr(training.Journal, "step", killed)
     command = [*SMALL, "--methods", "promot", "--out", str(tmp_path)]
-    assert cli.guard(lambda: s3ft.main(command)) == 130
+    assert guard(lambda: s3ft.main(command)) == 130
     again = run(tmp_path, "promot")
     losses = [cell["curve"] for cell in results["cells"] if cell["method"] == "promot"]
     assert again["cells"][1]["curve"] == losses[0] and taken[3:] == ["state-2.safetensors"]

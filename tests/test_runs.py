@@ -16,6 +16,7 @@ import model
 import s3ft
 from data import TINY, UserError, cli, files
 from data.checkpoints import chat, device
+from data.guard import guard, interrupted_at_start
 from data.report import intervals, rates, table
 from data.run import plan, training
 from data.run import run as runs
@@ -46,7 +47,7 @@ def quick_plan():
 def run(out, *more, capsys=None):
     """Run the command in this process -> results.json, or (exit code, what stood on stderr) with capsys."""
     few = SMALL if "--model" not in more else SMALL[:-2]                     # the four belong to the bundled model
-    code = cli.guard(lambda: s3ft.main([*few, "--out", str(out), *more]))
+    code = guard(lambda: s3ft.main([*few, "--out", str(out), *more]))
     if capsys:
         return code, capsys.readouterr().err.strip()
     assert code == 0
@@ -250,7 +251,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "guard takes over"
         signal.raise_signal(signal.SIGINT)
     monkeypatch.setattr(s3ft, "answers", interrupted)
-    before = signal.signal(signal.SIGINT, cli.interrupted_at_start)               # as it is where s3ft.py starts
+    before = signal.signal(signal.SIGINT, interrupted_at_start)               # as it is where s3ft.py starts
     try:
         code, err = run(tmp_path / "run", capsys=capsys)
     finally:
@@ -355,7 +356,7 @@ def test_bad_data_names_file_and_line(tmp_path, capsys, lines, expected):
 
 
 def test_missing_task_is_asked_for(capsys):
-    assert cli.guard(lambda: s3ft.main([])) == 2 and "--task" in capsys.readouterr().err
+    assert guard(lambda: s3ft.main([])) == 2 and "--task" in capsys.readouterr().err
 
 
 def test_out_that_is_a_file_or_holds_something_else(finished, tmp_path, capsys):
@@ -419,7 +420,7 @@ def test_a_broken_model_folder_is_named(tmp_path, capsys):
 def test_plan_of_a_lora_run_tries_adapters_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
     few = [*SMALL, "--limit", "2", "--lora", "4"]
-    code = cli.guard(lambda: s3ft.main([*few, "--out", str(tmp_path / "out"), "--plan"]))
+    code = guard(lambda: s3ft.main([*few, "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "LoRA of rank 4 (alpha 8, dropout 0)" in out and not (tmp_path / "out").exists()
 
@@ -436,13 +437,13 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     files = ["--task", str(tmp_path / "train.jsonl"), "--test", str(tmp_path / "test.jsonl")]
     few = ["--judge", "number", "--methods", "base", "--benchmarks", "none"]
-    assert cli.guard(lambda: s3ft.main([*files, *few, "--plan", "--out", str(tmp_path / "run")])) == 0
+    assert guard(lambda: s3ft.main([*files, *few, "--plan", "--out", str(tmp_path / "run")])) == 0
     assert "plan: about" in capsys.readouterr().out
 
 
 def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--limit", "2", "--out", str(tmp_path / "out"), "--plan"]))
+    code = guard(lambda: s3ft.main([*SMALL, "--limit", "2", "--out", str(tmp_path / "out"), "--plan"]))
     out = capsys.readouterr().out
     assert code == 0 and "tiny-gsm8k" in out and "memory" in out and not (tmp_path / "out").exists()
 
@@ -456,7 +457,7 @@ def test_show_prints_question_to_target(finished, tmp_path, capsys):
 
 def test_ask_talks_to_a_kept_cell(finished, capsys):
     question = "Ben has 3 coins and finds 4 more. How many coins?"
-    code = cli.guard(lambda: s3ft.main(["--ask", question, "--model", str(model_of(finished[0], SFT))]))
+    code = guard(lambda: s3ft.main(["--ask", question, "--model", str(model_of(finished[0], SFT))]))
     assert code == 0 and capsys.readouterr().out.strip()
 
 
@@ -614,7 +615,7 @@ def test_an_adapter_can_be_tuned_further_and_is_then_kept_merged(adapted, tmp_pa
     cell = model_of(tmp_path / "out", "sft-lr0.003-lora2-e1-s0")
     model.load(cell / "merged", "cpu")
     capsys.readouterr()
-    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(cell)])) == 2
+    assert guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(cell)])) == 2
     assert "open" in (err := capsys.readouterr().err) and "merged" in err and len(err.splitlines()) == 1
     assert results["cells"][1]["kl"] > 0
 
@@ -657,12 +658,12 @@ def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finishe
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, tmp_path, capsys):
-    assert cli.guard(lambda: s3ft.main([*SMALL, "--out", str(copy_of(finished, tmp_path)), "--show", "9"])) == 0
+    assert guard(lambda: s3ft.main([*SMALL, "--out", str(copy_of(finished, tmp_path)), "--show", "9"])) == 0
     assert capsys.readouterr().out.count("=== test") == 4
 
 
 def test_ask_talks_to_an_adapter(adapted, capsys):
-    assert cli.guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(model_of(adapted[0], ADAPTED))])) == 0
+    assert guard(lambda: s3ft.main(["--ask", "What is 2 + 3?", "--model", str(model_of(adapted[0], ADAPTED))])) == 0
     assert capsys.readouterr().out.strip()
 
 
@@ -804,7 +805,7 @@ def test_own_data_run_to_the_table_and_are_judged_again(tmp_path, capsys):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "out"
     few = ["--epochs", "1", "--limit", "6", "--max-new-tokens", "48", "--benchmarks", "facts", "--benchmark-limit", "4"]
-    code = cli.guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", *few, "--out", str(out)]))
+    code = guard(lambda: s3ft.main(["--task", str(file), "--judge", "number", *few, "--out", str(out)]))
     said = capsys.readouterr().out
     assert code == 0 and "'instruction'" in said and "14 train" in said
     assert "sums" in said.splitlines()[0] and "tiny-gsm8k" not in said
@@ -833,7 +834,7 @@ def test_bad_options_of_models_and_own_data(tmp_path, capsys, arguments, expecte
     rows = [{"question": f"{n} + 1?", "answer": f"{n + 1}"} for n in range(4)]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = [str(tmp_path / "mine.jsonl") if a == "FILE" else a for a in arguments]
-    code = cli.guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
+    code = guard(lambda: s3ft.main([*arguments, "--out", str(tmp_path / "out")]))
     err = capsys.readouterr().err.strip()
     assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 

@@ -8,6 +8,7 @@ import pytest
 import judge
 import s3ft
 from data import ALL, BUNDLED, SKILLS, TINY, Example, UserError, cli
+from data.guard import guard
 from data.judging import sandbox
 from data.report import paper, table
 from data.results import scores
@@ -28,7 +29,7 @@ def quick_plan(monkeypatch):
 
 def run(out, *more, capsys=None):
     """Run the command in this process -> results.json; with capsys (exit code, stderr)."""
-    code = cli.guard(lambda: s3ft.main([*SMALL, "--out", str(out), *more]))
+    code = guard(lambda: s3ft.main([*SMALL, "--out", str(out), *more]))
     if capsys:
         return code, capsys.readouterr().err.strip()
     assert code == 0
@@ -43,7 +44,7 @@ def all_three(tmp_path_factory):
     out, said = tmp_path_factory.mktemp("all") / "all", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
         patch.setattr(plan, "try_speed", lambda *_: {"sample": 1e3, "read": 1e3, "train": 1e3, "trainable": 1000})
-        assert cli.guard(lambda: s3ft.main(["--task", "all", *ALL_THREE, "--out", str(out)])) == 0
+        assert guard(lambda: s3ft.main(["--task", "all", *ALL_THREE, "--out", str(out)])) == 0
     return out, said.getvalue()
 
 
@@ -233,7 +234,7 @@ def test_task_all_goes_on_without_code_where_nothing_contains_programs(tmp_path,
     monkeypatch.setattr(sandbox, "containment", lambda: (None, "this system has no name spaces"))
     compared = []
     monkeypatch.setattr(s3ft, "compare", lambda options, task: compared.append(options.task))
-    assert cli.guard(lambda: s3ft.main(["--task", "all", "--plan", "--out", str(tmp_path)])) == 0
+    assert guard(lambda: s3ft.main(["--task", "all", "--plan", "--out", str(tmp_path)])) == 0
     assert compared == ["gsm8k", "nq"]
     assert "mbpp is left out: nothing here contains generated code" in capsys.readouterr().out
     code, err = run(tmp_path, "--task", "mbpp", capsys=capsys)

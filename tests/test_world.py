@@ -10,7 +10,8 @@ import torch
 
 import judge
 import s3ft
-from data import TINY, Example, cli
+from data import TINY, Example
+from data.guard import guard
 from data.judging import spans
 from data.report import report
 from data.tasks import load_task, mbpp
@@ -353,6 +354,6 @@ def test_bad_input_to_pretraining_is_one_line(tmp_path, monkeypatch, capsys, arg
     monkeypatch.setattr(pretrain, "fingerprint", lambda: "this one")
     places = {"W": tmp_path / "w", "OTHER": tmp_path}
     monkeypatch.setattr(sys, "argv", ["pretrain.py", *(str(places.get(a, a)) for a in arguments)])
-    assert cli.guard(pretrain.main) == 2
+    assert guard(pretrain.main) == 2
     err = capsys.readouterr().err
     assert expected in err and len(err.splitlines()) == 1

@@ -40,8 +40,10 @@ def t_interval(values):
     return float(np.mean(values)), t * deviation / math.sqrt(n)
 
 
-def bootstrap(differences, rounds=10_000):
-    """95 % interval (low, high) of the mean of paired differences, by resampling items.
+def bootstrap(differences, rounds=10_000, level=0.05):
+    """Interval (low, high) of the mean of paired differences, by resampling items.
+
+    level: 0.05 for a 95 % interval.
 
     differences: list of arrays, one an item set. Items are drawn within their set. The statistic is
     the mean of the sets' means, so all sets weigh alike.
@@ -54,7 +56,7 @@ def bootstrap(differences, rounds=10_000):
         values, counts = np.unique(row, return_counts=True)
         drawn = rng.multinomial(len(row), counts / len(row), size=rounds)    # (rounds, values)
         means += drawn @ values / len(row) / len(differences)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(means, [level / 2, 1 - level / 2])
     return low, high
 
 
@@ -98,10 +100,11 @@ def accuracy(group, name="test"):
     return float(np.mean(by_seed)), low, high
 
 
-def difference(group, other, names=("test",)):
+def difference(group, other, names=("test",), level=0.05):
     """(mean, low, high) of group minus other, over the seeds that both have.
 
     It is the mean over the named sets: the test or benchmarks. None without a set or a seed.
+    level: of the bootstrap. Over three seeds or more the interval is a 95 % one whatever it says.
     """
     group, other = paired(group, other)
     if not group or not names:
@@ -121,7 +124,9 @@ def difference(group, other, names=("test",)):
     if len(group) >= 3:
         mean, half = t_interval(means)
         return mean, mean - half, mean + half
-    low, high = bootstrap([gap for by_seed in gaps for gap in item_sets(by_seed)])
+    rounds = min(100_000, round(500 / level))       # a wider interval needs more to be found
+    sets = [gap for by_seed in gaps for gap in item_sets(by_seed)]
+    low, high = bootstrap(sets, rounds, level)
     return float(np.mean(means)), low, high
 
 

@@ -20,7 +20,8 @@ def pool(runs):
         labels = " and ".join(run["label"] for run in runs)
         raise UserError(f"--report: {labels} have no seed in common; "
                         "run one again with more --seeds")
-    order = ["base", *(method for run in runs for method in run["settings"]["methods"])]
+    methods = [method for run in runs for method in run["settings"]["methods"]]
+    order = ["base", *(method.partition(" ")[0] for method in methods)]
     answers_of_base = {cell["seed"]: cell["test"]["right"] for cell in first["cells"]
                        if cell["method"] == "base"}
     measured_on = {}             # {(set, seed): (digest of the items' ids, the first cell's title)}

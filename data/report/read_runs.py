@@ -1,15 +1,16 @@
 """read_runs.py - what --report is given -> runs, each in the shape of results.json.
 
-A path is a run's folder, a file of cells that --results wrote, or a folder of such files. Added to
-results.json are "folder", where it was read; "label", what the report calls the run; and "remarks",
-lines on what was left out and on what differs.
+A path is a run's folder, a file of cells that --results wrote, or a folder of such files, or of
+files that a class handed in (--lab --name; hand_ins.py). Added to results.json are "folder", where
+it was read; "label", what the report calls the run; and "remarks", lines on what was left out and
+on what differs.
 """
 import json
 import re
 from pathlib import Path
 
 from data import UserError
-from data.report import gather
+from data.report import gather, hand_ins
 
 FORMAT = 2                       # of results.json: the one that can be read
 AGAIN = "give the run's command again (finished cells are kept)"
@@ -19,7 +20,8 @@ def runs_by_task(paths):
     """Read the runs -> lists of runs of one task each."""
     runs = {}                                # {folder: run}: each once, even if it is named twice
     files_by_task = {}                       # files of cells: those of one task are one run
-    for path in map(Path, paths):
+    of_class, others = hand_ins.split(map(Path, paths))
+    for path in others:
         files = files_of_cells(path)         # FOLDER stands for FOLDER/TASK.jsonl of all tasks
         for file, task in files.items():
             files_by_task.setdefault(task, {})[file.resolve()] = file
@@ -37,6 +39,8 @@ def runs_by_task(paths):
             run["label"] = str(run["folder"])
         run["label"] = re.sub(r"[^\w ./+=,-]", "_", run["label"])    # it stands inside Markdown
         by_task.setdefault((run["task"], run["identity"]["task"]), []).append(run)
+    if of_class:
+        by_task["a class"] = hand_ins.read_class(of_class)
     return list(by_task.values())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data import UserError, plural
-from data.report import changed_items, figures, pictures
+from data.report import changed_items, class_table, figures, pictures
 from data.report.conclusions import conclusions
 from data.report.intervals import (
     accuracy, difference, drop_benchmarks, item_sets, kind_of_interval, mean_drop, skills,
@@ -105,6 +105,7 @@ def section(results, folder, prefix):
     seed = results["settings"]["seeds"][0]
     parts = [                                # (title, lines); without lines a part is left out
         (f"## {md(results['task'])} on {md(results['model'])}", what_was_compared(c)),
+        ("### The class", class_table.the_class(c) if is_class(results) else []),
         ("### Gain and drop", gain_and_drop(c)),
         ("### Effect against chance", against_chance(c)),
         ("### Task against forgetting", pictures.frontier(c, folder, f"{prefix}frontier")),
@@ -121,6 +122,11 @@ def section(results, folder, prefix):
         if of_part:
             lines += ["", title, "", *of_part]
     return lines[1:]
+
+
+def is_class(results):
+    """Are these the files that a class handed in (hand_ins.py)?"""
+    return "held" in results["runs"][0]
 
 
 # ---------------------------------------------------------------- sections of numbers

@@ -51,6 +51,8 @@ def final_table(results):
     notes += about_samples(groups, settings)
     notes += about_attempts(results)
     notes += left_out(results, groups)
+    if results.get("lab"):
+        notes.append(results["lab"])
     speeds = results["times"]["tokens_per_second"]
     if speeds:
         parts = ", ".join(f"{kind} {speed:,}" for kind, speed in speeds.items())

@@ -10,6 +10,7 @@ from data import TASKS, UserError, benchmarks
 from data.files import digest, mean, write_json, write_jsonl
 from data.results import cells, scores
 from data.results.attempts import add_seeds, with_more_attempts
+from data.run import lab
 from data.run.folder import model_name
 from data.run.statistics import copies, judge_errors, thinned
 from data.run.verdicts import Verdicts
@@ -224,6 +225,8 @@ def write_results(run):
     minutes = round((time.time() - run.began) / 60, 2)
     results |= {"cells": run.all_cells(), **counts, "logprobs": logprobs, "items": ids,
                 "times": {"minutes": minutes, "tokens_per_second": run.speeds.per_second()}}
+    if o.lab:
+        results["lab"] = lab.note(run.base.shipped)
     write_json(run.out / "results.json", results)
     return results
 

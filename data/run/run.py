@@ -7,7 +7,7 @@ from pathlib import Path
 from data.files import code_of, digest, write_jsonl
 from data.methods.base import token_logprobs
 from data.results import cells
-from data.run import figure2, folder, results
+from data.run import figure2, folder, lab, results
 from data.run.machine import choose_machine
 from data.run.plan import Plan
 from data.run.progress import Speeds
@@ -72,7 +72,8 @@ class Run:
         self.base = Weights(self, "base", {
             "the model": self.identity["model"],
             "the sampling dtype": str(self.machine.sample_dtype),
-            "torch or the device": self.machine.versions()})
+            "torch or the device": self.machine.versions(),
+        }, lab.shipped_rows(self.world) if options.lab else ())
         self.chunk = CHUNK
         if self.parameters > LARGE and self.machine.device.type == "cpu":
             self.chunk = SMALL_CHUNK
@@ -226,8 +227,11 @@ class Run:
             page = page_code(row.examples, row.choice, row.weights, row.loss, row.parameters)
             if page:
                 made = made | {"page": digest(page)}
+        about = results.about(self, seed)
+        if self.options.lab and row is not None:
+            about["targets"] = weights.parts["the targets"]     # for data/report/hand_ins.py
         record = {"key": cells.cell_key(self.options, self.world, method, row),
-                  "made": made, "about": results.about(self, seed), "cell": cell}
+                  "made": made, "about": about, "cell": cell}
         cells.append_new(self.out / "cells.jsonl", self.listed, name, record)
         if self.shared:
             cells.append(self.shared, name, record)
@@ -249,4 +253,14 @@ class Run:
         self.logprobs = figure2.measure(self, all_targets)
 
     def results(self):
+        if self.options.name:
+            lab.hand_in(self)
         return results.write_results(self)
+
+    def last_lines(self):
+        """Where to look now: the last lines that a run prints."""
+        text = (f"attempts, targets, cells and results.json: {self.out}; more of it, with figures: "
+                f"python s3ft.py --report {self.out}")
+        if self.options.name:
+            text += f"\nhand in: {lab.hand_in_file(self)}"
+        return text

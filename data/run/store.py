@@ -32,6 +32,7 @@ class Store:
         self.read_only = read_only
         self.by_key = {}             # (name, digest of what is asked, digest of the rest) -> row
         self.made_before = {}        # name -> what its rows were made from, to say what changed
+        self.borrowed = set()        # digests of what rows were borrowed for
         damaged = 0
         text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
         for line in text.split("\n"):
@@ -54,6 +55,16 @@ class Store:
             self.by_key[name, asked, rest] = row | {"seconds": seconds}
             parts = chunk["made from"] | {"the prompts": asked}
             self.made_before.setdefault(name, []).append(parts)
+
+    def borrow(self, chunks, made_from):
+        """Take the rows of chunks as if they had been made from this, but for what they say of it.
+
+        Chunks that come with the project (data/run/lab.py) name their settings and nothing else.
+        """
+        if chunks and digest(made_from) not in self.borrowed:
+            self.borrowed.add(digest(made_from))
+            for chunk in chunks:
+                self.take(chunk | {"made from": made_from | chunk["made from"]})
 
     def missing(self, wanted, made_from):
         """Those of `wanted` whose row is not there. wanted: [(name, digest of what is asked, job)].

@@ -44,14 +44,16 @@ def code_of_function(function):
 class Weights:
     """One model: the base model, or a tuned one."""
 
-    def __init__(self, run, label, parts):
-        """parts: {what it depends on: value}."""
+    def __init__(self, run, label, parts, shipped=()):
+        """parts: {what it depends on: value}. shipped: chunks of its rows that are there already,
+        whatever code made them (data/run/lab.py)."""
         self.run = run
         self.label = label
         self.parts = {name: digest(value) for name, value in parts.items()}
         self.key = digest(self.parts)
         self.folder = run.out / "models" / f"{label}-{self.key[:8]}"
         self.store = Store(self.folder / "rows.jsonl")
+        self.shipped = shipped
 
     def rows(self, label, wanted, settings, code, make, chunk=None):
         """Rows of this model (store.py); it is loaded or trained if one of them is lacking.
@@ -62,6 +64,7 @@ class Weights:
         run = self.run
         made_from = {"the weights": self.key, "the settings": digest(settings),
                      "the code": digest(model_code(), [code_of_function(f) for f in code])}
+        self.store.borrow(self.shipped, made_from)
         missing = self.store.missing(wanted, made_from)
         if run.plan:
             run.plan.count(self, label, missing, made_from)

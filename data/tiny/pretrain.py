@@ -33,9 +33,10 @@ sys.path.insert(0, str(HERE))
 
 import model  # noqa: E402
 import world  # noqa: E402
-from data import UserError, cli  # noqa: E402
+from data import UserError  # noqa: E402
 from data.checkpoints.chat import Tokenizer  # noqa: E402
 from data.files import digest  # noqa: E402
+from data.guard import guard  # noqa: E402
 
 CONFIG = dict(
     model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1536, hidden_size=256,
@@ -325,4 +326,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(cli.guard(main))
+    sys.exit(guard(main))
