@@ -548,8 +548,8 @@ def test_several_rates_without_validation_are_refused_before_anything_is_done(tm
 @pytest.mark.parametrize("row, expected", [
     (("onw", "gold"), "did you mean 'own'"), (("gold"), "tuple of sources"), ((), "tuple of sources")])
 def test_a_bad_row_of_methods_is_one_line(tmp_path, capsys, monkeypatch, row, expected):
-    monkeypatch.setitem(s3ft.METHODS, "mine", row)
-    code, err = run(tmp_path / "out", "--methods", "mine", capsys=capsys)
+    monkeypatch.setitem(s3ft.METHODS, "own_row", row)
+    code, err = run(tmp_path / "out", "--methods", "own_row", capsys=capsys)
     assert code == 2 and expected in err and len(err.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
