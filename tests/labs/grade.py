@@ -33,7 +33,7 @@ NOT_WRITTEN = "is not written yet"
 KEY = """\
 ok  all checks pass        3   so many checks pass before one fails
 -   it is not written      !   its file is missing or cannot be loaded
-=   it is the project's own code (if it fails, then by a function that it calls)"""
+=   it is the project's own code"""
 
 
 @dataclass

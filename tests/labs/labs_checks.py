@@ -259,12 +259,20 @@ def test_a_blank_function_is_said_to_be_not_written_yet(blank, exercise):
     assert message_on(exercise, blank / exercise.file) == "is not written yet"
 
 
-def test_a_function_that_needs_a_blank_one_says_so(tmp_path):
+def test_a_blank_function_does_not_fail_those_that_call_it(tmp_path):
     source = start.read(PROJECT / "model.py")
     path = tmp_path / "model.py"
     start.write(path, start.blanked(source, NAMED["pick"]))
-    assert message_on(NAMED["generate_plain"], path) == "needs pick, which is not written yet"
-    assert message_on(NAMED["Batch.decode"], path) == "needs pick, which is not written yet"
+    assert message_on(NAMED["pick"], path) == "is not written yet"
+    assert message_on(NAMED["generate_plain"], path) == ""
+    assert message_on(NAMED["Batch.decode"], path) == ""
+
+
+def test_a_control_needs_the_rule_that_it_belongs_to(tmp_path):
+    source = start.read(PROJECT / "data" / "methods" / "mine.py")
+    path = tmp_path / "mine.py"
+    start.write(path, start.blanked(source, NAMED["mine"]))
+    assert message_on(NAMED["mine_random"], path) == "needs mine, which is not written yet"
 
 
 def test_a_copy_holds_no_solutions_but_packed(blank):

@@ -23,7 +23,8 @@ from exercises import EXERCISES, LABS, of_labs
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("s3ft.py", "model.py", "judge.py", "data", "tests/labs", "README.md", "CONTRIBUTING.md",
           "LICENSE", "requirements.txt")
-LEFT_OUT = ("__pycache__", "*.tmp*", "original.zip", "labs_checks.py", "wrong", "right")
+LEFT_OUT = ("__pycache__", "*.tmp*", "original.zip", "TEACHERS.md", "grade.py", "labs_*.py",
+            "wrong", "right")
 ORIGINAL = "tests/labs/original.zip"
 
 
