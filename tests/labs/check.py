@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,7 @@ ORIGINAL = "tests/labs/original.zip"
 FIRST_ANSWER = 60                # seconds until torch is imported, on a busy machine
 EACH_ANSWER = 10                 # seconds for one probe
 MOST_PRINTED = 10**6             # bytes that a student's code may print
+STOP = threading.Event()         # set: end all workers (grade.py, after Ctrl-C)
 LONGEST_SHOWN = 160              # characters of what was wanted, and of what a function said
 
 
@@ -146,22 +148,25 @@ def wait(process, out, printed):
     size = 0
     last_told = time.monotonic()
     stopped = None
-    while process.poll() is None:
-        time.sleep(0.05)
-        now = out.stat().st_size if out.is_file() else 0
-        if now != size:
-            size = now
-            last_told = time.monotonic()
-            if b'"ready"' in out.read_bytes():
-                patience = EACH_ANSWER
-        if printed.stat().st_size > MOST_PRINTED:
-            stopped = "prints without end"
-        elif time.monotonic() - last_told > patience:
-            stopped = f"does not end within {patience} seconds"
-        if stopped:
+    try:
+        while process.poll() is None and not stopped:
+            time.sleep(0.05)
+            now = out.stat().st_size if out.is_file() else 0
+            if now != size:
+                size = now
+                last_told = time.monotonic()
+                if b'"ready"' in out.read_bytes():
+                    patience = EACH_ANSWER
+            if printed.stat().st_size > MOST_PRINTED:
+                stopped = "prints without end"
+            elif time.monotonic() - last_told > patience:
+                stopped = f"does not end within {patience} seconds"
+            elif STOP.is_set():
+                stopped = "was stopped"
+    finally:                                            # after Ctrl-C too
+        if process.poll() is None:
             kill(process)
-            break
-    process.wait()
+        process.wait()
     return stopped
 
 

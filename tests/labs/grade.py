@@ -229,15 +229,9 @@ def grade_all(copies, seed):
                 progress()
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
-        stop_workers()
+        check.STOP.set()
         return True
     return False
-
-
-def stop_workers():
-    """End what runs now: from here on, check.wait takes every worker for one that prints too much.
-    """
-    check.MOST_PRINTED = -1
 
 
 # ---------------------------------------------------------------- the table

@@ -5,6 +5,7 @@
 import ast
 import csv
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,7 +24,7 @@ LABS = ["--lab", "1", "--lab", "2"]          # no lab that loads a model: the te
 def graded(monkeypatch, *arguments):
     """Run grade.py as a teacher does -> the exit code."""
     monkeypatch.setattr(sys, "argv", ["grade.py", *map(str, arguments)])
-    monkeypatch.setattr(check, "MOST_PRINTED", check.MOST_PRINTED)
+    monkeypatch.setattr(check, "STOP", threading.Event())
     return grade.main()
 
 
@@ -160,8 +161,8 @@ def test_ctrl_c_prints_what_is_graded(room, monkeypatch, capsys, tmp_path):
 
 
 def test_ctrl_c_leaves_nothing_running(room, monkeypatch):
-    monkeypatch.setattr(check, "MOST_PRINTED", check.MOST_PRINTED)
-    grade.stop_workers()
+    monkeypatch.setattr(check, "STOP", threading.Event())
+    check.STOP.set()
     began = time.monotonic()
     lines, ended = check.run_worker(start.PROJECT, room / "anna", grade.of_labs([1]), 1)
     assert ended
