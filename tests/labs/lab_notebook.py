@@ -25,7 +25,8 @@ COPY = PROJECT / "runs" / "mylab"            # the student's copy of a notebook
 SETUP = """import sys
 from pathlib import Path
 
-# The project's folder: this notebook stands in its tests/labs.
+# The project's folder: this notebook stands in its tests/labs. On a hosted Jupyter upload the whole
+# project first (as a zip file: !unzip project.zip).
 project = Path.cwd()
 while not (project / "s3ft.py").is_file():
     assert project != project.parent, "open this notebook inside the project's folder"
@@ -47,7 +48,7 @@ show(s3ft.main, s3ft.compare, model.Transformer.forward)"""
 # ---------------------------------------------------------------- what the cells call
 
 def run(command):
-    """Run a command of the handout, and print what it prints as it comes -> its exit code.
+    """Run a command of the handout, and print what it prints as it comes.
 
     Checks, and what a student wrote, run in the copy; all else in the project.
     """
@@ -64,7 +65,9 @@ def run(command):
     finally:                                     # the stop button ends the command too
         if process.poll() is None:
             process.terminate()
-    return process.wait()
+    code = process.wait()
+    if code:
+        print(f"(exit code {code})")
 
 
 def belongs_to_copy(command):
@@ -114,7 +117,7 @@ def escaped(path):
 
 def cells_of(handout):
     """The cells of the notebook: [("markdown" or "code", text), ..]."""
-    cells = [("code", SETUP)]
+    cells = []
     to_write = list(EXERCISES)
     # Headings, checks, and blocks of commands begin cells of their own.
     for part in re.split(r"(?m)^(?=## |\*\*Check|\*\*Write down)|((?:^    .*\n)+)", handout):
@@ -124,6 +127,8 @@ def cells_of(handout):
             cells.append(("code", commands(part)))
             continue
         cells.append(("markdown", part.strip()))
+        if len(cells) == 1:                      # below the title
+            cells.append(("code", SETUP))
         for exercise in [one for one in to_write if f"`{one.name}`" in part]:
             to_write.remove(exercise)
             cells.append(("code", f"write(r'''\n{blank_function(exercise)}\n''')"))
