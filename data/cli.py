@@ -199,7 +199,9 @@ def add_look(add):
         help="folders of runs, files of --results, or a folder of files that a class handed in "
              "(--lab --name): gain and drop with intervals, KL, answers "
              "that changed; printed, and written with figures to RUN/report (or --out)")
-    add("--ask", metavar="TEXT", help="ask the model in --model one question and stop")
+    add("--ask", metavar="TEXT",
+        help="ask the model in --model one question and stop; --temperature 0.7 --samples 10 asks "
+             "it ten times")
 
 
 # ---------------------------------------------------------------- checks and defaults

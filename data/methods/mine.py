@@ -1,10 +1,13 @@
 """mine.py - a page to start from: change exactly one thing about S3FT, and give it a control.
 
-As it stands: of several accepted own answers, train on the one that shows the most steps. The
-thought is that a text with more steps teaches more. It may be wrong: that is what the control is
-for. Write your own rule in `mine`, say here in three sentences what it does and why, then:
+The project's own rule is an example: of several accepted attempts, train on the one that shows the
+most steps. The thought is that a text with more steps teaches more. It may be wrong: that is what
+the control is for. Write your own rule in `mine`, say here in three sentences what it does and why:
 
     python s3ft.py --task gsm8k --methods sft,s3ft,mine,mine_random
+
+Compare `mine` with `mine_random`. S3FT differs from both in more than the rule: it has one greedy
+attempt, they have four, sampled at 0.7.
 
 Seam: choice. Control: `mine_random`, any of as many accepted attempts.
 """
@@ -14,13 +17,20 @@ from data.methods.method import Method
 
 
 def mine(accepted):
-    """Accepted attempts of one example (dicts with "text", "ids", "logprob", ..) -> those that are
-    trained on, a list. It must depend on what the attempts say, and on nothing else."""
+    """Accepted attempts of one example, at least one -> those that are trained on, a list.
+
+    An attempt is a dict: "text", "ids" (its tokens), "logprob" (natural logarithm of its
+    probability), "sample" (its number), "source" ("own" or "paraphrase"), "id" (of the example).
+    The rule must depend on what the attempts say, and on nothing else.
+    """
     return [max(accepted, key=lambda attempt: attempt["text"].count("="))]
 
 
 def mine_random(accepted):
-    """The control: as many attempts as `mine` takes, drawn blindly, the same ones in every run."""
+    """The control: as many attempts as `mine` takes, drawn blindly.
+
+    They are the same ones in every run: the example's id seeds the draw.
+    """
     draw = random.Random(f"mine {accepted[0]['id']}")
     return draw.sample(accepted, len(mine(accepted)))
 

@@ -43,7 +43,8 @@ BENCHMARKS = {
 
 
 def conclusions(groups, new_items=False):
-    """The paired differences of S3FT and SFT, and what is shown of every method: lines.
+    """The paired differences of S3FT and SFT, and of a method and its control (METHOD_random),
+    and what is shown of every method: lines.
 
     groups: {method: its cells at its own rate}, with base; pooled runs may have several S3FT and
     SFT. new_items: every seed drew its own items from the bundled world.
@@ -67,6 +68,9 @@ def conclusions(groups, new_items=False):
         for sft in sfts:
             if kind(method) == "s3ft":
                 lines += differences(groups, method, sft, new_items)
+        control = f"{kind(method)}_random" + method[len(kind(method)):]     # of the same run
+        if control in methods and paired(groups[method], groups[control])[0]:
+            lines += differences(groups, method, control, new_items)
         for sft in sfts or [None]:
             on_task, on_benchmarks = outcomes(groups[method], base, groups.get(sft))
             text = TASK[on_task]
@@ -88,13 +92,13 @@ def kind(method):
     return method.partition(" ")[0]
 
 
-def differences(groups, s3ft, sft, new_items):
-    """S3FT - SFT, at the task and on the benchmarks: lines."""
-    title = f"{method_title(s3ft)} - {method_title(sft)}"
-    interval = kind_of_interval(paired(groups["base"], groups[s3ft])[0], new_items)
-    gain = difference(groups[s3ft], groups[sft])
+def differences(groups, method, other, new_items):
+    """S3FT - SFT, or a method - its control, at the task and on the benchmarks: lines."""
+    title = f"{method_title(method)} - {method_title(other)}"
+    interval = kind_of_interval(paired(groups["base"], groups[method])[0], new_items)
+    gain = difference(groups[method], groups[other])
     lines = [f"{title}, task: {points(gain)} ({interval})"]
-    kept = difference(groups[s3ft], groups[sft], drop_benchmarks(groups["base"]))
+    kept = difference(groups[method], groups[other], drop_benchmarks(groups["base"]))
     if kept:
         lines.append(f"{title}, mean of the benchmarks: {points(kept)}")
     return lines

@@ -11,7 +11,7 @@ from data.run.machine import choose_machine
 
 
 def answer_question(options):
-    """The answer of the model in --model to the question in --ask."""
+    """The answers of the model in --model to the question in --ask, --samples of them: a text."""
     dtype = choose_machine(options, {}).sample_dtype
     lm, tokenizer = model.load(options.model, options.device, dtype, merge=False,
                                thinking=options.thinking)
@@ -22,9 +22,15 @@ def answer_question(options):
         raise UserError(f"the question fills the model's context of {context} tokens; "
                         "ask a shorter one")
     length = min(room, options.max_new_tokens or 400)
-    [done] = model.generate(lm, [prompt], length, options.temperature, end_ids=tokenizer.end_ids)
-    text = tokenizer.opening + tokenizer.decode(done.ids)
-    return text + " [cut off]" if done.finish_reason == "length" else text
+    answers = model.generate(lm, [prompt] * options.samples, length, options.temperature,
+                             end_ids=tokenizer.end_ids)
+    lines = []
+    for answer in answers:
+        text = tokenizer.opening + tokenizer.decode(answer.ids)
+        lines.append(text + " [cut off]" if answer.finish_reason == "length" else text)
+    if len(lines) > 1:
+        lines.append(f"{len(set(lines))} different of {len(lines)}")
+    return "\n".join(lines)
 
 
 def show(n, run):

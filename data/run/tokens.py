@@ -16,6 +16,11 @@ class Column:
     title: str                   # "own, accepted: s3ft trains on it"
     tokens: list                 # of Token
 
+    def surprise(self):
+        """A line: the mean of -log p over its tokens, the one that ends it included."""
+        nats = [-math.log(max(token.p, 1e-30)) for token in self.tokens]
+        return f"mean surprise {sum(nats) / len(nats):.3f} nats per token"
+
 
 @dataclass
 class Token:
@@ -70,7 +75,8 @@ WIDTH = 24                       # of a token's field: "0.93 * 1234 'First'"
 
 def as_text(columns):
     """Lines: the titles, then the columns side by side."""
-    lines = [f"{number}: {column.title}" for number, column in enumerate(columns, 1)]
+    lines = [f"{number}: {column.title}; {column.surprise()}"
+             for number, column in enumerate(columns, 1)]
     lines.append("probability under the base model, * in the loss, id, token:")
     fields = []
     for column in columns:
@@ -118,7 +124,7 @@ def as_page(title, examples):
         for column in columns:
             spans = "".join(span_of(token) for token in column.tokens)
             parts.append(f'<div class="column"><h3>{html.escape(column.title)}</h3>'
-                         f'<div class="text">{spans}</div></div>')
+                         f'<div class="text">{spans}</div><p>{column.surprise()}</p></div>')
         parts.append("</div></div>")
     return PAGE.format(title=html.escape(title), examples="\n".join(parts),
                        half=colour(0.3), never=colour(0.01))

@@ -72,7 +72,7 @@ def run(command):
 
 def belongs_to_copy(command):
     """Is it a command that the handout gives in the student's copy?"""
-    return any(part in command for part in ("check.py", "start.py .", "--name", "--ask"))
+    return any(part in command for part in ("check.py", "start.py .", "--name", "--ask", "hand-in"))
 
 
 def write(text):

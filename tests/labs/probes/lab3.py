@@ -111,6 +111,8 @@ def row_decides(draw, s3ft):
 
 
 def last_two(accepted):
+    if not accepted:
+        raise ValueError("choice was handed an empty list")
     return accepted[-2:]
 
 
@@ -299,8 +301,8 @@ PROBES = [
                             "trained on, even if the judge would accept its text", cut_off),
     Probe("choose_targets", "an example without an accepted source is left out; it gets no gold "
                             "that its row does not name", no_gold),
-    Probe("choose_targets", "`choice` is handed the accepted attempts, and no others, and all that "
-                            "it returns are trained on", by_choice),
+    Probe("choose_targets", "`choice` is handed the accepted attempts, and no others, where there "
+                            "are any, and all that it returns are trained on", by_choice),
     Probe("choose_targets", "SAMPLED says what the model is asked for (for own_number: own), and "
                             "the judge is told the source itself; all other sources are texts of "
                             "the task (voice)", other_sources),
