@@ -46,7 +46,6 @@ import model
 from data import Example, UserError
 from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
-from data.guard import guard
 from data.judging.sandbox import Uncontained
 from data.methods import PAGES, with_pages
 from data.methods.method import complete
@@ -652,4 +651,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(guard(main))
+    sys.exit(cli.guard(main))

@@ -7,7 +7,7 @@ import pytest
 import s3ft
 from data import SKILLS, TINY, benchmarks, cli
 from data.benchmarks import multiple_choice
-from data.guard import guard
+from data.cli.ending import guard
 from data.run import plan
 from data.run.selection import draw_items
 from data.run.store import Store

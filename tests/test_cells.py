@@ -10,7 +10,7 @@ import pytest
 import s3ft
 from data import TINY, cli
 from data.benchmarks import load_benchmarks, multiple_choice
-from data.guard import guard
+from data.cli.ending import guard
 from data.methods import PAGES, controls
 from data.report import gather, read_runs, report
 from data.report.rates import chosen_rates

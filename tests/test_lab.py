@@ -7,7 +7,7 @@ import pytest
 import s3ft
 from data import UserError, cli
 from data.files import sealed
-from data.guard import guard
+from data.cli.ending import guard
 from data.report import report
 from data.results import cells
 from data.run import lab, plan, weights

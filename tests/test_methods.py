@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import model
 import s3ft
 from data import TINY, cli, methods
-from data.guard import guard
+from data.cli.ending import guard
 from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete

@@ -16,7 +16,7 @@ import model
 import s3ft
 from data import TINY, UserError, cli, files
 from data.checkpoints import chat, device
-from data.guard import guard, interrupted_at_start
+from data.cli.ending import guard, interrupted_at_start
 from data.report import intervals, rates, table
 from data.run import plan, training
 from data.run import run as runs

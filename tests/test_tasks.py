@@ -8,7 +8,7 @@ import pytest
 import judge
 import s3ft
 from data import ALL, BUNDLED, SKILLS, TINY, Example, UserError, cli
-from data.guard import guard
+from data.cli.ending import guard
 from data.judging import sandbox
 from data.report import paper, table
 from data.results import scores

@@ -11,7 +11,7 @@ import torch
 import judge
 import s3ft
 from data import TINY, Example
-from data.guard import guard
+from data.cli.ending import guard
 from data.judging import spans
 from data.report import report
 from data.tasks import load_task, mbpp

@@ -7,7 +7,7 @@ from collections import Counter
 
 from data import UserError
 from data.files import digest
-from data.lab_options import is_student
+from data.cli.lab import is_student
 from data.report import gather
 from data.report.intervals import difference, drop_benchmarks
 from data.report.text import NAMES, method_title

@@ -36,7 +36,7 @@ import world  # noqa: E402
 from data import UserError  # noqa: E402
 from data.checkpoints.chat import Tokenizer  # noqa: E402
 from data.files import digest  # noqa: E402
-from data.guard import guard  # noqa: E402
+from data.cli.ending import guard  # noqa: E402
 
 CONFIG = dict(
     model_type="llama", architectures=["LlamaForCausalLM"], vocab_size=1536, hidden_size=256,

@@ -2,7 +2,7 @@
 
     python data/tiny/lab/ship.py            (ten minutes; the same machine writes the same bytes)
 
-To be run again when the sizes in data/lab_options.py, a prompt, the bundled files or a row in
+To be run again when the sizes in data/cli/lab.py, a prompt, the bundled files or a row in
 SAMPLED_ROWS change. Asked are the questions of seed 0: all attempts greedily, and the attempts of
 the page that students start from. data/run/lab.py says how a run uses them.
 """
@@ -19,7 +19,7 @@ import torch  # noqa: E402
 import s3ft  # noqa: E402
 from data import cli  # noqa: E402
 from data.files import digest, sealed, write_atomic  # noqa: E402
-from data.guard import guard  # noqa: E402
+from data.cli.ending import guard  # noqa: E402
 from data.methods import PAGES  # noqa: E402
 from data.methods.method import complete  # noqa: E402
 from data.run import figure2  # noqa: E402

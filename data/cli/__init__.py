@@ -1,4 +1,4 @@
-"""cli.py - the command line: the options and their checks.
+"""cli - the command line: the options and their checks.
 
 s3ft.py imports this file before torch, which takes seconds to import. So --help, a wrong option and
 Ctrl-C are answered at once.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from data import (
     ALL, BUNDLED, LINEAR, OWN_DATA, PUBLIC, SKILLS, TASKS, TINY, UserError, has_half_character)
-from data.guard import guard, interrupted_at_start
-from data.lab_options import LAB, check_lab
+from data.cli.ending import guard, interrupted_at_start
+from data.cli.lab import LAB, check_lab
 
 JUDGES = ("number", "code", "span", "exact")
 

@@ -1,4 +1,4 @@
-"""guard.py - how a program ends: what a mistake, Ctrl-C or a full disk prints (one line)."""
+"""ending.py - how a program ends: what a mistake, Ctrl-C or a full disk prints (one line)."""
 import errno
 import os
 import signal

@@ -1,4 +1,4 @@
-"""lab_options.py - `--lab` and `--name`: what they stand for, and which options go with them."""
+"""lab.py - `--lab` and `--name`: what they stand for, and which options go with them."""
 import unicodedata
 
 from data import BUNDLED, UserError
