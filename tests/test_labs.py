@@ -40,6 +40,10 @@ def test_a_copy_of_the_project_has_all_that_its_checks_need(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in (*start.COPIED, start.ORIGINAL, "data/tiny/model.safetensors", "data/results/cells.py"):
         assert (copy / name).exists(), name
+    run = subprocess.run([sys.executable, "s3ft.py", "--lab", "--limit", "8"], capture_output=True, text=True, cwd=copy)
+    assert run.returncode == 2
+    assert run.stderr.strip().endswith("write choose_targets, or put it back: python tests/labs/start.py . --solution "
+                                       "choose_targets"), run.stderr
     again = subprocess.run([sys.executable, str(LABS / "start.py"), str(copy)], capture_output=True, text=True)
     assert again.returncode == 2 and again.stderr.count("\n") == 1
     assert "not empty" in again.stderr

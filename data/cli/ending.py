@@ -24,6 +24,11 @@ def guard(main):
     except BrokenPipeError:                     # python s3ft.py .. | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except NotImplementedError as error:        # "lab 3: write in_one_row", in a student's copy
+        if not str(error).startswith("lab "):
+            raise
+        return say(f"{error}, or put it back: python tests/labs/start.py . --solution "
+                   f"{str(error).split()[-1]}", 2)
     except (RuntimeError, MemoryError) as error:
         kind = type(error).__name__
         if kind not in ("OutOfMemoryError", "MemoryError") and "allocate memory" not in str(error):
