@@ -204,7 +204,7 @@ def test_a_class_is_one_table_sorted_by_the_difference_to_s3ft(class_folder, cap
     assert ada[5].startswith("+20.0 [") and s3ft_row[5] == "-"
     assert ada[6] == "-" and ben[6].startswith("+15.0 ["), "the control of the same student"
     assert "mine (ada)" in said and "mine (ben)" in said and "SFT (" not in said.replace("S3FT (", "")
-    assert "4 rows of students are compared" in said and "about 0.2 would look different by chance" in said
+    assert "that are compared with S3FT: 4." in said and "about 0.2 would look different by chance" in said
     assert "98.75 %" in said and re.search(r"still shown: mine \(ada\), mine \(ben\), mine_random \(ben\)", said)
 
 

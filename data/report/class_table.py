@@ -29,7 +29,7 @@ def the_class(c):
                      points(difference(group, c.base), ""), *others,
                      points(mean_drop(group, c.base), ""), mean_kl(group)])
     text = ("Gains and differences are at the task, in points, with 95 % intervals. SFT and S3FT "
-            "are those without a name, the same for all. \"9 of 30\": so many files have this row.")
+            "are here those of most files. \"9 of 30\": so many files have this row.")
     return [*markdown_table(rows), "", text, *other_base(c), *by_chance(groups)]
 
 
@@ -82,7 +82,7 @@ def by_chance(groups):
             if low > 0 or high < 0:
                 its_list.append(method_title(method))
     expected = f"about {number / 20:.1f}".removesuffix(".0")
-    text = (f"{number} rows of students are compared with S3FT. If none of them were better or "
+    text = (f"Students' own rows that are compared with S3FT: {number}. If none were better or "
             f"worse than it, {expected} would look different by chance alone. {len(shown)} do here")
     text += f": {', '.join(shown)}." if shown else "."
     if shown:
