@@ -187,9 +187,10 @@ def take_lock(out):
 
 
 def empty(out):
-    """--fresh: delete what a run has written in its folder, and nothing else."""
+    """--fresh: delete what a run has written in its folder, and nothing else. What students are to
+    hand in stays: it may be another student's."""
     for path in out.iterdir():
-        if path.name in ("models", "verdicts", "hand-in") or (path / "answers.jsonl").is_file():
+        if path.name in ("models", "verdicts") or (path / "answers.jsonl").is_file():
             shutil.rmtree(path)
         elif path.is_file() and path.name not in ("lock", "run.json"):
             path.unlink()

@@ -95,7 +95,8 @@ def write_copy(folder, labs):
         raise Mistake("this is a student's copy itself; start from the project")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Mistake(f"{folder} exists and is not empty; name a new folder")
-    if PROJECT in folder.resolve().parents and "runs" not in folder.parts:
+    inside = folder.resolve().parents
+    if PROJECT in inside and PROJECT / "runs" not in inside:
         raise Mistake(f"{folder} lies inside the project; name a folder outside of it")
     for name in COPIED:
         place = folder / name
