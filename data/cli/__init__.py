@@ -28,7 +28,7 @@ EPILOG = """examples, each after `python s3ft.py`
   --task gsm8k --methods sft,ssr,sdft,s3ft      two more methods; finished ones are kept
   --task gsm8k --seeds 3 --lr 1e-4 3e-4 1e-3    each method's rate is chosen on validation
   --task gsm8k --show 3                         three examples, from question to target
-  --lab --name ada                              the same in a minute, for a class; a file to hand in
+  --lab --name ada                              a smaller one for a class; a file to hand in
   --task gsm8k --model Qwen/Qwen2.5-0.5B-Instruct --plan
                                                 a public checkpoint, with LoRA: how long?
   --task gsm8k --model FOLDER --data FOLDER --benchmarks mmlu,hellaswag

@@ -1,7 +1,8 @@
 """class_table.py - the section "The class": what each student's method did, in one table."""
 from data.report.intervals import accuracy, difference, mean_drop
 from data.report.table import mean_kl
-from data.report.text import markdown_table, method_title, points, with_interval
+from data.report.text import (
+    control_of, markdown_table, method_title, points, with_interval)
 
 
 def the_class(c):
@@ -21,7 +22,7 @@ def the_class(c):
             student = ", ".join(held[method])
             if len(held[method]) > 3:
                 student = f"{len(held[method])} of {len(c.results['runs'])}"
-        control = f"{name}_random" + method[len(name):]     # the same student's
+        control = control_of(method)                        # the same student's
         if control not in groups:
             control = f"{name}_random"
         others = [to(groups, method, other) for other in ("sft", "s3ft", control)]

@@ -5,7 +5,7 @@ model too: one that only undoes what SFT spoilt has not learnt the task.
 """
 from data.report.intervals import (
     difference, drop_benchmarks, item_sets, kind_of_interval, paired)
-from data.report.text import method_title, points
+from data.report.text import control_of, method_title, points
 
 FEWEST_ITEMS = 30                # below, intervals are no guide: of two items they have no width
 
@@ -68,7 +68,7 @@ def conclusions(groups, new_items=False):
         for sft in sfts:
             if kind(method) == "s3ft":
                 lines += differences(groups, method, sft, new_items)
-        control = f"{kind(method)}_random" + method[len(kind(method)):]     # of the same run
+        control = control_of(method)
         if control in methods and paired(groups[method], groups[control])[0]:
             lines += differences(groups, method, control, new_items)
         for sft in sfts or [None]:

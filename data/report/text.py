@@ -14,6 +14,12 @@ def method_title(method):
     return NAMES.get(name, name) + space + run
 
 
+def control_of(method):
+    """mine -> mine_random; "mine (ada)" -> "mine_random (ada)": a row's control, by its name."""
+    name, space, run = method.partition(" ")
+    return f"{name}_random{space}{run}"
+
+
 def listed(word, values):
     """seed, [0, 1] -> seeds 0, 1"""
     return f"{plural(word, len(values))} {', '.join(str(value) for value in values)}"
