@@ -11,6 +11,7 @@ import model
 import s3ft
 from data import TINY, cli, methods
 from data.cli.ending import guard
+from data.files import code_of
 from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete
@@ -274,6 +275,15 @@ def test_two_rows_of_one_name_are_one_line(monkeypatch):
     monkeypatch.setitem(methods.ROWS_OF, "mine", {"shortest": Method(("own",))})
     with pytest.raises(s3ft.UserError, match="data/methods/mine.py: shortest.py has a row 'shortest' already"):
         methods.with_pages(s3ft.METHODS)
+
+
+def test_a_key_holds_a_page_and_the_pages_that_it_imports_and_no_others():
+    def code(*pages):
+        return sorted(code_of(page) for page in pages)
+
+    assert methods.page_code(dft.weighted_by_belief, None) == code(dft)
+    assert methods.page_code(ual.smoothed_loss) == code(ual, mask)          # with_weights is mask's
+    assert methods.page_code(grape.likeliest, rft.repeated) == code(grape, rft)
 
 
 def test_every_page_has_a_line_in_the_readme():

@@ -1,7 +1,11 @@
 """The family of S3FT: a page for each neighbour, with its rows of the table (README.md)."""
+import ast
 import importlib
+import inspect
+from pathlib import Path
 
 from data import UserError
+from data.files import code_of
 
 FILES = ("controls", "rft", "grape", "shortest", "s3ft_more", "ssd", "mask", "ual", "dft", "bitfit",
          "ia3", "adapter", "promot", "delift", "mine")
@@ -22,3 +26,29 @@ def with_pages(methods):
                                 "already; give this one another name")
             where[name] = f"{file}.py"
     return methods | PAGES
+
+
+def page_code(*functions):
+    """Fingerprints of the pages in which a row's own functions stand, and of the pages that these
+    import. None is left out."""
+    to_do = [Path(inspect.getsourcefile(function)) for function in functions if function]
+    pages = set()
+    while to_do:
+        page = to_do.pop()
+        if page not in pages:
+            pages.add(page)
+            to_do += imported_pages(page)
+    return sorted(code_of(page) for page in pages)
+
+
+def imported_pages(page):
+    """The files of other pages that a page imports from."""
+    imported = set()
+    for node in ast.walk(ast.parse(page.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):            # from data.methods import mask, or
+            imported.add(node.module)                   # from data.methods.mask import with_weights
+            imported |= {f"{node.module}.{name.name}" for name in node.names}
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+    folder = Path(__file__).parent
+    return [folder / f"{file}.py" for file in FILES if f"data.methods.{file}" in imported]

@@ -1,10 +1,9 @@
 """run.py - one run of the comparison: its keys, its attempts, its cells. README.md: its files."""
-import inspect
 import time
 from dataclasses import asdict
-from pathlib import Path
 
-from data.files import code_of, digest, write_jsonl
+from data.files import digest, write_jsonl
+from data.methods import page_code
 from data.methods.base import token_logprobs
 from data.results import cells
 from data.run import figure2, folder, lab, results
@@ -19,12 +18,6 @@ from data.tiny import new_items
 CHUNK = 300                      # rows in a chunk, which is the most that a kill loses
 SMALL_CHUNK = 64                 # of a large model on a CPU, where 300 take a quarter of an hour
 LARGE = 50e6                     # parameters of a large model: more than this
-
-
-def page_code(*functions):
-    """Fingerprints of the files in which a row's own functions stand; None is left out."""
-    files = {inspect.getsourcefile(function) for function in functions if function}
-    return sorted(code_of(Path(file)) for file in files)
 
 
 class Run:
