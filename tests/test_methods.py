@@ -12,10 +12,10 @@ import s3ft
 from data import TINY, cli, methods
 from data.cli.ending import guard
 from data.files import code_of
-from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, ual
+from data.methods import PAGES, delift, dft, grape, ia3, mask, promot, rft, shortest, study, ual
 from data.methods.base import token_logprobs
 from data.methods.method import Method, complete
-from data.report import table
+from data.report import gather, table
 from data.run import plan
 from data.tasks import load_task
 
@@ -387,3 +387,26 @@ def test_a_training_of_two_phases_that_is_killed_in_the_second_ends_with_the_sam
     losses = [cell["curve"] for cell in results["cells"] if cell["method"] == "promot"]
     assert again["cells"][1]["curve"] == losses[0] and taken[3:] == ["state-2.safetensors"]
     assert not list(tmp_path.glob("models/*/state*"))
+
+
+# ---------------------------------------------------------------- the two studies
+
+def test_the_study_waits_for_all_seeds_and_then_says_what_the_earlier_one_says(monkeypatch):
+    results = gather.gather_cells([TINY / "results" / "gsm8k.jsonl"])
+    results["cells"] = [cell for cell in results["cells"] if cell["lr"] in (None, 1e-3)]
+    assert study.selecting(results) == ["6 of 30 seeds are there; the test waits for all of them"]
+    monkeypatch.setattr(study, "SEEDS", 6)
+    lines = study.selecting(results)
+    assert lines[0] == "primary, task, S3FT - SDFT: +2.6 points [-3.5, +8.8], 6 seeds: not shown"
+    assert lines[1].startswith("mean drop, S3FT - SDFT: ") and lines[1].endswith(": described")
+
+
+def test_the_family_has_every_row_beside_its_control():
+    in_tables = {method for controls in study.SEAMS.values() for method in controls}
+    elsewhere = {"raw", "own_only", "voice", "s3ft_number", "mine", "mine_random", "ssr"}
+    assert in_tables | elsewhere == set(s3ft.METHODS) | set(PAGES)
+    results = gather.gather_cells([TINY / "results" / "gsm8k.jsonl"])
+    results["cells"] = [cell for cell in results["cells"] if cell["lr"] in (None, 1e-3)]
+    rows = {line.split()[1]: line for line in study.family(results)}
+    assert list(rows) == ["row", "---", "base", "SFT", "SDFT", "S3FT"]
+    assert "+12.6 [+8.8, +16.4]" in rows["S3FT"], "S3FT - SFT, as data/tiny/results/README.md has it"

@@ -56,8 +56,10 @@ def styles(methods):
     order = list(dict.fromkeys([*KNOWN, *methods]))
     by_method = {}
     for method in dict.fromkeys(methods):
-        i = order.index(method) % len(COLOURS)
-        by_method[method] = {"color": COLOURS[i], "marker": MARKERS[i]}
+        again, i = divmod(order.index(method), len(COLOURS))
+        # The ninth has the first one's colour, but another marker.
+        marker = MARKERS[(i + again) % len(MARKERS)]
+        by_method[method] = {"color": COLOURS[i], "marker": marker}
     return by_method
 
 
