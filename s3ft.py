@@ -440,7 +440,8 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
 
     sampler: the base model in the dtype that samples fastest. settings: Training. row: a Method.
     train_within_memory calls finetune with a budget of its own that fits the device, and halves it
-    when memory runs out.
+    when memory runs out. Each phase has a journal: after a kill, phases that had ended are taken up
+    behind their last step, so nothing is trained twice.
     """
     if settings.lora:
         lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
@@ -492,7 +493,7 @@ def divergence(base, tuned, probe):
     one model, without and with its adapters.
     """
     device = next(base.parameters()).device
-    rows_at_once = max(1, 2**25 // base.config.vocab_size)      # 128 MiB of logits in fp32
+    rows_at_once = base.logit_rows()         # logits of all positions would not fit in memory
     # Batched as targets are, but without the token that ends an answer. An empty one has nothing
     # to compare.
     answered = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]

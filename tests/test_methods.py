@@ -410,3 +410,10 @@ def test_the_family_has_every_row_beside_its_control():
     rows = {line.split()[1]: line for line in study.family(results)}
     assert list(rows) == ["row", "---", "base", "SFT", "SDFT", "S3FT"]
     assert "+12.6 [+8.8, +16.4]" in rows["S3FT"], "S3FT - SFT, as data/tiny/results/README.md has it"
+
+
+def test_the_readme_says_what_the_first_study_found():
+    lines = study.selecting(gather.gather_cells([study.RESULTS / "selecting" / "gsm8k.jsonl"]))
+    assert lines[0] == "primary, task, S3FT - SDFT: +0.7 points [-0.6, +2.1], 30 seeds: not shown"
+    readme = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert "**+0.7 [-0.6, +2.1]**" in readme
