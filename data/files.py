@@ -154,3 +154,21 @@ def unsealed(line, format):
         return None
     its_digest = record.pop("digest", None)
     return record if its_digest == digest(record) else None
+
+
+def read_sealed(path, format):
+    """A file of such lines -> ([(line number, record), ..], numbers of the damaged lines).
+
+    A file that is not there has none.
+    """
+    records = []
+    damaged = []
+    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            record = unsealed(line, format)
+            if record is None:
+                damaged.append(number)
+            else:
+                records.append((number, record))
+    return records, damaged

@@ -20,7 +20,7 @@ A run also writes its cells to OUT/cells.jsonl, so that --report OUT shows those
 from pathlib import Path
 
 from data import UserError, plural
-from data.files import append_sealed, digest, unsealed
+from data.files import append_sealed, digest, read_sealed
 
 FORMAT = 2
 PARTS = ("key", "made", "about", "cell", "attempts")     # of a line, beside format, name and digest
@@ -64,21 +64,13 @@ def read(path):
     records: its whole lines in their order, as dicts. Each has "where" added: file, line and name.
     remarks: a line of text if some lines are damaged or of another format, else none.
     """
-    records = []
-    damaged = []                     # line numbers
-    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        record = unsealed(line, FORMAT)
-        if record is None:
-            damaged.append(str(number))
-        else:
-            records.append(record | {"where": f"{path}, line {number} ({record['name']})"})
+    numbered, damaged = read_sealed(path, FORMAT)
+    records = [record | {"where": f"{path}, line {number} ({record['name']})"}
+               for number, record in numbered]
     if not damaged:
         return records, []
     return records, [f"{path}: left out, as damaged or of another format: "
-                     f"{plural('line', len(damaged))} {', '.join(damaged)}"]
+                     f"{plural('line', len(damaged))} {', '.join(map(str, damaged))}"]
 
 
 def latest(records):

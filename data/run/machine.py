@@ -37,26 +37,22 @@ def choose_machine(options, begun):
     """The Machine that the options ask for, or with which a run began, or that suits this
     processor. begun: what Machine.kept said when the run began, among other things; or {}."""
     where = model.usable(options.device)
-    sample_dtype, why_sample = model.precision(where)
-    train_dtype, why_train = model.precision(where)
-    kept = str(begun.get("dtypes")).split("/")
-    if begun.get("device") == where.type and len(kept) == 2 and set(kept) <= set(BY_SHORT):
-        if (sample_dtype, train_dtype) != (BY_SHORT[kept[0]], BY_SHORT[kept[1]]):
-            sample_dtype = BY_SHORT[kept[0]]
-            train_dtype = BY_SHORT[kept[1]]
-            why_sample = "as this run began"
-            why_train = "as this run began"
+    dtype, why = model.precision(where)
+    kept = BY_SHORT.get(str(begun.get("dtypes")).partition("/")[0])
+    if begun.get("device") == where.type and kept not in (None, dtype):
+        dtype = kept
+        why = "as this run began"
     if options.dtype:
-        sample_dtype = getattr(torch, options.dtype)
-        train_dtype = sample_dtype
-        why_sample = "asked for"
-        why_train = "asked for"
-    if train_dtype == torch.float16:
+        dtype = getattr(torch, options.dtype)
+        why = "asked for"
+    train_dtype = dtype
+    why_train = why
+    if dtype == torch.float16:
         train_dtype = torch.float32
         why_train = "small gradients would vanish in fp16"
-    why = (f"{where.type}: sampling in {SHORT[sample_dtype]} ({why_sample}); "
-           f"training in {SHORT[train_dtype]} ({why_train})")
-    return Machine(where, sample_dtype, train_dtype, why)
+    in_words = (f"{where.type}: sampling in {SHORT[dtype]} ({why}); "
+                f"training in {SHORT[train_dtype]} ({why_train})")
+    return Machine(where, dtype, train_dtype, in_words)
 
 
 def set_threads(machine, kept):

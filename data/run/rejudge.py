@@ -11,6 +11,7 @@ from data import is_list_of_texts, read_jsonl
 from data.judging import sandbox
 from data.judging.code_blocks import extract_code
 from data.judging.numbers import fraction
+from data.tasks.task import accept
 
 USAGE = "usage: python judge.py --table, or: python judge.py attempts.jsonl [--unsafe-code]"
 CASES = Path(__file__).parents[1] / "judging" / "cases.jsonl"
@@ -144,21 +145,10 @@ def judge_attempt(attempt):
     """May this attempt become a target? -> Verdict, of the judge that it names; ValueError."""
     if attempt["finish_reason"] == "length":
         return UNFINISHED
-    text = attempt["text"]
-    source = attempt["source"]
-    judge_name = attempt.get("judge")
-    if judge_name == "exact":
-        return judge.exact(text, str(attempt["gold"]))
-    if judge_name == "span":
-        return judge.target_span(text, attempt["golds"], source)
-    if judge_name == "code":
-        setup = str(attempt.get("setup") or "")
-        verdict = judge.target_code(text, attempt["tests"], setup, source)
-        if verdict.rule in ("harness", "bad test"):
-            raise ValueError(verdict.reason)
-        return verdict
-    question = str(attempt.get("question") or "")
-    return judge.target_number(text, attempt["gold"], source, question)
+    verdict = accept(attempt, attempt["text"], attempt["source"])
+    if verdict.rule in ("harness", "bad test"):
+        raise ValueError(verdict.reason)
+    return verdict
 
 
 def report(attempts, verdicts):

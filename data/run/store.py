@@ -18,7 +18,7 @@ again.
 """
 import time
 
-from data.files import append_sealed, digest, unsealed
+from data.files import append_sealed, digest, read_sealed
 from data.run.progress import Progress
 
 FORMAT = 1
@@ -33,18 +33,11 @@ class Store:
         self.by_key = {}             # (name, digest of what is asked, digest of the rest) -> row
         self.made_before = {}        # name -> what its rows were made from, to say what changed
         self.borrowed = set()        # digests of what rows were borrowed for
-        damaged = 0
-        text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
-        for line in text.split("\n"):
-            if not line.strip():
-                continue
-            chunk = unsealed(line, FORMAT)
-            if chunk is None:
-                damaged += 1
-            else:
-                self.take(chunk)
+        chunks, damaged = read_sealed(path, FORMAT)
+        for _, chunk in chunks:
+            self.take(chunk)
         if damaged:
-            print(f"{path}: {damaged} damaged or older lines are left out; "
+            print(f"{path}: {len(damaged)} damaged or older lines are left out; "
                   "what was in them is made again", flush=True)
 
     def take(self, chunk):

@@ -7,24 +7,21 @@ program, its tests and the code that judges. Two programs run at a time.
 import dataclasses
 import sys
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
 import judge
 from data import UserError
 from data.files import code_of, digest
-from data.judging import (
-    answer_text, arithmetic, asserts, code_blocks, expressions, numbers, sandbox, sandbox_child,
-    spans, stated,
-)
+from data.judging import sandbox
 from data.run.store import Store
 from data.tasks import task as every_task
 
 
 def judging_code(task):
     """Fingerprint of the code that judges a task's attempts and answers."""
-    task_module = sys.modules[type(task).__module__]
-    modules = (judge, answer_text, arithmetic, asserts, code_blocks, expressions, numbers, spans,
-               stated, sandbox, sandbox_child, every_task, task_module)
-    return digest([code_of(module) for module in modules])
+    what_judge_leans_on = sorted(Path(sandbox.__file__).parent.glob("*.py"))
+    of_task = sys.modules[type(task).__module__]
+    return digest([code_of(part) for part in (judge, *what_judge_leans_on, every_task, of_task)])
 
 
 class Verdicts:

@@ -73,14 +73,7 @@ class Task:
 
     def accept(self, example, text, source):
         """May this text become a target? -> Verdict. (Steps are checked, paraphrases strictly.)"""
-        truth = self.truth(example)
-        if truth["judge"] == "number":
-            return judge.target_number(text, truth["gold"], source, truth["question"])
-        if truth["judge"] == "code":
-            return judge.target_code(text, truth["tests"], truth["setup"], source)
-        if truth["judge"] == "span":
-            return judge.target_span(text, truth["golds"], source)
-        return judge.exact(text, truth["gold"])
+        return accept(self.truth(example), text, source)
 
     def score(self, example, text):
         """Is this answer right? -> Verdict."""
@@ -92,6 +85,20 @@ class Task:
         if truth["judge"] == "span":
             return judge.span(text, truth["golds"])
         return judge.exact(text, truth["gold"])
+
+
+def accept(truth, text, source):
+    """May a text become a target? -> Verdict. truth: Task.truth, or a line of attempts.jsonl."""
+    judge_name = truth.get("judge", "number")
+    if judge_name == "exact":
+        return judge.exact(text, str(truth["gold"]))
+    if judge_name == "span":
+        return judge.target_span(text, truth["golds"], source)
+    if judge_name == "code":
+        setup = str(truth.get("setup") or "")
+        return judge.target_code(text, truth["tests"], setup, source)
+    question = str(truth.get("question") or "")
+    return judge.target_number(text, truth["gold"], source, question)
 
 
 # ---------------------------------------------------------------- what stands on a line
