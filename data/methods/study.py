@@ -32,10 +32,12 @@ SEAMS = {
 
 
 def groups_of(results):
-    """{method: its cells, one a seed}, with base. Every method has one rate in a study's cells."""
+    """{method: its cells, one a seed}, with base. A study compares every method at one rate."""
     groups = {}
     for cell in results["cells"]:
-        groups.setdefault(cell["method"], []).append(cell)
+        group = groups.setdefault(cell["method"], [])
+        group.append(cell)
+        assert cell["lr"] == group[0]["lr"], f"{cell['method']} has cells at several rates"
     return groups
 
 
