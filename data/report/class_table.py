@@ -8,9 +8,9 @@ from data.report.text import (
 def the_class(c):
     """A row for each method, sorted by its difference to S3FT, and what chance alone would do:
     lines. c: data.report.report.Comparison"""
-    held = {}                        # {method that bears no name: the students who have it}
+    students_of = {}                 # {method that bears no name: the students who have it}
     for run in c.results["runs"]:
-        held |= run.get("held", {})
+        students_of |= run.get("students_of", {})
     groups = {method: c.groups[method, lr] for method, lr in c.rates.items()}
     order = sorted(groups, key=lambda method: rank(groups, c.base, method), reverse=True)
     rows = [["student", "method", "task, %", "gain over base", "difference to SFT", "to S3FT",
@@ -19,9 +19,9 @@ def the_class(c):
         group = groups[method]
         name, student = name_and_student(method)
         if not student:
-            student = ", ".join(held[method])
-            if len(held[method]) > 3:
-                student = f"{len(held[method])} of {len(c.results['runs'])}"
+            student = ", ".join(students_of[method])
+            if len(students_of[method]) > 3:
+                student = f"{len(students_of[method])} of {len(c.results['runs'])}"
         control = control_of(method)                        # the same student's
         if control not in groups:
             control = f"{name}_random"

@@ -135,7 +135,7 @@ def name_methods(runs):
     """
     remarks = []
     for run in runs:
-        run["held"] = {}             # {method without a name: the students who have it}
+        run["students_of"] = {}      # {method without a name: the students who have it}
     for method in dict.fromkeys(method for run in runs for method in run["settings"]["methods"]):
         holders = [run for run in runs if method in run["settings"]["methods"]]
         usual, number = Counter(run["made"][method] for run in holders).most_common(1)[0]
@@ -149,7 +149,7 @@ def name_methods(runs):
             if run not in same:
                 rename(run, method, f"{method} ({run['label']})")
             elif run is first:
-                run["held"][method] = [one["label"] for one in same]
+                run["students_of"][method] = [one["label"] for one in same]
             else:
                 rename(run, method, None)
     return remarks

@@ -126,7 +126,7 @@ def section(results, folder, prefix):
 
 def is_class(results):
     """Are these the files that a class handed in (hand_ins.py)?"""
-    return "held" in results["runs"][0]
+    return "students_of" in results["runs"][0]
 
 
 # ---------------------------------------------------------------- sections of numbers

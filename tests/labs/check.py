@@ -123,7 +123,7 @@ def run_worker(original, folder, exercises, seed):
         with open(printed, "wb") as sink:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
                                        cwd=place, env=surroundings(), start_new_session=True)
-            ended = wait(process, out, printed)
+            ended = wait_for(process, out, printed)
         lines = []
         for line in out.read_text(encoding="utf-8").split("\n") if out.is_file() else []:
             try:
@@ -142,7 +142,7 @@ def surroundings():
                          "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 
 
-def wait(process, out, printed):
+def wait_for(process, out, printed):
     """Wait for a worker -> None, or why it was stopped."""
     patience = FIRST_ANSWER
     size = 0
