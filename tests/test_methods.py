@@ -260,7 +260,7 @@ def test_a_row_says_for_itself_what_the_options_say_for_others():
     plain, rft_row = complete("s3ft", s3ft.METHODS["s3ft"], options), complete("rft", PAGES["rft"], options)
     assert plain == Method(("own", "paraphrase", "gold"), rates=(1e-3,), samples=1, temperature=0.0)
     assert (rft_row.samples, rft_row.temperature, rft_row.rates) == (8, 0.7, (1e-3,))
-    assert complete("ia3", PAGES["ia3"], options).rates == (3e-3, 1e-2)
+    assert complete("ia3", PAGES["ia3"], options).rates == (1e-3, 3e-3, 1e-2)
 
 
 def test_rows_that_choose_parameters_refuse_lora_in_one_line():

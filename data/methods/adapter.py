@@ -44,5 +44,5 @@ def bottlenecks(lm, targets, settings):
 
 
 METHODS = {
-    "adapter": Method(("gold",), parameters=bottlenecks, rates=(1e-3, 3e-3), kept=False),
+    "adapter": Method(("gold",), parameters=bottlenecks, rates=(3e-4, 1e-3, 3e-3), kept=False),
 }

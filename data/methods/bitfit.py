@@ -21,5 +21,5 @@ def norms_and_biases(lm, targets, settings):
 
 
 METHODS = {
-    "bitfit": Method(("gold",), parameters=norms_and_biases, rates=(3e-3, 1e-2)),
+    "bitfit": Method(("gold",), parameters=norms_and_biases, rates=(1e-3, 3e-3, 1e-2)),
 }

@@ -57,5 +57,5 @@ def scales(lm, targets, settings):
 
 
 METHODS = {
-    "ia3": Method(("gold",), parameters=scales, rates=(3e-3, 1e-2)),
+    "ia3": Method(("gold",), parameters=scales, rates=(1e-3, 3e-3, 1e-2)),
 }
