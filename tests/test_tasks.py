@@ -1,6 +1,8 @@
 """Code and readings through the whole command on the bundled model, kept verdicts, pass@k, the paper's three tables."""
 import json
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -279,9 +281,10 @@ def test_an_edited_task_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
     task, e = Programs(), Example("1", "t", "")
     verdicts.Verdicts(task, tmp_path).score(e, "a")
     real = verdicts.code_of
-    monkeypatch.setattr(verdicts, "code_of", lambda module: "edited" if module.__name__ == __name__ else real(module))
-    verdicts.Verdicts(task, tmp_path).score(e, "a")
-    assert task.count == 2
+    for edited in (sys.modules[__name__], Path(sandbox.__file__).with_name("asserts.py")):
+        monkeypatch.setattr(verdicts, "code_of", lambda part: "edited" if part == edited else real(part))
+        verdicts.Verdicts(task, tmp_path).score(e, "a")
+    assert task.count == 3, "the task's own file, and any file that judge.py leans on"
 
 
 def test_trouble_of_the_harness_stops_the_run_and_is_never_a_wrong_answer(tmp_path):
