@@ -286,6 +286,14 @@ def test_a_key_holds_a_page_and_the_pages_that_it_imports_and_no_others():
     assert methods.page_code(grape.likeliest, rft.repeated) == code(grape, rft)
 
 
+@pytest.mark.parametrize("line", ["from data.methods import mask", "from data.methods.mask import with_weights as w",
+                                  "import data.methods.mask", "from .mask import with_weights", "from . import mask"])
+def test_a_page_is_seen_however_it_is_imported(tmp_path, line):
+    page = tmp_path / "own.py"
+    page.write_text(f'"""Like dft.py."""\nimport random\n\n{line}     # not grape\n')
+    assert [path.name for path in methods.imported_pages(page)] == ["mask.py"]
+
+
 def test_every_page_has_a_line_in_the_readme():
     text = (TINY.parent / "methods" / "README.md").read_text()
     assert [name for name in PAGES if f"`{name}`" not in text] == []
@@ -413,7 +421,7 @@ def test_the_family_has_every_row_beside_its_control():
 
 
 def test_the_readme_says_what_the_first_study_found():
-    lines = study.selecting(gather.gather_cells([study.RESULTS / "selecting" / "gsm8k.jsonl"]))
+    lines = study.selecting(study.cells_of("selecting"))
     assert lines[0] == "primary, task, S3FT - SDFT: +0.7 points [-0.6, +2.1], 30 seeds: not shown"
     readme = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
     assert "**+0.7 [-0.6, +2.1]**" in readme

@@ -2,6 +2,7 @@
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 from data import UserError
@@ -42,13 +43,10 @@ def page_code(*functions):
 
 
 def imported_pages(page):
-    """The files of other pages that a page imports from."""
-    imported = set()
+    """The files of the pages that a page imports, whole or a part of them, in whatever way."""
+    words = set()                        # of its import lines
     for node in ast.walk(ast.parse(page.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):            # from data.methods import mask, or
-            imported.add(node.module)                   # from data.methods.mask import with_weights
-            imported |= {f"{node.module}.{name.name}" for name in node.names}
-        if isinstance(node, ast.Import):
-            imported |= {name.name for name in node.names}
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            words.update(re.findall(r"\w+", ast.unparse(node)))
     folder = Path(__file__).parent
-    return [folder / f"{file}.py" for file in FILES if f"data.methods.{file}" in imported]
+    return [folder / f"{file}.py" for file in FILES if file in words]

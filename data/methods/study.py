@@ -136,22 +136,21 @@ def draw(results):
 # ---------------------------------------------------------------- all that is there
 
 def main():
-    said = False
-    for name, describe in (("selecting", selecting), ("family", family)):
-        file = RESULTS / name / "gsm8k.jsonl"
-        if file.is_file():
-            print(f"{name}:\n")
-            print("\n".join(describe(gather.gather_cells([file]))) + "\n")
-            said = True
-    rates = RESULTS / "family-rates" / "gsm8k.jsonl"
-    if rates.is_file():
-        chosen = chosen_rates(gather.gather_cells([rates]))
-        print("rates that validation chose: "
-              + ", ".join(f"{method} {rate:g}" for method, rate in chosen.items()))
-    file = RESULTS / "family" / "gsm8k.jsonl"
-    if file.is_file() and figures.available():
-        figures.save(draw(gather.gather_cells([file])), RESULTS, "family")
-    assert said, "no cells are there"
+    print("Does selecting add to rewriting?\n")
+    print("\n".join(selecting(cells_of("selecting"))))
+    rates = chosen_rates(cells_of("family-rates"))
+    chosen = ", ".join(f"{method} {rate:g}" for method, rate in rates.items())
+    print(f"\nThe family: of the rates that are there validation chooses {chosen}")
+    if (RESULTS / "family" / "gsm8k.jsonl").is_file():
+        results = cells_of("family")
+        print("\n" + "\n".join(family(results)))
+        if figures.available():
+            figures.save(draw(results), RESULTS, "family")
+
+
+def cells_of(name):
+    """The cells of one part of the studies, as results.json would hold them."""
+    return gather.gather_cells([RESULTS / name / "gsm8k.jsonl"])
 
 
 if __name__ == "__main__":

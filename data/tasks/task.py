@@ -89,7 +89,7 @@ class Task:
 
 def accept(truth, text, source):
     """May a text become a target? -> Verdict. truth: Task.truth, or a line of attempts.jsonl."""
-    judge_name = truth.get("judge", "number")
+    judge_name = truth.get("judge")
     if judge_name == "exact":
         return judge.exact(text, str(truth["gold"]))
     if judge_name == "span":
