@@ -20,7 +20,7 @@ SEEDS = 30
 
 # Rows by the seam at which they differ, each with its control, or with the row that it changes.
 SEAMS = {
-    "source": {"sft": None, "sdft": "sft", "s3ft": "sft", "ssd": "s3ft"},
+    "source": {"sft": None, "sdft": "sft", "s3ft": "sft", "ssd": "own_only"},
     "choice": {"rft": "rft_repeat", "rft_repeat": "sft", "grape": "grape_random",
                "shortest": "grape_random", "grape_random": "sft",
                "s3ft_more": "s3ft_more_random", "s3ft_more_random": "s3ft"},
@@ -55,11 +55,11 @@ def selecting(results):
     lines = [f"primary, task, S3FT - SDFT: {points(gap)}, {len(s3ft)} seeds: "
              + ("shown" if is_shown else "not shown")]
     names = drop_benchmarks(base)
-    kept = difference(sdft, s3ft, names)             # above 0: S3FT has lost more
+    lost_more = difference(sdft, s3ft, names)        # above 0: S3FT has lost more
     outcome = "described"
     if is_shown:
-        outcome = "shown" if kept[1] > 0 or kept[2] < 0 else "not shown"
-    lines.append(f"mean drop, S3FT - SDFT: {points(kept)}: {outcome}")
+        outcome = "shown" if lost_more[1] > 0 or lost_more[2] < 0 else "not shown"
+    lines.append(f"mean drop, S3FT - SDFT: {points(lost_more)}: {outcome}")
     lines.append("all that follows is described")
     for name in results["cells"][0]["benchmarks"]:
         lines.append(f"{name}, S3FT - SDFT: {points(difference(s3ft, sdft, [name]))}")
