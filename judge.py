@@ -56,12 +56,12 @@ class Verdict:
                 leak                            a paraphrase that talks about its prompt
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
-    all         too long                        over LONGEST_ANSWER characters, LONGEST_SPAN words
-                unfinished                      its thoughts do not end, so no answer follows
+    not exact   too long                        over LONGEST_ANSWER characters, LONGEST_SPAN words
+    all         unfinished                      its thoughts do not end, so no answer follows
     """
     ok: bool                      # right; of a target: accepted
     rule: str
-    extracted: str | None         # what the judge took for the answer, as the text has it
+    extracted: str | None         # what the judge took for the answer; of a span, its gold
     reason: str                   # one line for the reader
     scores: dict = field(default_factory=dict)
 
@@ -378,7 +378,7 @@ def target_number(text, gold, source="own", question=""):
 
     It needs the right number and no wrong step; it may not repeat itself, go on to another question
     or only repeat this one; and a paraphrase also has to state a step that gives the number. A new
-    source, such as own_shortest, is judged as what it begins with. For a paraphrase and the gold 6:
+    source in s3ft.SAMPLED is judged as what its name begins with. For a paraphrase and the gold 6:
 
     accepted   "12 / 2 = 6 stamps. The answer is 6."
     refused    "The answer is 6."

@@ -12,7 +12,7 @@ computed: `generate_plain` and `loglikelihood_plain`. `generate` and `loglikelih
 same for many rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
 Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
-G key-value heads, E size of a head, V vocabulary, N positions picked out of a batch.
+G key-value heads, E size of a head, V vocabulary, N positions picked out, M different prompts.
 """
 import math
 from dataclasses import dataclass, field
@@ -421,7 +421,7 @@ def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, en
     """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
     rows: the prompts' numbers in `noise`, by default 0, 1, ..; a prompt that keeps its number gets
-    the same answer in any chunk. end_ids: tokens that end an answer. progress:
+    the same random numbers in any batch. end_ids: tokens that end an answer. progress:
     called with the number of newly finished answers. ValueError for what cannot be sampled.
     """
     if rows is None:

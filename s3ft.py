@@ -185,7 +185,7 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     """
     context = lm.config.max_position_embeddings
     fitting = [job for job in jobs if len(job.prompt_ids) < context]
-    # Every job has random numbers of its own: it does not matter which jobs are sampled together.
+    # Every job has random numbers of its own, whichever jobs it is sampled together with.
     # within_memory tries again with smaller batches if memory runs out.
     rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
@@ -293,7 +293,7 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
         lines = texts_of(run, run.base, label, task, some, kind, attempting, seed)
         return run.attempts(seed, kind, some, lines, attempting)
 
-    def failed():                # a function, since it needs own answers to every question
+    def failed():                # asked only if wanted: it needs own answers to all examples
         return run.shares_failed(examples, attempts_of("own", examples))
 
     if row.examples:
@@ -441,7 +441,7 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
     sampler: the base model in the dtype that samples fastest. settings: Training. row: a Method.
     train_within_memory calls finetune with a budget of its own that fits the device, and halves it
     when memory runs out. Each phase has a journal: after a kill, phases that had ended are taken up
-    behind their last step, so nothing is trained twice.
+    behind their last step, and the others where the journal saved them last.
     """
     if settings.lora:
         lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,
@@ -476,7 +476,8 @@ PROBE_TOKENS = 8000              # where answers are long, fewer questions are e
 
 
 def probe_of(base_answers):
-    """The base model's own answers on which KL is measured: the first one to each test question."""
+    """The base model's own answers on which KL is measured: the first one to each of the first
+    test questions, up to both limits above."""
     probe = {}
     for answer in base_answers:
         tokens = sum(len(known["ids"]) for known in probe.values())
@@ -570,8 +571,8 @@ def carry_out(run, task, options):
 
     Everything expensive is a row or weights that `run` finds on disk or makes. A cell is a method
     at a rate with a seed: one line of the results. This function is called twice. The first time
-    nothing is made: rows that are not on disk are left out and counted. So the plan cannot
-    contradict the run.
+    nothing is made: rows that are not on disk are left out and counted. So plan and run go the same
+    way, though what depends on texts that are yet to be sampled can only be estimated.
     """
     testing = Sampling(options.max_new_tokens, options.test_temperature, options.test_samples)
     for seed, questions in run.questions.items():
