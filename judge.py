@@ -257,7 +257,8 @@ def span(text, golds):
     equal = [gold for gold in golds if text == gold or (answer and answer == spans.normal(gold))]
     # a phrase; "" where there is no text; None where it does answer
     declines = None if equal else spans.abstention(text, golds)
-    scores = spans.squad_scores(text if declines is None else "", golds)
+    said = text if declines is None else ""                        # who declines says nothing
+    scores = spans.squad_scores(said, golds)
 
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
@@ -390,7 +391,8 @@ def target_number(text, gold, source="own", question=""):
     verdict = fit_to_teach(number(text, gold, check_steps=True), text, source)
     if not verdict.ok:
         return verdict
-    if readable(text) != prepare(without_thought(text)):        # what follows the answer is cut off
+    whole = prepare(without_thought(text))
+    if readable(text) != whole:                                 # what follows the answer is cut off
         reason = "goes on to another question"
         return Verdict(False, "run-on", verdict.extracted, reason, verdict.scores)
     if is_copy(text, question):

@@ -545,7 +545,8 @@ def measure(run, weights, task, questions, probe, sampling):
     if probe is not None:
         one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
         rows = weights.rows("KL", one, [], [divergence], divergences)
-        measured["kl"] = sum(row["kl"] for row in rows)         # one row; none in a plan
+        if rows:                                        # in a plan there may be none yet
+            measured["kl"] = rows[0]["kl"]
     for name, benchmark in questions.benchmarks.items():
         measured["benchmarks"][name] = measure_benchmark(run, weights, benchmark)
     return measured
@@ -593,9 +594,10 @@ def carry_out(run, task, options):
             for lr in row.rates:
                 if run.has_cell(method, lr, seed):
                     continue
-                settings = Training(lr, options.epochs, options.batch, options.schedule, seed,
-                                    options.lora, options.lora_alpha, options.lora_dropout,
-                                    tuple(options.lora_targets))
+                settings = Training(
+                    lr=lr, epochs=options.epochs, batch=options.batch, schedule=options.schedule,
+                    seed=seed, lora=options.lora, lora_alpha=options.lora_alpha,
+                    lora_dropout=options.lora_dropout, lora_targets=tuple(options.lora_targets))
                 tuned = run.tuned(method, settings, targets, tune)
                 measured = measure(run, tuned, task, questions, probe, testing)
                 run.add_cell(method, lr, seed, tuned, measured)
@@ -635,11 +637,14 @@ def main(argv=None):
     methods = with_pages(METHODS)
     options = cli.parse(argv, methods, SOURCES)
     if options.ask:
-        return print(show.answer_question(options))
+        print(show.answer_question(options))
+        return
     if options.report:
-        return report(options.report, options.out)
+        report(options.report, options.out)
+        return
     if options.task != "all":
-        return compare(options, open_task(options, methods, SAMPLED))
+        compare(options, open_task(options, methods, SAMPLED))
+        return
     # All tasks are opened first: a file that the last one lacks is told at once, not after hours.
     tasks = []
     for each in cli.each_task(options):
