@@ -21,7 +21,8 @@ key: a hash of all that it was made from. A result whose key has changed is made
 says what and why, and an edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
-    tuned weights             the base model, the targets, the settings, model.py and `tune`
+    tuned weights             the base model, the targets, the settings, model.py and `tune`; the
+                              page of a row that has a loss or parameters of its own
     KL, benchmarks            the weights, the items, model.py and the function that measures
 
 "`answers`", "`tune`" mean that function with all that it uses; comments and docstrings do not
@@ -70,7 +71,7 @@ METHODS = {
 # Such rows, the neighbours of S3FT and their controls, are PAGES, each a file in data/methods.
 
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task:
-# the gold, the gold as in its file (raw), the gold in the model's wording (voice). Of the first,
+# the gold, the gold as in its file (raw), the gold in the model's wording (voice). Of the sampled,
 # *_number are judged by the number alone, and own_unjudged not at all; they are controls.
 SAMPLED = {"own": "own", "own_number": "own", "own_unjudged": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
@@ -440,8 +441,7 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
 
     sampler: the base model in the dtype that samples fastest. settings: Training. row: a Method.
     train_within_memory calls finetune with a budget of its own that fits the device, and halves it
-    when memory runs out. Each phase has a journal: after a kill, phases that had ended are taken up
-    behind their last step, and the others where the journal saved them last.
+    when memory runs out. Each phase has a journal: after a kill it goes on where this last saved.
     """
     if settings.lora:
         lm = model.add_lora(sampler, settings.lora, settings.lora_alpha, settings.lora_dropout,

@@ -1,5 +1,6 @@
 """The pages of the family: each seam on a case that was worked out by hand."""
 import copy
+import functools
 import json
 import math
 
@@ -354,9 +355,23 @@ def test_log_probabilities_come_in_the_order_of_the_tokens_wherever_the_prompt_e
     assert early == pytest.approx(alone, abs=1e-3) and late == pytest.approx(alone[35:], abs=1e-3)
 
 
+def test_readings_keep_nothing_for_a_backward_pass(tiny, monkeypatch):
+    lm, _, _, golds = tiny
+    seen = []
+    head = lm.head
+    monkeypatch.setattr(lm, "head", lambda hidden: seen.append(hidden.requires_grad) or head(hidden))
+    token_logprobs(lm, [(golds[0].prompt_ids, golds[0].ids)])
+    assert seen and not any(seen)
+
+
 def test_several_greedy_attempts_are_refused_in_one_line():
     with pytest.raises(s3ft.UserError, match="mine samples 8 attempts, which at temperature 0"):
         complete("mine", Method(("own",), samples=8), options_of())
+
+
+def test_a_seam_that_is_no_plain_function_is_refused_before_anything_is_made():
+    with pytest.raises(s3ft.UserError, match="mine names .* no plain function; write one with def"):
+        complete("mine", Method(("own",), choice=functools.partial(sorted, key=len)), options_of())
 
 
 def test_a_second_start_makes_nothing_and_an_edited_page_its_own_rows_alone(family, monkeypatch, capsys):

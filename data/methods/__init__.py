@@ -31,7 +31,7 @@ def with_pages(methods):
 
 def page_code(*functions):
     """Fingerprints of the pages in which a row's own functions stand, and of the pages that these
-    import. None is left out."""
+    import. A function that is None is skipped."""
     to_do = [Path(inspect.getsourcefile(function)) for function in functions if function]
     pages = set()
     while to_do:

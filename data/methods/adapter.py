@@ -1,13 +1,13 @@
 """adapter.py - small layers between the layers.
 
-Houlsby et al. 2019 put a bottleneck behind attention and MLP of every block and train nothing else:
-down to a few channels, a bend, up again, added to what came in. A study of small ways of tuning
-(2024, arXiv 2401.04051) finds that they vary more from run to run than others.
+Houlsby et al. 2019 put a bottleneck behind attention and MLP of every block, and train it and the
+norms: down to a few channels, a bend, up again, added to what came in. A study of small ways of
+tuning (2024, arXiv 2401.04051) finds that their results vary much.
 
 Seam: parameters. `up` starts at zero, so at first nothing changes. The layers stay in the model,
 and no ordinary checkpoint can hold them: the row is measured and not kept. Control: `sft`.
 
-Otherwise than the paper: there the norms are trained, too.
+Otherwise than the paper: the norms are not trained.
 """
 import torch
 from torch import nn

@@ -1,9 +1,12 @@
 """base.py - what a page may ask of the base model."""
+import torch
+
 from data.fast import prefixes
 
 
+@torch.inference_mode()
 def token_logprobs(lm, pairs, progress=None):
-    """What lm thinks of each of the ids after a prompt, in nats.
+    """The log-probability, in nats, that lm gives to each of the ids after a prompt.
 
     pairs: [(prompt ids, ids), ..]. -> a row for each: {"logprobs": [float, ..]}. Beginnings that
     several pairs share are read once.

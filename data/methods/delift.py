@@ -1,15 +1,17 @@
 """delift.py - train on the examples that help others most.
 
 DELIFT (Agarwal et al. 2024, arXiv 2411.04425) asks how much example j helps with example i when j
-stands before it in the prompt: the distance of the model from i's gold, alone minus with j. Of all
-these gains a set is chosen that covers them best (facility location, greedily), three tenths of
-the examples. They report that up to 70 % can be left out without loss.
+stands before it in the prompt: the distance of the model from i's gold, alone minus with j. Then
+three tenths of the examples are chosen, so that each example gets as much help as possible from
+its best helper among them (facility location, greedily). They report that up to 70 % can be left
+out without loss.
 
 Seam: examples. Control: `delift_random`, as many of the same candidates, drawn at random.
 
-Otherwise than the paper: every candidate is tried before every one, n * n readings, so at most the
-first 200 training questions are candidates, and 60 are trained on where other rows have all. On two
-cores the readings take 10 to 60 minutes (--plan).
+Otherwise than the paper: every candidate is tried before every one (itself too; what does not fit
+the context is cut off at its beginning), n * n readings. So at most the first 200 training
+questions are candidates, and 60 are trained on where other rows have all. On two cores the readings
+take 10 to 60 minutes (--plan).
 """
 import math
 import random

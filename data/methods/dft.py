@@ -1,7 +1,7 @@
 """dft.py - tokens weigh as much as the model believes in them.
 
 Wu et al. 2025, "On the Generalization of SFT" (DFT, arXiv 2508.05629), multiply the loss of each
-token by the probability that the model gives it at that moment, through which no gradient flows.
+token by the probability that the model gives it at that moment, taken as a constant (no gradient).
 Tokens that the model finds unlikely pull less. Qwen2.5-Math-1.5B on MATH500: base 31.7, SFT 41.5,
 DFT 64.9 %. "Mind the Gap" (2025, arXiv 2509.15157) joins it with a cascade like S3FT's: mean of
 five sets, Qwen2.5-Math-7B: SFT 23.2, DFT 36.6, rewriting 30.3, rewriting with DFT 42.0 %.
@@ -9,7 +9,7 @@ five sets, Qwen2.5-Math-7B: SFT 23.2, DFT 36.6, rewriting 30.3, rewriting with D
 Seam: loss. Rows: `dft` on golds, beside `sft`; `s3ft_dft` on S3FT's targets, beside `s3ft`.
 
 Otherwise than the papers: nothing in the loss; all else is what every row here has. A loss that is
-multiplied by p is smaller, so DFT may want a higher rate than SFT: it has the same to choose from.
+multiplied by p is smaller, so DFT may want a higher rate than SFT; it gets the same to choose from.
 """
 import torch.nn.functional as F
 

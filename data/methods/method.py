@@ -15,6 +15,7 @@ plain function; None is what everybody does:
 The code of `loss` and `parameters` is in the key of the weights; that of the others shows in the
 targets, which are in the key too.
 """
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,8 @@ from data import UserError
 class Method:
     """A row of the table."""
     sources: tuple                       # the first that the judge accepts is trained on
-    # targets: golds, as s3ft.Target. logprobs([(prompt ids, ids), ..]) -> for each pair what base
-    # thinks of each of the ids after the prompt, in nats: [[float, ..], ..].
+    # targets: golds, as s3ft.Target. logprobs([(prompt ids, ids), ..]) -> for each pair the
+    # log-probabilities (nats) that base gives to ids after a prompt: [[float, ..], ..].
     examples: Callable | None = None
     # An attempt is a dict; README.md in data/run lists its fields ("ids", "logprob", "text", ..).
     choice: Callable | None = None
@@ -46,6 +47,10 @@ def complete(name, row, options):
     """A row of METHODS, a tuple or a Method, as a Method that says all: options fill the gaps."""
     if isinstance(row, tuple):
         row = Method(row)
+    for seam in (row.examples, row.choice, row.weights, row.loss, row.parameters):
+        if seam and not inspect.isfunction(seam):       # its page's code is in the keys
+            raise UserError(f"{name} names {seam!r}, which is no plain function; write one with "
+                            "def in its page")
     if row.parameters and options.lora:
         raise UserError(f"{name} chooses the parameters that are trained, in LoRA's place; add "
                         "--lora 0")

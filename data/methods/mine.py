@@ -1,8 +1,9 @@
-"""mine.py - a page to start from: change exactly one thing about S3FT, and give it a control.
+"""mine.py - a page to start from: change the rule of choice, and give it a control.
 
-The project's own rule is an example: of several accepted attempts, train on the one that shows the
-most steps. The thought is that a text with more steps teaches more. It may be wrong: that is what
-the control is for. Write your own rule in `mine`, say here in three sentences what it does and why:
+The project's own rule is an example: of several accepted attempts, train on the one with the most
+equals signs. The thought is that a text with more steps teaches more. It may be wrong: that is what
+the control is for. Write your own rule in `mine`, and say here in three sentences what it does and
+why. Then run it:
 
     python s3ft.py --task gsm8k --methods sft,s3ft,mine,mine_random
 
@@ -17,7 +18,7 @@ from data.methods.method import Method
 
 
 def mine(accepted):
-    """Accepted attempts of one example, at least one -> those that are trained on, a list.
+    """Accepted attempts of one example -> a list of those that are trained on, none of them twice.
 
     An attempt is a dict: "text", "ids" (its tokens), "logprob" (natural logarithm of its
     probability), "sample" (its number), "source" ("own" or "paraphrase"), "id" (of the example).

@@ -1,17 +1,18 @@
 """rft.py - several different right answers to a question.
 
 Yuan et al. 2023, "Scaling Relationship on Learning Mathematical Reasoning" (arXiv 2308.01825),
-sample 100 answers to each question and keep the right ones, of those with the same list of
-equations one. The model is trained on the gold and on all that are left. With LLaMA-7B GSM8K rises
-from 35.9 to 41.7 %.
+sample 100 answers to each question, keep the right ones, and of those with the same list of
+equations only one. The model is trained on the gold and on all that are left. With LLaMA-7B GSM8K
+rises from 35.9 to 41.7 %.
 
 Seam: choice. Of the accepted attempts one for each list of steps, so a question may have several
 targets. Control: `rft_repeat` trains on as many, but always on the first.
 
 Otherwise than the paper: 8 samples, not 100; of the base model, not of one that was tuned on the
 golds; of equal lists the first attempt stays, not the one whose wording differs most; the gold is
-trained on only where no attempt is accepted. Programs and readings state no steps, so there the row
-trains on one attempt a question.
+trained on only where no attempt is accepted; steps that are written differently ("8*4", "8 x 4")
+count as different. Programs and readings mostly state no steps: then the row trains on one attempt
+a question.
 """
 import judge
 from data.methods.method import Method

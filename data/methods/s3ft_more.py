@@ -2,8 +2,9 @@
 
 S3FT takes one own answer and one paraphrase. Here the model has four tries at each: where one of
 them is accepted the gold's wording is not needed, and of several accepted ones the likeliest per
-token is trained on, as in GRAPE (grape.py), since it is nearest to what the model would say. So
-attempts cost four times as much as S3FT's, which its minutes show.
+token is trained on, as in GRAPE (grape.py). An own answer that is likely is near to what the model
+would say; a paraphrase is likely with the gold in sight, so there the rule may favour a near copy.
+Attempts cost up to four times as much as S3FT's, which its minutes show.
 
 Seam: choice, and four samples at temperature 0.7. Control: `s3ft_more_random`, any of the accepted
 ones, from the same attempts.

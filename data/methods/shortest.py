@@ -3,7 +3,7 @@
 No paper: the simplest rule of choice that one may think of, and a warning. Short answers skip
 steps, and a rule that looks at length alone teaches the model to skip them too.
 
-Seam: choice. Control: `grape_random` (grape.py), any of as many accepted attempts.
+Seam: choice. Control: `grape_random` (grape.py), any one of the same accepted attempts.
 """
 from data.methods.method import Method
 

@@ -133,7 +133,7 @@ class Run:
         return shares
 
     def logprobs_of(self, pairs):
-        """What base thinks of each of the ids after a prompt, in nats: a list for each pair
+        """The log-probabilities (nats) that base gives to ids after a prompt: a list for each pair
         (prompt ids, ids). Zeros while the run plans and not all are known yet."""
         wanted = []
         for pair in pairs:
