@@ -10,8 +10,8 @@ Seam: examples. Control: `delift_random`, as many of the same candidates, drawn 
 
 Otherwise than the paper: every candidate is tried before every one (itself too; what does not fit
 the context is cut off at its beginning), n * n readings. So at most the first 200 training
-questions are candidates, and 60 are trained on where other rows have all. On two cores the readings
-take 10 to 60 minutes (--plan).
+questions are candidates, and 60 are trained on where other rows have all. The readings take half an
+hour on one core of a slow processor.
 """
 import math
 import random
