@@ -430,9 +430,11 @@ def test_the_family_has_every_row_beside_its_control():
     assert in_tables | elsewhere == set(s3ft.METHODS) | set(PAGES)
     results = gather.gather_cells([TINY / "results" / "gsm8k.jsonl"])
     results["cells"] = [cell for cell in results["cells"] if cell["lr"] in (None, 1e-3)]
-    rows = {line.split()[1]: line for line in study.family(results)}
+    *table_lines, _, last = study.family(results)
+    rows = {line.split()[1]: line for line in table_lines}
     assert list(rows) == ["row", "---", "base", "SFT", "SDFT", "S3FT"]
     assert "+12.6 [+8.8, +16.4]" in rows["S3FT"], "S3FT - SFT, as data/tiny/results/README.md has it"
+    assert last.startswith("fewer than 3 seeds are there of: ssd, rft") and "sdft" not in last
 
 
 def test_the_readme_says_what_the_first_study_found():
