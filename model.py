@@ -210,7 +210,7 @@ class Attention(nn.Module):
         # heads q (B, 8, 1, E) becomes (B, 2, 4, E). Then torch does not copy keys and values.
         q = q.reshape(B, G, H // G, E)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)       # (B, G, H / G, E)
-        return out.view(B, H, 1, E)
+        return out.reshape(B, H, 1, E)          # on a GPU its heads may lie apart in memory
 
 
 class MLP(nn.Module):
@@ -460,8 +460,7 @@ class Batch:
     The n live requests are in slots 0 .. n - 1. A step gives each one token, or reads new prompts
     and gives these their first. A finished request leaves, and the last one moves into its slot.
     Reading holds up the others, so it waits until a quarter of the slots is free, and then fills
-    them all, the longest prompts first, so that those read together have similar lengths. What an
-    earlier request left in a slot is harmless, as padding is: it stands after the new tokens.
+    them all, the longest prompts first, so that those read together have similar lengths.
     """
 
     def __init__(self, lm, requests):
@@ -485,6 +484,9 @@ class Batch:
         prompts = [tuple(request.prompt) for request in new]
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
+        # What an earlier request left in a slot is masked out. But 0 times NaN is NaN, so where one
+        # has overflowed it would reach the next.
+        self.cache[:, :, taken:len(self.live)] = 0
         cache = self.cache[:, :, taken:len(self.live), :, :width]
         ids = pad(distinct, self.lm.device)                                     # (M, T)
         hidden = self.lm.hidden(ids, cache[:, :, :len(distinct)])               # (M, T, D)
@@ -646,5 +648,5 @@ def save(lm, tokenizer, path, dtype=None):
         if ".lora_" not in name:
             weights[name.replace(".base_layer", "")] = tensor
     for name, layer in adapters(lm).items():
-        weights[f"{name}.weight"] = layer.merged().detach()
+        weights[f"{name}.weight"] = layer.merged().detach().cpu()    # a GPU may not hold two of all
     write_model(Path(path), weights, dtype, lm.config.to_dict(), tokenizer)

@@ -500,7 +500,7 @@ def divergence(base, tuned, probe):
     answered = [Target(a["id"], "answer", a["prompt_ids"], a["ids"]) for a in probe if a["ids"]]
     total = 0.0
     count = 0
-    for group in micro_batches(answered, 4096):
+    for group in micro_batches(answered, int(4096 * tuned.batch_share)):
         ids, lengths, weights = in_one_row(group, device)
         tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][weights > 0]               # (N, D)
         with model.without_lora(base):
@@ -530,8 +530,11 @@ def measure(run, weights, task, questions, probe, sampling):
     questions: a seed's. probe: base's answers; None for the base model itself. sampling: of tests.
     -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}.
     """
+    def divergence_of(lm, its_probe):
+        return divergence(run.models.sampler(), lm, its_probe)
+
     def divergences(lm, probes, progress):
-        return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
+        return [{"kl": within_memory(divergence_of, lm, one)} for one in probes]
 
     greedy = Sampling(sampling.max_new_tokens)
     measured = {
@@ -609,16 +612,18 @@ def carry_out(run, task, options):
     run.measure_figure2(all_targets)
 
 
+# Read once: a file that is edited during a run is not the code that runs.
+CODE = {"training": code_of(Path(__file__), "tune"),
+        "cells": code_of(Path(__file__), "carry_out")}
+
+
 def compare(options, task):
     """Base and methods on one task, from questions to the table -> results (None for --plan)."""
     base = open_model(options)
     selected = select(options, task, base, ask, rewrite)
-    this_file = Path(__file__)
-    code = {"training": code_of(this_file, "tune"),
-            "cells": code_of(this_file, "carry_out")}
     rows = METHODS | PAGES
     methods = {name: complete(name, rows[name], options) for name in options.methods}
-    with Run(options, task, base, selected, methods, ask, code) as run:
+    with Run(options, task, base, selected, methods, ask, CODE) as run:
         carry_out(run, task, options)                   # the plan
         run.plan.show()
         if options.plan:

@@ -84,7 +84,10 @@ def parsed(source):
 def write_atomic(path, content):
     """Write bytes so that a kill half-way leaves either the old file or the new one."""
     temporary = f"{path}.tmp{os.getpid()}"
-    Path(temporary).write_bytes(content)
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())             # else a power cut may leave the new name empty
     os.replace(temporary, path)
 
 

@@ -18,7 +18,7 @@ from data.results import cells
 from data.results.attempts import with_more_attempts
 from data.tasks import load_task
 from data.tiny import new_items, study
-from data.run import plan
+from data.run import plan, results
 from data.run.selection import Questions
 from test_report import cell, benchmark, result
 from test_runs import without_times
@@ -136,7 +136,8 @@ def test_every_cell_is_a_short_line_without_paths_or_texts(finished):
     assert [path.name for path in (folder / "results").iterdir()] == ["gsm8k.jsonl"]
     text = file.read_text()
     lines = {json.loads(line)["name"]: json.loads(line) for line in text.splitlines()}
-    assert len(lines) == text.count("\n") == 8, "a line a cell and a line for the attempts of a seed"
+    assert len(lines) == 8, "a line a cell and a line for the attempts of a seed"
+    assert text.count("\n") == 9, "the first seed's attempts once more at the end, with Figure 2"
     assert set(lines) == {c["folder"] for c in results["cells"]} | {"attempts-s0", "attempts-s1"}
     assert len(results["cells"]) == 6
     for c in results["cells"]:
@@ -200,6 +201,27 @@ def test_of_several_lines_of_one_name_the_last_one_counts(finished, tmp_path):
     assert gather.gather_cells([file])["cells"][0]["kl"] == 0.5
 
 
+def test_attempts_that_two_runs_counted_side_by_side_are_joined(finished, tmp_path):
+    _, file = copy_of(finished, tmp_path)
+    both = record(file, "attempts-s0")
+    assert set(both["attempts"]["verdicts"]) == {"own", "paraphrase"}
+    only_own = json.loads(json.dumps(both))
+    del only_own["attempts"]["verdicts"]["paraphrase"]
+    cells.append(file, "attempts-s0", only_own)              # of a run that had begun before the other ended
+    assert record(file, "attempts-s0")["attempts"]["verdicts"] == both["attempts"]["verdicts"]
+
+
+def test_a_comparison_killed_after_its_last_cell_keeps_the_counts_of_its_attempts(finished, tmp_path, monkeypatch):
+    def killed(run):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(results, "write_results", killed)
+    assert run(tmp_path) == 130
+    monkeypatch.undo()
+    again = run(tmp_path, out="elsewhere")                   # all cells are there: no attempt is asked for again
+    first = gather.gather_cells([finished[0] / "results" / "gsm8k.jsonl"])
+    assert again["verdicts"] and set(again["verdicts"]) == set(first["verdicts"])
+
+
 def test_a_comparison_killed_between_cells_goes_on_in_another_place(finished, tmp_path, monkeypatch, trained):
     real = s3ft.finetune
 
@@ -228,7 +250,7 @@ def test_cells_of_another_world_or_other_settings_are_refused_by_name(finished, 
         assert expected in err and len(err.strip().splitlines()) == 1
     base = record(file, "base-s0")
     cells.append(file, "base-s0", base | {"key": base["key"] | {"world": "another"}})
-    assert run(folder) == 2 and "line 9 (base-s0) was made with other model, data" in capsys.readouterr().err
+    assert run(folder) == 2 and "line 10 (base-s0) was made with other model, data" in capsys.readouterr().err
     assert not (folder / "run").exists() and not any(trained.values())
 
 
@@ -239,7 +261,7 @@ def test_a_cell_that_was_measured_on_other_items_is_refused_by_name(finished, tm
     base["cell"]["benchmarks"]["facts"]["ids"] = "of another file"
     cells.append(file, "base-s0", base)
     assert run(folder) == 2
-    assert f"{file}, line 9 (base-s0) was measured on other items of facts; take it out" in capsys.readouterr().err
+    assert f"{file}, line 10 (base-s0) was measured on other items of facts; take it out" in capsys.readouterr().err
     assert not any(trained.values())
     with pytest.raises(s3ft.UserError, match="base-s0 and .*-s0 were measured on other items of the benchmark facts"):
         report.report([file], tmp_path / "report")
@@ -288,7 +310,7 @@ def test_files_of_one_task_are_read_side_by_side(finished, tmp_path, capsys):
     assert gather.gather_cells([file, other])["remarks"] == ["several files have base-s1: the last file's is taken"]
     base["key"]["settings"]["limit"] = 7
     cells.append(other, "base-s1", base)
-    with pytest.raises(s3ft.UserError, match=r"machine-2.jsonl, line 8 \(base-s1\) was made with other settings "
+    with pytest.raises(s3ft.UserError, match=r"machine-2.jsonl, line 9 \(base-s1\) was made with other settings "
                                              r"\(limit 7, not 3\) than .*machine-2.jsonl, line 1 \(base-s0\)"):
         gather.gather_cells([file, other])
 

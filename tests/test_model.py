@@ -2,12 +2,14 @@
 logits, folders written and read, and every folder that cannot be used."""
 import errno
 import json
+import math
 import random
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -161,6 +163,24 @@ def test_several_answers_to_one_prompt_are_those_of_the_plain_loop_and_read_it_o
     assert len(read) == len(set(read)) == 5
     monkeypatch.setattr(model, "SLOTS", 6)                              # answers to one prompt come in at two times
     assert_same(model.generate(lm, several, 9, end_ids=[3], **way), expected)
+
+
+def test_attention_that_lays_its_heads_apart_in_memory_samples_the_same(monkeypatch):
+    """As the memory-efficient kernel of a GPU does: (B, heads, T, E), laid out as (B, T, heads, E)."""
+    lm, prompts = small(), some_prompts(6)
+    expected = plain(lm, prompts, 9)
+    attention = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention",
+                        lambda *a, **k: attention(*a, **k).transpose(1, 2).contiguous().transpose(1, 2))
+    assert_same(model.generate(lm, prompts, 9), expected)
+
+
+def test_a_request_that_overflowed_does_not_reach_the_next_in_its_slot(monkeypatch):
+    lm, prompts = small(), [list(range(1, 20)), [1, 2, 3]]
+    expected = plain(lm, prompts, 9)
+    new_cache = lm.new_cache
+    monkeypatch.setattr(lm, "new_cache", lambda *sizes: new_cache(*sizes).fill_(math.nan))
+    assert_same(model.generate(lm, prompts, 9), expected)
 
 
 def test_rows_that_end_at_once_are_empty_answers_with_a_logprob():
@@ -705,6 +725,14 @@ def test_precision_follows_the_processor_and_its_restrictions(monkeypatch):
 # ---------------------------------------------------------------- a GPU, where there is one
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@gpu
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])      # other kernels than float64's
+def test_cuda_samples_in_the_dtypes_of_models(dtype):
+    lm, prompts = small(dtype=dtype).cuda(), some_prompts(10)
+    assert [len(done.ids) for done in model.generate(lm, prompts, 2)] == [
+        min(2, CONTEXT - len(prompt)) for prompt in prompts]
 
 
 @gpu

@@ -330,6 +330,8 @@ def data_folder(tmp_path, lines, test=(GOOD,)):
     (["--test-limit", "1.5"], "at least 1"), (["--temperature", "-1"], "at least 0.01"),
     (["--temperature", "inf"], "at least 0.01"),
     (["--samples", "2"], "add --temperature"),
+    (["--plan", "--fresh"], "leave one out"), (["--html", "no/such/page.html"], "its folder is not there"),
+    (["--dtype", "float16", "--lora", "4"], "small gradients vanish"),
     (["--device", "abacus"], "abacus"), (["--device", "cuda:99"], "cuda:99"),
     (["--model", "no/such/folder"], "no/such/folder"),
     (["--data", "no/such/folder"], "no/such/folder"),
@@ -482,6 +484,22 @@ def test_damaged_file_is_made_again(finished, tmp_path, cell, name, damage):
     path.write_text(damaged)
     assert without_times(run(out, "--methods", "sft,s3ft")) == without_times(finished[1])
     assert path.read_text(errors="replace") != damaged
+
+
+def test_a_lost_record_of_weights_that_were_not_kept_is_made_again(finished, tmp_path):
+    out = copy_of(finished, tmp_path)
+    folder = model_of(out, SFT)
+    (folder / "model.safetensors").unlink()
+    (folder / "weights.json").write_text("")                 # as a power cut may leave it
+    assert without_times(run(out, "--methods", "sft,s3ft", "--keep", "none")) == without_times(finished[1])
+
+
+def test_what_a_kill_left_half_written_goes_with_the_next_cell(finished, tmp_path):
+    out = copy_of(finished, tmp_path)
+    left = model_of(out, SFT) / "state.safetensors.tmp4711"
+    left.write_text("half")
+    run(out)
+    assert not left.exists()
 
 
 def test_damaged_files_that_nothing_is_made_from_change_nothing(finished, tmp_path):
@@ -653,7 +671,7 @@ def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finishe
     html = page.read_text()
     assert html.count('class="loss" style') == in_loss > 0
     assert "&lt;|im_end|&gt;" in html and "<|im_end|>" not in html and "http" not in html
-    code, err = run(out, "--html", str(tmp_path / "no" / "x.html"), capsys=capsys)
+    code, err = run(out, "--html", str(tmp_path), capsys=capsys)       # a folder
     assert code == 2 and err.splitlines()[-1].startswith("s3ft: --html") and "cannot be written" in err
 
 

@@ -277,6 +277,16 @@ def test_an_edited_judge_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
     assert task.count == 2
 
 
+def test_a_judge_that_is_edited_during_a_run_is_not_the_one_that_judges(tmp_path, monkeypatch):
+    task, e = Programs(), Example("1", "t", "")
+    running = verdicts.Verdicts(task, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(verdicts, "code_of", lambda *_: "edited")
+        running.score(e, "a")
+    verdicts.Verdicts(task, tmp_path).score(e, "a")
+    assert task.count == 1, "it was judged by the code of the run's start, and is known by that"
+
+
 def test_an_edited_task_gives_new_verdicts_on_programs(tmp_path, monkeypatch):
     task, e = Programs(), Example("1", "t", "")
     verdicts.Verdicts(task, tmp_path).score(e, "a")

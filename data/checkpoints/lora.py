@@ -141,10 +141,15 @@ class Adapter:
         return rank, alpha
 
 
+def at_the_end(regex):
+    """A regex for names whose last parts match this one, as in PEFT."""
+    return rf"(.*\.)?({regex})$"
+
+
 def first_match(pattern, layer, default):
-    """The value of the first regex that the end of the layer's name matches, as in PEFT."""
+    """The value of the first regex that the end of the layer's name matches."""
     for regex, value in pattern.items():
-        if re.match(rf"(.*\.)?({regex})$", layer):
+        if re.match(at_the_end(regex), layer):
             return value
     return default
 
@@ -185,7 +190,7 @@ def read_pattern(config, name, file, types):
     pattern = config.get(name) or {}
     try:
         for regex, value in pattern.items():
-            re.compile(regex)
+            re.compile(at_the_end(regex))
             if type(value) not in types or not 0 < value < 1e15:
                 raise ValueError("no positive number")
     except (AttributeError, ValueError, re.error):

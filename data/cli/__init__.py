@@ -224,6 +224,11 @@ def parse(argv, methods=None, sources=()):
             raise UserError(f"--{name} is empty or no text; leave it out or give a value")
     if options.ask is not None or options.report:
         return options
+    if options.plan and options.fresh:
+        raise UserError("--plan deletes nothing, so it cannot plan what --fresh would leave to do; "
+                        "leave one out")
+    if options.html and not Path(options.html).absolute().parent.is_dir():
+        raise UserError(f"--html {options.html}: its folder is not there; make it or name another")
     check_task(options)
     if methods is not None:
         check_methods(options, methods, sources)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from data import UserError, plural
 from data.files import append_sealed, digest, read_sealed
+from data.results.attempts import with_more_attempts
 
 FORMAT = 2
 PARTS = ("key", "made", "about", "cell", "attempts")     # of a line, beside format, name and digest
@@ -74,8 +75,16 @@ def read(path):
 
 
 def latest(records):
-    """{name: the last record of this name}"""
-    return {record["name"]: record for record in records}
+    """{name: the last record of this name}. Of a seed's attempts, which several runs may have
+    counted side by side, the most of each kind."""
+    found = {}
+    for record in records:
+        name = record["name"]
+        if "attempts" in record and name in found:
+            most = with_more_attempts(record["attempts"], found[name]["attempts"])
+            record = record | {"attempts": most}
+        found[name] = record
+    return found
 
 
 def append(path, name, content):

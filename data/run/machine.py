@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 import model
-from data import plural
+from data import UserError, plural
 from data.checkpoints import device
 
 SHORT = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -45,6 +45,9 @@ def choose_machine(options, begun):
     if options.dtype:
         dtype = getattr(torch, options.dtype)
         why = "asked for"
+    if dtype == torch.float16 and options.lora:
+        raise UserError("adapters are trained on the model in its sampling dtype, and in fp16 "
+                        "small gradients vanish; take --dtype bfloat16 or float32, or --lora 0")
     train_dtype = dtype
     why_train = why
     if dtype == torch.float16:

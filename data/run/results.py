@@ -218,7 +218,7 @@ def write_results(run):
     write_jsonl(run.out / "verdicts.jsonl", verdicts)
     write_jsonl(run.out / "items.jsonl", items)
     if run.shared:
-        counts, logprobs = share_attempts(run)
+        counts, logprobs = share_all(run)
     results = {"format": FORMAT, **about(run, o.seeds[0])}
     rates = sorted({lr for row in run.methods.values() for lr in row.rates})
     results["settings"] |= {"methods": o.methods, "lr": rates, "seeds": o.seeds}
@@ -231,26 +231,32 @@ def write_results(run):
     return results
 
 
-def share_attempts(run):
-    """Write the counts of each seed's attempts to --results, and its cells to this folder's list.
+def share_attempts(run, seed):
+    """Write the counts of a seed's attempts to --results, where it has fewer. Done as soon as they
+    are there: a later run would not ask for the attempts of a finished cell again."""
+    if not run.used[seed]:
+        return
+    made, _ = count_attempts(run, [seed])
+    made["logprobs"] = {"items": []}
+    if run.logprobs and seed == run.options.seeds[0]:
+        made["logprobs"] = run.logprobs
+    name = f"attempts-s{seed}"
+    kept = run.records.get(name, {}).get("attempts")
+    fuller = with_more_attempts(kept, made)
+    if fuller != kept:
+        key = cells.cell_key(run.options, run.world, "attempts", None)
+        record = {"key": key, "made": run.made, "attempts": fuller}
+        run.records[name] = cells.append(run.shared, name, record)
+
+
+def share_all(run):
+    """Write the counts of all attempts to --results, and their cells to this folder's list.
     -> (the counts of all seeds that are there, together; the log-probabilities of most items)."""
     for cell in run.all_cells():
         name = cell["folder"]
         cells.append_new(run.out / "cells.jsonl", run.listed, name, run.records[name])
     for seed in run.options.seeds:
-        if not run.used[seed]:
-            continue
-        made, _ = count_attempts(run, [seed])
-        made["logprobs"] = {"items": []}
-        if seed == run.options.seeds[0]:
-            made["logprobs"] = run.logprobs
-        name = f"attempts-s{seed}"
-        kept = run.records.get(name, {}).get("attempts")
-        fuller = with_more_attempts(kept, made)
-        if fuller != kept:
-            key = cells.cell_key(run.options, run.world, "attempts", None)
-            record = {"key": key, "made": run.made, "attempts": fuller}
-            run.records[name] = cells.append(run.shared, name, record)
+        share_attempts(run, seed)
     all_seeds = [record["attempts"] for record in run.records.values() if "attempts" in record]
     candidates = [attempts["logprobs"] for attempts in all_seeds] + [run.logprobs]
     fullest = max(candidates, key=lambda one: len(one["items"]))

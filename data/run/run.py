@@ -35,6 +35,11 @@ class Run:
         self.task = task
         self.ask = ask
         self.methods = methods
+        # As the pages are now: one that is edited during a run is not the code that runs.
+        self.pages = {name: page_code(row.examples, row.choice, row.weights, row.loss,
+                                      row.parameters) for name, row in methods.items()}
+        self.training_pages = {name: page_code(row.loss, row.parameters)
+                               for name, row in methods.items()}
         self.tokenizer = base.tokenizer
         self.config = base.config
         self.parameters = base.parameters
@@ -49,6 +54,7 @@ class Run:
         self.world = folder.world_of(options, self.identity)
         self.shared = None           # the file in --results, or None
         self.records = {}            # {name: record} of finished cells, and of attempts of a seed
+        self.measured = set()        # names of the cells that this command has measured
         if options.results:
             self.shared, self.records = cells.open_results(options, task, self.world, methods)
         self.lock, self.about_threads = folder.open_folder(self.out, options, self.identity,
@@ -167,6 +173,8 @@ class Run:
                           "prompt": self.ask(self.task, choice.example),
                           "completion": [{"role": "assistant", "content": text}]})
         write_jsonl(self.out / f"targets-{method}.jsonl", lines)
+        if self.shared:
+            results.share_attempts(self, seed)
 
     # ---- tuned models
 
@@ -178,7 +186,7 @@ class Run:
             "the base model": self.base.key,
             "the targets": [[target.prompt_ids, target.ids, target.weights] for target in targets],
             "the training settings": [asdict(settings), str(self.machine.train_dtype)],
-            "the code that trains": [self.training_code, *page_code(row.loss, row.parameters)],
+            "the code that trains": [self.training_code, *self.training_pages[method]],
             "torch or the device": self.machine.versions(),
         }
         # An adapter that was trained on top of another one opens only when both are merged.
@@ -213,13 +221,13 @@ class Run:
         row = None if lr is None else self.methods[method]
         cell = results.make_cell(self, name, method, lr, seed, weights, measured)
         # All that was wanted of the model is measured, so the state of its training can go.
-        for state in weights.folder.glob("state*.safetensors"):
-            state.unlink()
+        # So can what a kill left of it half written.
+        for pattern in ("state*.safetensors", "*.tmp*"):
+            for left in weights.folder.glob(pattern):
+                left.unlink()
         made = self.made
-        if row is not None:
-            page = page_code(row.examples, row.choice, row.weights, row.loss, row.parameters)
-            if page:
-                made = made | {"page": digest(page)}
+        if row is not None and self.pages[method]:
+            made = made | {"page": digest(self.pages[method])}
         about = results.about(self, seed)
         if self.options.lab and row is not None:
             about["targets"] = weights.parts["the targets"]     # for data/report/hand_ins.py
@@ -229,6 +237,7 @@ class Run:
         if self.shared:
             cells.append(self.shared, name, record)
         self.records[name] = record
+        self.measured.add(name)
 
     def all_cells(self):
         """The rows of results.json: the cells of this run, in the order of their seeds."""

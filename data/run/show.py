@@ -60,7 +60,8 @@ def show(n, run):
     answers = {}                     # {name of a cell: {example id: its first answer}}
     for cell in run.all_cells():
         file = run.out / cell["folder"] / "answers.jsonl"
-        if cell["seed"] == seed and file.is_file():      # a cell from --results has no answers
+        measured = cell["folder"] in run.measured        # a cell from --results has no answers
+        if cell["seed"] == seed and measured and file.is_file():
             first = answers.setdefault(cell["folder"], {})
             for row in undamaged_rows(file, ("split", "id", "text")):
                 if row["split"] == "test":

@@ -29,6 +29,7 @@ class Verdicts:
 
     def __init__(self, task, folder, read_only=False):
         self.task = task
+        self.code = judging_code(task)              # as it is now: later edits do not run
         self.known = {}              # (text, source, truth) -> Verdict
         self.store = None
         if getattr(task, "runs_code", False):
@@ -67,7 +68,7 @@ class Verdicts:
                 self.known[name] = self.verdict(case)
         elif new:
             wanted = [(name, "", case) for name, case in new.items()]
-            code = digest(judging_code(self.task), sys.version_info[:2], sandbox.UNSAFE)
+            code = digest(self.code, sys.version_info[:2], sandbox.UNSAFE)
             made_from = {"the code that judges": code}
             rows = self.store.rows("programs", wanted, made_from, self.run_programs, 100)
             for name, row in zip(new, rows, strict=True):

@@ -107,6 +107,9 @@ class TunedWeights(Weights):
         return not self.is_there(ADAPTER if self.settings.lora else WHOLE)
 
     def lacks_checkpoint(self):
+        """Is its record not there, or the checkpoint that is to be kept?"""
+        if not self.record:
+            return True
         return self.keep and not self.is_there(MERGED if self.settings.lora else WHOLE)
 
     def is_there(self, name):
@@ -194,7 +197,10 @@ class Models:
     def base(self):
         if self.loaded is None:
             o = self.options
-            self.loaded, _ = model.load(o.folder, o.device, thinking=o.thinking)
+            dtype = None
+            if o.lora and not (o.folder / "adapter_config.json").is_file():
+                dtype = self.sample_dtype            # a file in fp32 might not fit as it is
+            self.loaded, _ = model.load(o.folder, o.device, dtype, thinking=o.thinking)
             if o.lora:
                 self.loaded = self.loaded.to(self.sample_dtype)
         return self.loaded
