@@ -325,6 +325,11 @@ def test_a_file_with_gaps_is_reported_and_they_are_named(finished, tmp_path, cap
     without(file, "base-s1")
     assert guard(lambda: s3ft.main(["--report", str(file)])) == 0
     assert "left out: seed 1, whose base model is not there (base-s1)" in capsys.readouterr().out
+    fewer = tmp_path / "fewer.jsonl"                         # S3FT has that seed alone
+    shutil.copy(file, fewer)
+    without(fewer, "s3ft-lr0.0003-e1-s0")
+    assert guard(lambda: s3ft.main(["--report", str(fewer)])) == 0
+    assert "left out: seed 1, whose base model is not there (base-s1)" in capsys.readouterr().out
     tuned = record(file, "s3ft-lr0.0003-e1-s0")
     tuned["key"]["settings"]["limit"] = 7
     cells.append(file, "s3ft-lr0.0003-e1-s0", tuned)

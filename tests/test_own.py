@@ -216,6 +216,7 @@ def test_rows_that_show_a_bad_answer_are_left_out_and_counted(tmp_path, name, la
 @pytest.mark.parametrize("row, expected", [
     ({"options": ["x", "y"], "answer": "C"}, "'answer' is 'C', which is none of its options A, B"),
     ({"options": ["x", "y"], "answer": 2}, "is none of its options A, B; write one of these, or its index from 0"),
+    ({"options": ["the", "A", "an"], "answer": "A"}, "the label of one option and the text of another; write the"),
     ({"options": "x or y", "answer": "x"}, "'options' is no list of options"),
     ({"options": [1, 2], "answer": 1}, "'options' is no list of options"),
     ({"options": {"text": ["x", "y"], "label": ["A"]}, "answer": "A"}, "'options' is no list of options"),

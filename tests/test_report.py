@@ -166,6 +166,14 @@ def test_what_a_run_shows_of_forgetting(sft, s3ft, expected):
     assert line == f"Here S3FT learns the task (no difference from SFT is shown); it {expected}."
 
 
+def test_the_interval_between_two_methods_is_named_by_the_seeds_that_both_have():
+    groups = {"base": [cell("base", seed, 50, {}) for seed in range(3)],
+              "sft": [cell("sft", seed, 60 + seed, {}) for seed in range(2)],
+              "s3ft": [cell("s3ft", seed, 80, {}) for seed in range(3)]}
+    line, = conclusions.differences(groups, "s3ft", "sft", True)
+    assert line.startswith("S3FT - SFT, task: ") and "(paired bootstrap over items" in line
+
+
 def test_a_few_items_show_nothing():
     """Two items, of which S3FT alone knows both: +100.0 points [+100.0, +100.0]."""
     groups = {"base": [cell("base", 0, 0, {}, n=2)], "sft": [cell("sft", 0, 0, {}, n=2)],

@@ -95,7 +95,8 @@ def kind(method):
 def differences(groups, method, other, new_items):
     """S3FT - SFT, or a method - its control, at the task and on the benchmarks: lines."""
     title = f"{method_title(method)} - {method_title(other)}"
-    interval = kind_of_interval(paired(groups["base"], groups[method])[0], new_items)
+    of_both = paired(groups[method], groups[other])[0]           # the seeds that both have
+    interval = kind_of_interval(paired(groups["base"], of_both)[0], new_items)
     gain = difference(groups[method], groups[other])
     lines = [f"{title}, task: {points(gain)} ({interval})"]
     kept = difference(groups[method], groups[other], drop_benchmarks(groups["base"]))

@@ -128,10 +128,10 @@ def as_results(used):
     seeds = sorted(r["cell"]["seed"] for r in records if r["cell"]["method"] == "base")
     remarks = [f"left out: seed {seed}, whose base model is not there (base-s{seed})"
                for seed in sorted({record["cell"]["seed"] for record in records} - set(seeds))]
+    records = [record for record in records if record["cell"]["seed"] in seeds]
     methods = {record["cell"]["method"] for record in records} - {"base"}
     methods = sorted(methods, key=lambda m: (list(NAMES).index(m) if m in NAMES else 9, m))
     order = ["base", *methods]
-    records = [record for record in records if record["cell"]["seed"] in seeds]
     records.sort(key=lambda record: (record["cell"]["seed"], order.index(record["cell"]["method"]),
                                      record["cell"]["lr"] or 0))
     cells = [record["cell"] for record in records]

@@ -52,7 +52,7 @@ def load_validation(options, task):
     [] where nobody needs them. UserError where there are none to compare rates on.
     """
     several = len(options.lr) > 1 or options.own_rates
-    if not several and not options.results:
+    if not several and not (options.results and options.validation_limit):
         return []
     validation = task.load("validation")[:options.validation_limit]
     if several and not validation and options.own_rates:

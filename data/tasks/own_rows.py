@@ -268,6 +268,10 @@ def answer_among(answer, options, field):
     text = str(answer).strip()
     for label in labels:
         if text.strip("().: ").upper() == label.upper():
+            if text in options.values() and options[label] != text:
+                raise ValueError(f"the field {field!r} is {text!r}, the label of one option and "
+                                 "the text of another; write the index of the one that is meant, "
+                                 "from 0, as a JSON number")
             return label
     if len(text) < 3 and text not in options.values():
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
