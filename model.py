@@ -484,9 +484,7 @@ class Batch:
         prompts = [tuple(request.prompt) for request in new]
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
-        # What an earlier request left in a slot is masked out. But 0 times NaN is NaN, so where one
-        # has overflowed it would reach the next.
-        self.cache[:, :, taken:len(self.live)] = 0
+        self.cache[:, :, taken:len(self.live)] = 0      # NaN of an overflow would pass the mask
         cache = self.cache[:, :, taken:len(self.live), :, :width]
         ids = pad(distinct, self.lm.device)                                     # (M, T)
         hidden = self.lm.hidden(ids, cache[:, :, :len(distinct)])               # (M, T, D)

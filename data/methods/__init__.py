@@ -1,5 +1,6 @@
 """The family of S3FT: a page for each neighbour, with its rows of the table (README.md)."""
 import ast
+import functools
 import importlib
 import inspect
 import re
@@ -29,6 +30,7 @@ def with_pages(methods):
     return methods | PAGES
 
 
+@functools.cache                         # a page that is edited during a run is not what runs
 def page_code(*functions):
     """Fingerprints of the pages in which a row's own functions stand, and of the pages that these
     import. A function that is None is skipped."""

@@ -35,11 +35,8 @@ class Run:
         self.task = task
         self.ask = ask
         self.methods = methods
-        # As the pages are now: one that is edited during a run is not the code that runs.
         self.pages = {name: page_code(row.examples, row.choice, row.weights, row.loss,
                                       row.parameters) for name, row in methods.items()}
-        self.training_pages = {name: page_code(row.loss, row.parameters)
-                               for name, row in methods.items()}
         self.tokenizer = base.tokenizer
         self.config = base.config
         self.parameters = base.parameters
@@ -186,7 +183,7 @@ class Run:
             "the base model": self.base.key,
             "the targets": [[target.prompt_ids, target.ids, target.weights] for target in targets],
             "the training settings": [asdict(settings), str(self.machine.train_dtype)],
-            "the code that trains": [self.training_code, *self.training_pages[method]],
+            "the code that trains": [self.training_code, *page_code(row.loss, row.parameters)],
             "torch or the device": self.machine.versions(),
         }
         # An adapter that was trained on top of another one opens only when both are merged.
