@@ -61,7 +61,7 @@ class Verdict:
     """
     ok: bool                      # right; of a target: accepted
     rule: str
-    extracted: str | None         # what the judge took for the answer; of a span, its gold
+    extracted: str | None         # what the judge took for the answer, or what it refuses
     reason: str                   # one line for the reader
     scores: dict = field(default_factory=dict)
 
@@ -72,8 +72,8 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 # ---- Part 1: numbers, and texts that have to be equal --------------------------------------------
 # Mostly something announces the final number: ####, a box, "the answer is". What follows, to the
 # end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
-# unit, or an equation whose last side is that. Anything else is unclear and is refused: no earlier
-# number is tried instead. Where nothing announces it, the last number of the text counts
+# unit, or an equation whose last side is that. Other clauses with a number are unclear, so refused:
+# no earlier number is tried instead. Where nothing announces it, the last number of the text counts
 # (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading: earlier
 # announcements are tried, and where there is none the last number below it counts.
 #
@@ -255,11 +255,9 @@ def span(text, golds):
     golds = [gold.strip() for gold in golds if gold.strip()]
     answer = spans.normal(text)
     equal = [gold for gold in golds if text == gold or (answer and answer == spans.normal(gold))]
-    # a phrase; "" where there is no text; None where it does answer
-    declines = None if equal else spans.abstention(text, golds)
+    declines = None if equal else spans.abstention(text, golds)    # its phrase; None: it answers
     said = text if declines is None else ""                        # who declines says nothing
     scores = spans.squad_scores(said, golds)
-
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
     if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else: the next rule

@@ -80,7 +80,7 @@ def rope_table(positions, config):
     to longer texts turns more slowly: frequencies are divided by `factor`, all of them ("linear")
     or all but a share that is kept. The share falls evenly from 1 to 0: in "llama3" from
     `high_freq_factor` to `low_freq_factor` turns in the original context, in "yarn" from pair
-    `first` to pair `last` (from data/checkpoints/config.py; queries and keys grow there, too).
+    `first` to pair `last`, and there queries and keys grow by `attention_factor`.
     """
     channels = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     frequencies = 1 / config.rope_theta ** (channels / config.head_dim)     # (E/2,), radians
@@ -369,7 +369,7 @@ def pick(logits, u, temperature):
     # A GPU adds in parallel, so in fp32 its sums would not quite ascend. The last one is about 1.
     ends = probs.cumsum(-1, dtype=torch.float64 if probs.is_cuda else None)
     first_beyond = torch.searchsorted(ends, u[:, None] * ends[:, -1:], right=True)[:, 0]
-    return first_beyond.clamp(max=ends.size(-1) - 1)            # NaN has none (fp16 may overflow)
+    return first_beyond.clamp(max=ends.size(-1) - 1)       # of NaN: the last id (fp16 may overflow)
 
 
 def logprob_of(logits, tokens):
@@ -608,7 +608,7 @@ def open_without_weights(path, thinking=False):
     config = Config.from_dict(read_model_json(file), file)
     tokenizer = Tokenizer(folder, thinking, adapter, config.vocab_size)
     tokenizer.check_model(config.vocab_size)
-    if config.tie_word_embeddings and has_own_head(folder):     # used, as in transformers 5
+    if config.tie_word_embeddings and has_own_head(folder):     # then it is used
         config = Config.from_dict(config.source | {"tie_word_embeddings": False}, file)
     with torch.device("meta"), NoRandomWeights():
         lm = Transformer(config)

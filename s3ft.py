@@ -213,7 +213,7 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     name that was made from the same prompt, settings and code of `answers`, and calls `sample` for
     the jobs that have none.
     """
-    # Greedy texts are the same for every seed; sampled ones are not: each seed has its own.
+    # Greedy texts are the same for every seed; of sampled ones each seed has numbers of its own.
     first = seed * sampling.samples if sampling.temperature else 0
     jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
     heat = f" at {sampling.temperature:g}" if sampling.temperature else ""
@@ -256,12 +256,11 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
             # One that was cut off would teach not to end.
             ended = [one for one in attempts[example.id] if one["finish_reason"] == "end"]
             accepted = [one for one in ended if verdicts.accept(example, one["text"], source).ok]
+            kept = accepted[:1]
             if accepted and choice:
-                accepted = choice(accepted)
-            else:
-                accepted = accepted[:1]
-            if accepted:                                # else the next source has its turn
-                chosen[example.id] = [Choice(example, source, one) for one in accepted]
+                kept = choice(accepted)
+            if kept:                                    # else the next source has its turn
+                chosen[example.id] = [Choice(example, source, one) for one in kept]
     return [one for example in examples for one in chosen.get(example.id, [])]
 
 
@@ -342,7 +341,7 @@ def cross_entropy(logits, wanted, weights):
 
 
 def target_loss(lm, targets, loss=cross_entropy):
-    """The loss of the targets' tokens, summed -> (it, how many tokens have a weight).
+    """The loss of the targets' tokens, summed -> (loss, number of tokens with a weight).
 
     The prompt is masked, since its weights are 0: the head is applied where a token with a weight
     is predicted and nowhere else, so logits of prompts never exist.
@@ -356,7 +355,7 @@ def target_loss(lm, targets, loss=cross_entropy):
 
 
 def micro_batches(targets, budget):
-    """Cut targets into groups of at most `budget` tokens; one longer than that is a group."""
+    """Cut targets into groups of at most `budget` tokens; a longer one is alone in its group."""
     groups = []
     room = 0                                                    # tokens left in the last group
     for target in targets:
@@ -371,10 +370,12 @@ def micro_batches(targets, budget):
 def learning_rate(step, steps, top, schedule="linear"):
     """Linear warm-up over a twentieth of the steps, then linear or cosine decay towards zero."""
     warmup = max(1, steps // 20)
+    if step < warmup:
+        return top * ((step + 1) / warmup)
     left = (steps - step) / max(1, steps - warmup)      # of the decay: 1 at its start, then less
     if schedule == "cosine":
-        left = (1 - math.cos(math.pi * min(1, left))) / 2
-    return top * min((step + 1) / warmup, left)
+        left = (1 - math.cos(math.pi * left)) / 2
+    return top * left
 
 
 def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, journal=None,
@@ -477,7 +478,7 @@ PROBE_TOKENS = 8000              # where answers are long, fewer questions are e
 
 def probe_of(base_answers):
     """The base model's own answers on which KL is measured: the first one to each of the first
-    test questions, up to both limits above."""
+    test questions, until one of the limits above is reached."""
     probe = {}
     for answer in base_answers:
         tokens = sum(len(known["ids"]) for known in probe.values())
@@ -517,7 +518,7 @@ def divergence(base, tuned, probe):
 
 
 def score_options(lm, tokenizer, items, progress=None):
-    """Log-likelihoods of the options of multiple-choice items, a row an item."""
+    """Log-likelihoods of the options of multiple-choice items, one row per item."""
     scores, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
     return [{"id": item.id, "loglikelihoods": its_scores, "cut": its_cut}
             for item, its_scores, its_cut in zip(items, scores, cut)]
