@@ -27,9 +27,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from data.judging import arithmetic, sandbox, spans
-from data.judging.answer_text import leak, loops, run_on, without_thought
+from data.judging.answer_text import is_copy, leak, loops, run_on, without_thought
 from data.judging.asserts import check_tests, shortened, test_holds, wanted_values
-from data.judging.code_blocks import LONGEST_ANSWER, extract_code
+from data.judging.code_blocks import LONGEST_ANSWER, defines, extract_code
 from data.judging.numbers import UNCLEAR, fraction, last_number, prepare
 from data.judging.stated import NOT_PLAIN, stated_number
 
@@ -102,8 +102,11 @@ ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", re.VERBOSE | re.IGNOR
 
 LONGEST_CLAUSE = 300             # characters
 ABOUT = set("about approximately around roughly exactly only just therefore".split())
-# "1. Buy 3 boxes"; [^\W\d_] is a letter
-LIST_ITEM = re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]")
+# What begins under a heading: "1. Buy 3 boxes". But "Answer: 18. She sells .." states 18.
+LIST_ITEM = {"hash": re.compile(r"\s*[0-9]{1,2}[.)] [^\W\d_]"),         # the last is a letter
+             "answer is": re.compile(r"\s*(?:\n\s*[0-9]{1,2}|1)[.)] [^\W_]")}
+# Or an equation whose result is used in a next one: "16 - 7 = 9. 9 * 2 = 18"
+WORKING = re.compile(r"= ?\$?([0-9][0-9.,]*)\b[^=]*\b\1\b[^=]*=")
 # Between two boxes of one answer: \boxed{5} hours and \boxed{20} minutes
 BOX_BEFORE = re.compile(r"\}[$ ]*(?:[a-z]+ )?(?:,|and|or)[$ ]*(?:[a-z] ?= ?)?$")
 
@@ -135,8 +138,9 @@ def announced_number(text, rule, match):
     heading = rule == "hash" or match.groupdict().get("heading") is not None
     # "Answer: no more than 18" states something; after more words it is a whole solution
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
-    if heading and not bounded and (set(words) - ABOUT or LIST_ITEM.match(clause)):
-        return None
+    if heading and not bounded:
+        if set(words) - ABOUT or LIST_ITEM[rule].match(clause) or WORKING.search(clause):
+            return None
     if number is None and clear:
         return None
     if rule == "boxed" and BOX_BEFORE.search(text[:match.start()]):
@@ -301,7 +305,8 @@ def code(text, tests, setup=""):
         parsed = check_tests(tests)
     except ValueError as error:
         return Verdict(False, "bad test", None, str(error), scores)
-    names = [name for test in parsed for name in test.names]       # what the program has to define
+    # what the program has to define
+    names = [name for test in parsed for name in test.names if not defines(setup, [name])]
     answer = without_thought(text)
     if answer is None:
         return UNFINISHED
@@ -349,12 +354,6 @@ def is_gold(source):
         raise ValueError(f"unknown source {source!r}; it has to be {', '.join(GOLDS)}, or to begin "
                          f"with {' or '.join(BY_THE_MODEL)}")
     return source in GOLDS
-
-
-def is_copy(text, question):
-    """Is a text of more than three words one piece of the question?"""
-    words = text.split()
-    return len(words) > 3 and " ".join(words) in " ".join(question.split())
 
 
 def fit_to_teach(verdict, text, source):

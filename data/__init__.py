@@ -171,7 +171,8 @@ def csv_rows(text, path):
     """A text of CSV -> [(row number, {field: text}), ...]. Row 1 names the fields."""
     first_line = text.partition("\n")[0]
     separator = max(",;\t", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True,
+                        skipinitialspace=True)
     names = []
     rows = []
     n = 0

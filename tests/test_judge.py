@@ -227,6 +227,16 @@ def test_unreadable_files_get_one_line(tmp_path, capsys):
     assert rejudge.main([]) == rejudge.main(["--tabel"]) == 2
 
 
+def test_a_block_that_only_uses_the_function_is_not_taken_for_the_program():
+    """Of the names in a test, those of the setup and Python's own are not the program's to define."""
+    usage = "\n```\nUsage:\n```python\nprint(total(None))\n```"
+    program = "```python\ndef total(node):\n    return 0 if node is None else node.v + total(node.next)"
+    setup = "class Node:\n    def __init__(self, v, next=None):\n        self.v = v\n        self.next = next"
+    assert judge.code(program + usage, ["assert total(Node(1, Node(2))) == 3"], setup).rule == "pass"
+    program = "```python\ndef total(x):\n    return 2 * x if x else 0"
+    assert judge.code(program + usage, ["assert list(map(total, [1, 2])) == [2, 4]"]).rule == "pass"
+
+
 def test_table_command(monkeypatch, capsys):
     cases = rejudge.read_cases()
     code_cases = [case for case in cases if case["kind"] == "code"]

@@ -167,6 +167,7 @@ def three(row):
     # options: the answer is a label, an index, or a text
     ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": "B"}, OPTIONS, "B", "'question' (and 'choices')"),
     ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": 1}, OPTIONS, "B", "'question' (and 'choices')"),
+    ({"question": "Say hi.", "choices": ["Ho", "Hi"], "answer": 1.0}, OPTIONS, "B", "'question' (and 'choices')"),
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "(b)"}, OPTIONS, "B", "'question' (and 'options')"),
     ({"question": "Say hi.", "options": ["Ho", "Hi"], "answer": "Hi"}, OPTIONS.partition("\n\nAnswer")[0], "Hi",
      "'question' (and 'options')"),
@@ -216,6 +217,8 @@ def test_rows_that_show_a_bad_answer_are_left_out_and_counted(tmp_path, name, la
 @pytest.mark.parametrize("row, expected", [
     ({"options": ["x", "y"], "answer": "C"}, "'answer' is 'C', which is none of its options A, B"),
     ({"options": ["x", "y"], "answer": 2}, "is none of its options A, B; write one of these, or its index from 0"),
+    ({"options": ["x", "y"], "answer": "1.0"}, "'answer' is '1.0', which is none of its options A, B"),
+    ({"answer": float("nan")}, "'answer' is no text but NaN"),
     ({"options": ["the", "A", "an"], "answer": "A"}, "the label of one option and the text of another; write the"),
     ({"options": "x or y", "answer": "x"}, "'options' is no list of options"),
     ({"options": [1, 2], "answer": 1}, "'options' is no list of options"),
@@ -480,6 +483,9 @@ def test_bad_chat(tmp_path, messages, expected):
     ({"instruction": "x", "input": 5, "output": "x"}, "exact", "'input' is no text but 5"),
     ({"question": "q", "answer": "nobody"}, "number", "the answer has no number, or no clear final one; end it with"),
     ({"question": "q", "answer": "#### 7\nSo 2 + 3.\n#### 5"}, "number", "no clear final one"),
+    ({"question": "q", "answer": "2x+3"}, "number", "no clear final one"),
+    ({"question": "q", "answer": "\\frac{\\sqrt{3}}{2}"}, "number", "no clear final one"),
+    ({"question": "q", "answer": "x^3 + 2x - 5"}, "number", "no clear final one"),
     ({"question": "q", "answer": "3 men\n#### none"}, "number", "--judge exact"),
     ({"question": "q", "answer": "x", "id": ""}, "exact", "'id' is empty"),
     ({"question": "q", "answer": "x", "id": "\ud800"}, "exact", "half a character"),
@@ -489,6 +495,26 @@ def test_bad_chat(tmp_path, messages, expected):
 def test_bad_first_line(tmp_path, row, name, expected):
     message = error(lambda: Own(write(tmp_path, [row]), name))
     assert message.startswith(f"{tmp_path / 'mine.jsonl'}, line 1: ") and expected in message, message
+
+
+GOLDS = ["x = 5", "5 + 3 = 8", "+5", "18 km/h", "$\\frac{3}{4}$", "15 \\text{ cm}^2", "**18**"]
+
+
+@pytest.mark.parametrize("gold", GOLDS)
+def test_a_number_with_its_unit_is_a_gold_and_so_is_an_equation(tmp_path, gold):
+    Own(write(tmp_path, [qa(n) | {"answer": gold} for n in range(3)]), "number")
+
+
+def test_the_thoughts_of_a_gold_are_no_part_of_what_a_span_needs(tmp_path):
+    task = Own(write(tmp_path, [qa(n) | {"answer": "<think>it says</think>\n\nOle Berg"} for n in range(3)]), "span")
+    assert task.accept(every(task)[0], "It was Ole Berg.", "own").ok
+
+
+def test_spaces_after_the_commas_of_csv_are_no_part_of_the_texts(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("question, answer\n" + "".join(f'"Where {n}?", "Oslo, Norway"\n' for n in range(3)))
+    task = Own(path, "exact")
+    assert {task.gold(example) for example in every(task)} == {"Oslo, Norway"}
 
 
 def test_doubled_ids(tmp_path):

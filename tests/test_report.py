@@ -210,6 +210,18 @@ def test_items_that_two_seeds_share_count_once():
     assert intervals.accuracy(two)[1] > intervals.accuracy(one)[1]
 
 
+def test_seeds_that_give_the_same_number_have_an_interval_over_items():
+    base = [cell("base", s, 50 + s, {}) for s in range(3)]
+    sft = [cell("sft", s, 60 + s, {}) for s in range(3)]
+    for one in base + sft:
+        one["test"]["ids"] = f"of seed {one['seed']}"
+    mean, low, high = intervals.difference(sft, base)
+    assert mean == pytest.approx(0.1) and 0.05 < low < mean < high < 0.15
+    for one in sft:
+        one["test"] |= cell("sft", 0, 60, {})["test"] | {"ids": one["test"]["ids"]}
+    assert intervals.accuracy(sft)[1:] == pytest.approx(intervals.wilson(180, 300))
+
+
 def test_without_matplotlib_the_report_has_the_numbers_and_says_what_draws_them(tmp_path, capsys):
     said, _ = made(capsys, write(tmp_path / "run", basic()))
     assert "Figures need matplotlib: `pip install matplotlib`." in said

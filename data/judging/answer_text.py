@@ -4,6 +4,7 @@
     run-on     a next question that the model puts to itself behind its answer
     loop       the same words over and over: right perhaps, but nothing to train on
     leak       a paraphrase that speaks of the text that it was made from
+    copy       a piece of the question, and nothing else
 """
 import re
 
@@ -33,12 +34,13 @@ def without_thought(text):
 
 # A line with which a next question begins.
 #   numbered, or a role      "### Question 2"      "Exercise 3: .."      "user" (alone on its line)
+#                            but not "Task 1: ..", with which an answer that has parts begins
 #   other headings           "Question: .."        "Q: .."
 #   no heading               "The question: .."    "Questions: .."
 NEXT_TURN = re.compile(r"""
     \n [ \t#*<|\[]{0,12}
     (?: (?P<heading> Question | Q | Problem | Exercise | Example | Task | Puzzle )
-            [ ]? \#? [0-9]{1,4} [ \t*]* (?: [:.)] | \n | $ )
+            [ ]? \#? (?! 1 \b ) [0-9]{1,4} [ \t*]* (?: [:.)] | \n | $ )
       | (?: Human | User | Assistant | Instruction | Prompt | System )
             [ \t*|>\]]* (?: : | \n | $ ) )
     """, re.VERBOSE | re.IGNORECASE)
@@ -130,3 +132,9 @@ def leak(text):
     """The words by which a paraphrase speaks of its prompt; None: there are none."""
     match = LEAK.search(text)
     return match[0] if match else None
+
+
+def is_copy(text, question):
+    """Is a text of more than three words one piece of the question?"""
+    words = text.split()
+    return len(words) > 3 and " ".join(words) in " ".join(question.split())

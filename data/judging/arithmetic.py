@@ -16,12 +16,14 @@ from data.judging.expressions import (
 )
 from data.judging.numbers import LARGER, fraction
 
-# A division with a remainder.
-#   accepted   17 / 5 = 3 with 2 left      3 and 2 left over      3 R2          refused   3 left
+# A division with a remainder, or one that is rounded.
+#   accepted   17 / 5 = 3 with 2 left      3 full boxes and 2 left over      3 R2      3 (rounded)
+#   refused    17 / 5 = 3 left
 LEFT_OVER = re.compile(r"""
-    [ ]? (?: [a-z]+[ ] )?
+    [ ]? (?: [a-z]+[ ] ){0,2}? [,;(]? [ ]?
     (?: (?: with | and )[ ] (?: an?[ ] )? (?: [0-9]+[ ] )? (?: [a-z]+[ ] )? (?: left | remain )
-      | R[ ]?[0-9] )""", re.VERBOSE)
+      | (?: [0-9]+[ ] )? (?: [a-z]+[ ] )? (?: left[ ]over | remain )
+      | round | R[ ]?[0-9] )""", re.VERBOSE)
 
 # Words that make a step doubtful, by where they stand.
 SCALE_WORDS = {"dozen", "hundred", "thousand", "million", "billion"}
@@ -127,7 +129,7 @@ def doubtful_units(left, right, after, value, result):
 
     value, result: what was computed, and what is stated.
     """
-    units = {unit_words(token)[-1] for token in left if token.kind == "unit"}   # their last words
+    units = {unit_words(token)[-1] for token in left if unit_words(token)}      # their last words
     words = {word for token in left for word in unit_words(token)}
     result_words = {word for token in right for word in unit_words(token)}
     result_words.add(after.text.lower().rstrip("s"))

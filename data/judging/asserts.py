@@ -82,8 +82,8 @@ def take_apart(test):
                 raise ValueError("compare one value with one literal")
     called = dict.fromkeys(call.func.id for call in calls if isinstance(call.func, ast.Name))
     names = tuple(name for name in called if not hasattr(builtins, name))
-    if not names:
-        names = tuple(called)[:1]
+    if not names:                            # list(map(f, [1, 2])) calls f, but not by its name
+        names = tuple(sorted(free_names(code) - PYTHONS_OWN_NAMES)) or tuple(called)[:1]
     is_literal, value = literal(wanted)
     wanted_code = None if is_literal else ast.unparse(wanted)
     return Test(ast.unparse(code), value, wanted_code, comparison, names)

@@ -122,8 +122,6 @@ def outcome(group, other, names):
         return None
     group, other = paired(group, other)
     _, low, high = difference(group, other, names)
-    if high - low < 1e-9:            # all seeds differ by the same: then over items, as for two
-        _, low, high = difference(group[:2], other[:2], names)
     if low > 0:
         return 1
     return -1 if high < 0 else 0

@@ -4,7 +4,8 @@ A group is a list of cells of results.json, of one method at one rate, one cell 
 
 - One or two seeds: Wilson's interval for a share, a paired bootstrap over items for a difference.
   What differs from seed to seed is left out.
-- Three seeds or more: a t interval over seeds.
+- Three seeds or more: a t interval over seeds. Where all of them give the same number it would have
+  no width, so the interval is one over items.
 Items that two seeds share count once.
 """
 import math
@@ -38,6 +39,11 @@ def t_interval(values):
         t = 1.96 + 2.37 / (n - 1) + 2.8 / (n - 1) ** 2
     deviation = float(np.std(values, ddof=1))
     return float(np.mean(values)), t * deviation / math.sqrt(n)
+
+
+def differ(values):
+    """Do the seeds' values differ, so that a t interval has some width?"""
+    return max(values) - min(values) > 1e-9
 
 
 def bootstrap(differences, rounds=10_000, level=0.05):
@@ -91,8 +97,7 @@ def accuracy(group, name="test"):
     scores = [measured(cell, name) for cell in group]
     by_seed = [row["accuracy"] for row in scores]
     # The base model answers shared items alike for every seed: that is one measurement, not three.
-    differ = len({str(row["right"]) for row in scores}) > 1
-    if len(scores) >= 3 and differ:
+    if len(by_seed) >= 3 and differ(by_seed):
         mean, half = t_interval(by_seed)
         return mean, max(0.0, mean - half), min(1.0, mean + half)
     right = np.concatenate(item_sets(scores))
@@ -104,7 +109,7 @@ def difference(group, other, names=("test",), level=0.05):
     """(mean, low, high) of group minus other, over the seeds that both have.
 
     It is the mean over the named sets: the test or benchmarks. None without a set or a seed.
-    level: of the bootstrap. Over three seeds or more the interval is a 95 % one whatever it says.
+    level: of the bootstrap. A t interval is a 95 % one whatever it says.
     """
     group, other = paired(group, other)
     if not group or not names:
@@ -121,7 +126,7 @@ def difference(group, other, names=("test",), level=0.05):
     means = []                              # one a seed
     for i in range(len(group)):
         means.append(np.mean([by_seed[i]["right"].mean() for by_seed in gaps]))
-    if len(group) >= 3:
+    if len(means) >= 3 and differ(means):
         mean, half = t_interval(means)
         return mean, mean - half, mean + half
     rounds = min(100_000, round(500 / level))       # a wider interval needs more to be found

@@ -23,6 +23,7 @@ import random
 from pathlib import Path
 
 from data import Example, UserError, checked_text, make_examples, plural, read_rows
+from data.judging.answer_text import without_thought
 from data.tasks.own_rows import JUDGED_BY, chat_of, fields_of, is_bad, unread
 from data.tasks.task import Task, check_number, number_gold, tests_of
 
@@ -52,7 +53,7 @@ class Own(Task):
         if test is None:
             self.split(examples)
             sizes = ", ".join(f"{len(part)} {name}" for name, part in self.parts.items())
-            self.notes.append(f"no --test file, so {Path(file).name} is split, "
+            self.notes.append(f"no other file as --test, so {Path(file).name} is split, "
                               f"the same way each time: {sizes}")
             return
         self.files.append(Path(test))
@@ -185,7 +186,7 @@ def judged_by(row, answer, judge_name):
 
 def golds_of(row, answer):
     """The wordings that --judge span takes for right: [] where nothing is to be found."""
-    golds = row.get("golds", [answer])
+    golds = row.get("golds", [without_thought(answer) or answer])
     if not isinstance(golds, list):
         raise ValueError("the field 'golds' must be a list of texts "
                          "([] where the answer is that there is none)")

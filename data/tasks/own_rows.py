@@ -8,6 +8,7 @@
 """
 import itertools
 import json
+import math
 import re
 from string import ascii_uppercase
 
@@ -106,7 +107,7 @@ def chat_of(row, fields):
         question, answer = fields
         if options:
             row = row | {answer: answer_among(row[answer], options, answer)}
-        elif type(row[answer]) in (int, float):
+        elif type(row[answer]) in (int, float) and math.isfinite(row[answer]):
             row = row | {answer: json.dumps(row[answer])}
         messages = messages_of(row, question, "user")
         completion = messages_of(row, answer, "assistant")
@@ -263,6 +264,8 @@ def answer_among(answer, options, field):
     A whole number that is no label is an index, counted from 0.
     """
     labels = list(options)
+    if type(answer) is float and answer.is_integer():           # some programs write 1 as 1.0
+        answer = int(answer)
     if type(answer) is int and str(answer) not in labels and 0 <= answer < len(labels):
         return labels[answer]
     text = str(answer).strip()
@@ -273,7 +276,8 @@ def answer_among(answer, options, field):
                                  "the text of another; write the index of the one that is meant, "
                                  "from 0, as a JSON number")
             return label
-    if len(text) < 3 and text not in options.values():
+    is_short = len(text) < 3 or re.fullmatch("[0-9.]+", text)
+    if is_short and text not in options.values():
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
                          f"{', '.join(labels)}; write one of these, or its index from 0 as a "
                          "JSON number")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import judge
 from data import TINY, UserError, is_list_of_texts
+from data.judging.numbers import prepare
 
 
 class Task:
@@ -133,12 +134,26 @@ def number_gold(answer):
 PLAIN_END = re.compile(r"####[ ]?-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?:\.[0-9]{1,9})?")
 
 
+# What is left of a formula when a number is taken out: 2x + 3, x^2, (x)/(2), n - 1, 3 and 4, 5i.
+OF_A_FORMULA = re.compile(r"""
+    [\\{}^_*!<>0-9] | (?<= . ) \+ | \)/ | /\( | \b [A-Za-z] [ ]? - | \b i \b""", re.VERBOSE)
+
+
 def check_number(answer):
-    """ValueError where a gold has no clear final number, or another than after its ####."""
+    """ValueError where a gold has no clear final number, or another than after its ####.
+
+    A gold of up to two words has to be a number and its unit, or an equation that ends so: of
+    another formula the judge would read a piece.
+    """
     if answer.count("####") == 1 and PLAIN_END.fullmatch(answer.rpartition("\n")[2]):
         return
     gold = number_gold(answer)
-    value = judge.final_number(gold).value
+    rule, written, value = judge.final_number(gold)
+    words = re.findall(r"[^\W\d_]{2,}", gold)
+    if rule == "last number" and written and len(words) <= 2:
+        last_side = prepare(gold).split("\n")[-1].rpartition("=")[2]
+        if OF_A_FORMULA.search(last_side.replace(written, "", 1)):
+            value = None
     if "####" in answer.strip().split("\n")[-1]:
         if value != judge.final_number(gold.split("\n")[-1]).value:
             value = None
