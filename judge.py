@@ -6,8 +6,8 @@ S3FT trains on the model's own answer wherever that answer is right, so somethin
     it accepts a wrong answer      then a wrong text becomes a training target
     it refuses a right answer      then the gold takes its place, and S3FT quietly turns into SFT
 
-So every judge returns a Verdict, which names the rule that decided and what was read, and a run
-writes both to disk. There is a judge for each kind of answer:
+So every judge returns a Verdict, which names the rule that decided and what was read. A run writes
+those on attempts to verdicts.jsonl. There is a judge for each kind of answer:
 
     number    a maths problem: the final number, and on request the steps to it      Part 1
     exact     a text that has to be equal                                            Part 1
@@ -134,7 +134,7 @@ def announced_number(text, rule, match):
     if rule == "boxed":
         clause = match["inside"] + clause
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
-    number, clear, words = stated_number(clause)       # of "is about 18 pens": 18, True, [about]
+    number, clear, words = stated_number(clause)       # of "about 18 pens": 18, True, [about]
     heading = rule == "hash" or match.groupdict().get("heading") is not None
     # "Answer: no more than 18" states something; after more words it is a whole solution
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
@@ -264,7 +264,7 @@ def span(text, golds):
     scores = spans.squad_scores(said, golds)
     if equal:
         return Verdict(True, "exact", equal[0], "a gold itself", scores)
-    if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else: the next rule
+    if len(text.split()) > LONGEST_SPAN and (golds or declines):   # else it answers: the next rule
         return Verdict(False, "too long", None, f"over {LONGEST_SPAN} words", scores)
     if not golds and declines is None:
         reason = "answers what the passage does not say"
@@ -337,10 +337,11 @@ def code(text, tests, setup=""):
 
 
 # ---- Part 4: may it become a training target? ----------------------------------------------------
-# An own answer has to be right. A paraphrase is judged more strictly, because the model was shown
-# the gold when it wrote it: it may copy the answer without any reasoning, or talk about the gold
-# ("as the reference answer says"), which a target must not teach. Texts that were cut off at the
-# length limit never get here: s3ft.choose_targets skips them.
+# An own answer has to be right and to teach no bad habit: a loop, a run-on, a wrong step. A
+# paraphrase is judged more strictly, because the model saw the gold as it wrote: it may give the
+# answer without any reasoning, or talk about the gold ("as the reference answer says"). With the
+# exact judge a text need only be equal. What was cut off at the length limit never gets here:
+# s3ft.choose_targets skips it.
 
 BY_THE_MODEL = ("own", "paraphrase")           # who wrote a text: a source begins with one of them
 GOLDS = ("gold", "raw", "voice")               # wordings of the gold
@@ -417,7 +418,7 @@ def target_span(text, golds, source="own"):
 
 
 def target_code(text, tests, setup="", source="own"):
-    """May this text become a target for a programming task? It has to pass every test."""
+    """May this program become a target? It has to pass every test, without a loop or a leak."""
     if is_gold(source):
         return RIGHT_BY_DEFINITION
     return fit_to_teach(code(text, tests, setup), text, source)

@@ -55,7 +55,7 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 # - Attention is causal: a position sees itself and those before it. So no token of a row sees its
 #   padding, no mask is needed for it, and what comes out there is not looked at. Padding on the
 #   left would need a mask, and a first position for every row.
-# - Training and KL pass texts one behind another in one row of ids, with their `lengths`: each
+# - Training and KL pass texts one after another in one row of ids, with their `lengths`: each
 #   begins at position 0 and sees itself alone, so none of them is padded.
 # - In a layer with a window of w, a position sees only w positions: itself and the w - 1 before it.
 #
@@ -69,7 +69,7 @@ LOGITS_AT_ONCE = 2**24      # positions times the vocabulary: 64 MiB of logits i
 #     row 0       P0   P1   P2   a    0             start 3: `a` takes the place of the padding
 #     row 1       Q0   Q1   Q2   Q3   Q4   b        start 5
 #
-# Here `a` sees positions 0 to 3. The 0 at position 4 is behind it, and the token after `a` takes
+# Here `a` sees positions 0 to 3. The 0 at position 4 comes after it, and the token after `a` takes
 # its place before anything sees it: padding in the cache is as harmless, for the same reason.
 
 
@@ -77,8 +77,8 @@ def rope_table(positions, config):
     """Cosine and sine of the angle of every position and channel: each (B or 1, 1, T, E).
 
     Channel i and its partner i + E/2 turn by position * theta^(-2i/E). A model that was stretched
-    to longer texts turns more slowly: frequencies are divided by `factor`, all of them ("linear")
-    or all but a share that is kept. The share falls evenly from 1 to 0: in "llama3" from
+    to longer texts turns more slowly: a frequency f becomes f / factor ("linear"), or a part of it
+    is kept: kept * f + (1 - kept) * f / factor. Kept falls evenly from 1 to 0: in "llama3" from
     `high_freq_factor` to `low_freq_factor` turns in the original context, in "yarn" from pair
     `first` to pair `last`, and there queries and keys grow by `attention_factor`.
     """
@@ -349,7 +349,7 @@ class Completion:
 def noise(seed, row, steps):
     """One number in [0, 1) for each step. It depends on (seed, row, step) alone, not on a batch.
 
-    It has fp32's 24 bits, so it never rounds up to 1, for which `pick` would have no token.
+    It has fp32's 24 bits, so it never rounds up to 1, where `pick` would find no piece of the line.
     """
     key = np.array([seed % 2**64, row % 2**64], dtype=np.uint64)
     draws = np.random.Generator(np.random.Philox(key=key)).random(steps)    # a stream for each key
@@ -360,13 +360,13 @@ def pick(logits, u, temperature):
     """logits (B, V), one uniform number for each row (B,) -> tokens (B,).
 
     The probabilities cut the line from 0 to 1 into pieces: with 0.2, 0.5 and 0.3 they end at 0.2,
-    0.7 and 1.0. The token in whose piece u lies is picked; a piece of length 0 ends where the one
-    before it ends, so it never is. Temperature 0 picks the likeliest.
+    0.7 and 1.0. The token in whose piece u lies is picked; one of probability 0 has an empty piece
+    and never is. Temperature 0 picks the likeliest.
     """
     if temperature == 0:
         return logits.argmax(-1)
     probs = (in_fp32(logits) / temperature).softmax(-1)
-    # A GPU adds in parallel, so in fp32 its sums would not quite ascend. The last one is about 1.
+    # A GPU's sums in fp32 do not quite ascend, hence fp64. The last one is about 1, so u is scaled.
     ends = probs.cumsum(-1, dtype=torch.float64 if probs.is_cuda else None)
     first_beyond = torch.searchsorted(ends, u[:, None] * ends[:, -1:], right=True)[:, 0]
     return first_beyond.clamp(max=ends.size(-1) - 1)       # of NaN: the last id (fp16 may overflow)
@@ -484,7 +484,7 @@ class Batch:
         prompts = [tuple(request.prompt) for request in new]
         distinct = list(dict.fromkeys(prompts))
         rows = [distinct.index(prompt) for prompt in prompts]
-        self.cache[:, :, taken:len(self.live)] = 0      # NaN of an overflow would pass the mask
+        self.cache[:, :, taken:len(self.live)] = 0      # a mask does not stop an old NaN: 0 * NaN
         cache = self.cache[:, :, taken:len(self.live), :, :width]
         ids = pad(distinct, self.lm.device)                                     # (M, T)
         hidden = self.lm.hidden(ids, cache[:, :, :len(distinct)])               # (M, T, D)

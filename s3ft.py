@@ -17,16 +17,17 @@ one function, `choose_targets`; everything else serves them. On a laptop, withou
     python s3ft.py --help
 
 Edit the code and give the same command again. Expensive results are kept on disk, each under a
-key: a hash of all that it was made from. A result whose key has changed is made again, the plan
-says what and why, and an edit that is taken back finds its old results:
+key: a hash of what this table names. A result whose key has changed is made again, the plan says
+what and why, and an edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
     tuned weights             the base model, the targets, the settings, model.py and `tune`; the
                               page of a row that has a loss or parameters of its own
-    KL, benchmarks            the weights, the items, model.py and the function that measures
+    KL, benchmarks            the model, the items, model.py and the function that measures
 
-"`answers`", "`tune`" mean that function with all that it uses; comments and docstrings do not
-count. Targets and scores are made anew in every run, so METHODS and the judges may change.
+A function counts with all that it uses in its own file, and comments do not count. Targets and
+verdicts are made in every run. So an edit of METHODS or of a judge trains anew what has other
+targets, one of `finetune` every tuned model; one of model.py makes everything again.
 
 model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
 their wording, the command line, the run folder and the table.
@@ -45,19 +46,17 @@ import torch.nn.functional as F
 
 import model
 from data import Example, UserError
-from data.benchmarks.multiple_choice import loglikelihoods
 from data.files import code_of, digest, number_of
-from data.judging.sandbox import Uncontained
 from data.methods import PAGES, with_pages
 from data.methods.method import complete
 from data.report.paper import three_tables
 from data.report.report import report
 from data.report.table import final_table
 from data.run import show
-from data.run.folder import open_model, open_task
+from data.run.folder import open_model, open_tasks
 from data.run.run import Run
 from data.run.selection import select
-from data.run.training import train_within_memory, within_memory
+from data.run.training import train_within_memory
 
 # The sources of a target, in order of preference: the first that the judge accepts is trained on.
 METHODS = {
@@ -68,7 +67,7 @@ METHODS = {
 }
 # A row may do more than name sources: it may take other examples, choose otherwise among accepted
 # attempts, weigh tokens, have another loss or train other parameters (data/methods/method.py).
-# Such rows, the neighbours of S3FT and their controls, are PAGES, each a file in data/methods.
+# Such rows, the neighbours of S3FT and their controls, are PAGES; their files are in data/methods.
 
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task:
 # the gold, the gold as in its file (raw), the gold in the model's wording (voice). Of the sampled,
@@ -186,17 +185,17 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     """
     context = lm.config.max_position_embeddings
     fitting = [job for job in jobs if len(job.prompt_ids) < context]
-    # Every job has random numbers of its own, whichever jobs it is sampled together with.
-    # within_memory tries again with smaller batches if memory runs out.
-    rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
+    # Noise belongs to a job and not to its batch: it is drawn from the job's name. The run's seed
+    # is in that name already, as the sample's number (texts_of), so the seed here is always 0.
+    noise_rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
-    completions = iter(within_memory(model.generate, lm, prompts, max_new_tokens, temperature,
-                                     seed=0, rows=rows, end_ids=tokenizer.end_ids,
-                                     progress=progress))
+    completions = model.generate(lm, prompts, max_new_tokens, temperature, seed=0, rows=noise_rows,
+                                 end_ids=tokenizer.end_ids, progress=progress)
+    of_fitting = iter(completions)
     lines = []
     for job in jobs:
         fits = len(job.prompt_ids) < context
-        done = next(completions) if fits else model.Completion([], "too long", 0.0)
+        done = next(of_fitting) if fits else model.Completion([], "too long", 0.0)
         lines.append({
             "id": job.example.id, "source": job.kind, "sample": job.sample,
             "text": tokenizer.opening + tokenizer.decode(done.ids), **task.truth(job.example),
@@ -209,23 +208,19 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     """A model's texts for these examples: lines that are read from disk, or sampled now.
 
     weights: data.run.weights.Weights. label: what progress calls them. kind: as in Job.
-    Every job has a name, such as "own train-7 0". `weights.rows` looks on disk for a row of this
-    name that was made from the same prompt, settings and code of `answers`, and calls `sample` for
-    the jobs that have none.
+    weights.texts looks on disk for the rows that were made from the same prompts, settings and code
+    of `answers`, and calls `ask_model` for the jobs that have none.
     """
-    # Greedy texts are the same for every seed; of sampled ones each seed has numbers of its own.
+    # Greedy texts are the same for every seed. Sampled ones differ by their number: with 4 samples
+    # seed 0 takes the numbers 0 to 3, seed 1 takes 4 to 7.
     first = seed * sampling.samples if sampling.temperature else 0
     jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
-    heat = f" at {sampling.temperature:g}" if sampling.temperature else ""
-    wanted = [(f"{job.kind} {job.example.id} {job.sample}{heat}", digest(job.prompt_ids), job)
-              for job in jobs]
 
-    def sample(lm, some_jobs, progress):
-        return answers(lm, run.tokenizer, task, some_jobs, sampling.max_new_tokens,
+    def ask_model(lm, missing, progress):
+        return answers(lm, run.tokenizer, task, missing, sampling.max_new_tokens,
                        sampling.temperature, progress)
 
-    settings = [sampling.max_new_tokens, sampling.temperature]
-    return weights.rows(label, wanted, settings, [answers], sample)
+    return weights.texts(label, jobs, sampling, ask_model, answers)
 
 
 # ---------------------------------------------------------------- 4. targets: the method itself
@@ -236,7 +231,7 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
     sources: a row of METHODS.
     verdicts.accept(example, text, source) -> Verdict: may this text become a target? It asks
         task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
-        target_code for MBPP and target_span for readings; it accepts all that is "own_unjudged".
+        target_code for MBPP, target_span for readings, exact for texts (own_unjudged: no judge).
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
     choice(accepted attempts of an example) -> those that are trained on; None: the first.
     -> [Choice], in the order of the examples. An example is left out if none of its sources is
@@ -313,17 +308,17 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
 # ---------------------------------------------------------------- 5. fine-tuning, prompt masked
 
 def in_one_row(targets, device):
-    """Targets one behind another, T tokens in all -> (ids (1, T), lengths, weights (T,)).
+    """Targets one after another, T tokens in all -> (ids (1, T), lengths, weights (T,)).
 
         token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
         predicts           Q2   Q3   A1   A2   end  -       the next token
         weights            0    0    1    1    1    0       of the next token in the loss
 
-    and behind it Q1, Q2, .. of the next target. Told the lengths, `lm.hidden` lets each see itself
+    and after it Q1, Q2, .. of the next target. Told the lengths, `lm.hidden` lets each see itself
     alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
     compiled for each new length. The padding is one more text, in which nothing is predicted.
     """
-    spare = -sum(len(target) for target in targets) % 32
+    spare = -sum(len(target) for target in targets) % 32        # tokens that a multiple lacks
     if spare:
         targets = [*targets, Target("", "padding", [0] * spare, [])]
     ids = []
@@ -346,12 +341,12 @@ def target_loss(lm, targets, loss=cross_entropy):
     The prompt is masked, since its weights are 0: the head is applied where a token with a weight
     is predicted and nowhere else, so logits of prompts never exist.
     """
-    ids, lengths, weights = in_one_row(targets, next(lm.parameters()).device)
+    ids, lengths, next_weights = in_one_row(targets, next(lm.parameters()).device)
     hidden = lm.hidden(ids, lengths=lengths)[0]                 # (T, D)
-    learnt = weights > 0                                        # (T,)
-    before = hidden[learnt]                                     # (N, D): before each target token
-    wanted = ids[0].roll(-1)[learnt]                            # (N,): the tokens one further on
-    return model.head_loss(lm, before, wanted, weights[learnt], loss), len(wanted)
+    predicts = next_weights > 0                                 # (T,): the next token has a weight
+    before = hidden[predicts]                                   # (N, D): before each target token
+    wanted = ids[0].roll(-1)[predicts]                          # (N,): the tokens one further on
+    return model.head_loss(lm, before, wanted, next_weights[predicts], loss), len(wanted)
 
 
 def micro_batches(targets, budget):
@@ -463,10 +458,10 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
 
 # Of every model, the base model included:
 #   accuracy   of the task: the share of test questions that are answered right. task.score says
-#              so (judge.number, judge.code or judge.span). Answers are greedy by default.
+#              so (judge.number, code, span or exact). Answers are greedy by default.
 #   drop       what was forgotten: base's accuracy minus the tuned model's, in percentage points,
 #              mean over the multiple-choice benchmarks, where a model's answer to an item is the
-#              option that it finds likeliest.
+#              option that it finds likeliest (hellaswag: per character; truthfulqa: mc2).
 #   KL         how far the model moved from base: `divergence`, on the answers of `probe_of`.
 # Of several learning rates each method gets one, by the same rule for all: the smallest whose
 # accuracy on validation questions lies within one standard error of the method's best
@@ -480,10 +475,11 @@ def probe_of(base_answers):
     """The base model's own answers on which KL is measured: the first one to each of the first
     test questions, until one of the limits above is reached."""
     probe = {}
+    tokens = 0
     for answer in base_answers:
-        tokens = sum(len(known["ids"]) for known in probe.values())
-        if len(probe) < PROBE_QUESTIONS and tokens < PROBE_TOKENS:
-            probe.setdefault(answer["id"], answer)
+        if len(probe) < PROBE_QUESTIONS and tokens < PROBE_TOKENS and answer["id"] not in probe:
+            probe[answer["id"]] = answer
+            tokens += len(answer["ids"])
     return list(probe.values())
 
 
@@ -517,13 +513,6 @@ def divergence(base, tuned, probe):
     return total / max(1, count)
 
 
-def score_options(lm, tokenizer, items, progress=None):
-    """Log-likelihoods of the options of multiple-choice items, one row per item."""
-    scores, cut = within_memory(loglikelihoods, lm, tokenizer, items, progress)
-    return [{"id": item.id, "loglikelihoods": its_scores, "cut": its_cut}
-            for item, its_scores, its_cut in zip(items, scores, cut)]
-
-
 def measure(run, weights, task, questions, probe, sampling):
     """Measure a model: answers are kept as they were sampled and judged later.
 
@@ -531,11 +520,8 @@ def measure(run, weights, task, questions, probe, sampling):
     questions: a seed's. probe: base's answers; None for the base model itself. sampling: of tests.
     -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}.
     """
-    def divergence_of(lm, its_probe):
-        return divergence(run.models.sampler(), lm, its_probe)
-
     def divergences(lm, probes, progress):
-        return [{"kl": within_memory(divergence_of, lm, one)} for one in probes]
+        return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
 
     greedy = Sampling(sampling.max_new_tokens)
     measured = {
@@ -552,21 +538,13 @@ def measure(run, weights, task, questions, probe, sampling):
         if rows:                                        # in a plan there may be none yet
             measured["kl"] = rows[0]["kl"]
     for name, benchmark in questions.benchmarks.items():
-        measured["benchmarks"][name] = measure_benchmark(run, weights, benchmark)
+        if benchmark.task is None:                      # multiple choice: a score for each option
+            rows = benchmark.option_scores(weights, run.tokenizer)
+        else:                                           # the questions of another task
+            rows = texts_of(run, weights, name, benchmark.task, benchmark.items, "answer",
+                            Sampling(benchmark.max_new_tokens))
+        measured["benchmarks"][name] = rows
     return measured
-
-
-def measure_benchmark(run, weights, benchmark):
-    """Measure one benchmark: multiple choice, or the questions of another task -> rows."""
-    if benchmark.task is not None:
-        return texts_of(run, weights, benchmark.name, benchmark.task, benchmark.items, "answer",
-                        Sampling(benchmark.max_new_tokens))
-
-    def score(lm, items, progress):
-        return score_options(lm, run.tokenizer, items, progress)
-
-    return weights.rows(benchmark.name, benchmark.for_store(), [],
-                        [score_options, loglikelihoods], score, benchmark.chunk)
 
 
 # ---------------------------------------------------------------- 7. from questions to the table
@@ -605,12 +583,7 @@ def carry_out(run, task, options):
                 tuned = run.tuned(method, settings, targets, tune)
                 measured = measure(run, tuned, task, questions, probe, testing)
                 run.add_cell(method, lr, seed, tuned, measured)
-
-    def all_targets(example, attempts):                 # for the paper's Figure 2
-        return [make_target(run.tokenizer, task, Choice(example, source, attempts.get(source)))
-                for source in ("own", "paraphrase", "gold")]
-
-    run.measure_figure2(all_targets)
+    run.measure_figure2(make_target, Choice)
 
 
 # Read once: a file that is edited during a run is not the code that runs.
@@ -648,18 +621,9 @@ def main(argv=None):
     if options.report:
         report(options.report, options.out)
         return
-    if options.task != "all":
-        compare(options, open_task(options, methods, SAMPLED))
-        return
-    # All tasks are opened first: a file that the last one lacks is told at once, not after hours.
-    tasks = []
-    for each in cli.each_task(options):
-        try:
-            tasks.append((each, open_task(each, methods, SAMPLED)))
-        except Uncontained as error:
-            print(f"{each.task} is left out: {error}")
-    results = [compare(each, task) for each, task in tasks]
-    if not options.plan:
+    tasks = open_tasks(options, methods, SAMPLED)       # [(options, task)]: one, or those of "all"
+    results = [compare(its_options, task) for its_options, task in tasks]
+    if options.task == "all" and not options.plan:
         print(three_tables(results))
 
 

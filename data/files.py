@@ -48,25 +48,30 @@ def code_of(module, *names):
     else:
         source = inspect.getsource(module)
     known = parsed(source)
-    trees = {}                       # {name: its syntax tree} of what is used
-    to_do = list(names or known)
+    trees = {}                       # {name: the syntax trees of its statements} of what is used
+    to_do = ["", *(names or known)]
     while to_do:
         name = to_do.pop()
         if name in known and name not in trees:
-            trees[name], uses = known[name]
-            to_do += uses
+            trees[name] = [tree for tree, _ in known[name]]
+            for _, uses in known[name]:
+                to_do += uses
     return digest(trees)
 
 
 @functools.lru_cache(maxsize=64)
 def parsed(source):
-    """{top-level name: (its syntax tree as text, the names that it uses)} of a module's source."""
+    """{top-level name: [(syntax tree as text, the names that it uses), ..]} of a module's source.
+
+    A statement stands under every name to which it gives a value or a part of one, and under "" if
+    there is no such name: torch.set_num_threads(1) may concern all. Left out is what runs only if
+    the file is called as a program.
+    """
     entries = {}
     for node in ast.parse(source).body:
-        targets = getattr(node, "targets", [])              # of an assignment
-        names = [target.id for target in targets if isinstance(target, ast.Name)]
-        if hasattr(node, "name"):
-            names = [node.name]
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if is_text or isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            continue
         uses = []
         for inner in ast.walk(node):
             may_have_docstring = isinstance(inner, (ast.FunctionDef, ast.ClassDef))
@@ -74,9 +79,24 @@ def parsed(source):
                 inner.body = inner.body[1:]
             if isinstance(inner, ast.Name):
                 uses.append(inner.id)
-        for name in names:
-            entries[name] = (ast.dump(node), uses)
+        for name in dict.fromkeys(names_given(node)) or [""]:
+            entries.setdefault(name, []).append((ast.dump(node), uses))
     return entries
+
+
+def names_given(node):
+    """The names to which a top-level statement gives a value or a part of one: x, x[0], x.a."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.alias):                         # of an import
+        return [node.asname or node.name.partition(".")[0]]
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Store) else []
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+        return [inner.id for inner in ast.walk(node.value) if isinstance(inner, ast.Name)]
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)):
+        return []                                           # its names are its own
+    return [name for child in ast.iter_child_nodes(node) for name in names_given(child)]
 
 
 # ---------------------------------------------------------------- small files

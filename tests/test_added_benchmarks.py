@@ -143,8 +143,8 @@ def test_skills_are_answered_and_judged_for_the_bundled_model_unless_told_otherw
 
 def test_public_benchmarks_are_the_same_for_every_seed_and_the_base_model_is_measured_once(data, tmp_path, monkeypatch):
     scored = []
-    score = s3ft.loglikelihoods
-    monkeypatch.setattr(s3ft, "loglikelihoods", lambda lm, tokenizer, items, progress:
+    score = multiple_choice.loglikelihoods
+    monkeypatch.setattr(multiple_choice, "loglikelihoods", lambda lm, tokenizer, items, progress:
                         scored.append(len(items)) or score(lm, tokenizer, items, progress))
     results = run(tmp_path / "run", "--data", data, "--benchmarks", "mmlu,mmlu-0shot,winogrande", "--seeds", "2",
                   "--benchmark-limit", "4", "--test-limit", "1")

@@ -11,6 +11,7 @@ from data.cli.ending import guard
 from data.report import report
 from data.results import cells
 from data.run import lab, plan, weights
+from data.run.folder import open_task
 from data.tasks import gsm8k
 from test_report import benchmark, cell
 
@@ -58,7 +59,7 @@ def finished(tmp_path_factory):
 def ready(*more):
     methods = s3ft.with_pages(s3ft.METHODS)
     options = cli.parse([*SMALL, *more], methods, s3ft.SOURCES)
-    return options, s3ft.open_task(options, methods, s3ft.SAMPLED)
+    return options, open_task(options, methods, s3ft.SAMPLED)
 
 
 # ---------------------------------------------------------------- the preset

@@ -222,6 +222,27 @@ def test_seeds_that_give_the_same_number_have_an_interval_over_items():
     assert intervals.accuracy(sft)[1:] == pytest.approx(intervals.wilson(180, 300))
 
 
+def test_benchmarks_weigh_alike_whether_seeds_share_their_items_or_not():
+    """Two seeds: the items of "shared" are the same for both, each seed has its own of "own"."""
+    def cells(method, shared, own):
+        return [cell(method, s, 50, {"shared": benchmark(shared, n=100),
+                                     "own": benchmark(own, n=100) | {"ids": f"of seed {s}"}}) for s in range(2)]
+    mean, low, high = intervals.difference(cells("sft", 70, 30), cells("base", 50, 50), ["shared", "own"])
+    assert mean == pytest.approx(0) and low == pytest.approx(-high, abs=0.01)
+
+
+def test_two_seeds_that_draw_from_the_same_files_are_said_to_share_items():
+    base = [cell("base", s, 50, {}) for s in range(2)]
+    assert "too narrow" not in intervals.kind_of_interval(base), "all are measured on the same items"
+    base[1]["test"]["ids"] = "others"
+    assert "too narrow" in intervals.kind_of_interval(base)
+    assert "too narrow" not in intervals.kind_of_interval(base, new_items=True)
+
+
+def test_none_right_of_many_has_no_minus():
+    assert intervals.wilson(0, 60)[0] == 0 and intervals.wilson(60, 60)[1] == pytest.approx(1)
+
+
 def test_without_matplotlib_the_report_has_the_numbers_and_says_what_draws_them(tmp_path, capsys):
     said, _ = made(capsys, write(tmp_path / "run", basic()))
     assert "Figures need matplotlib: `pip install matplotlib`." in said

@@ -15,6 +15,7 @@ import judge
 import model
 import s3ft
 from data import TINY, UserError, cli, files
+from data.benchmarks import multiple_choice
 from data.checkpoints import chat, device
 from data.cli.ending import guard, interrupted_at_start
 from data.report import intervals, rates, table
@@ -202,10 +203,32 @@ def test_code_digest_follows_what_a_function_uses_and_ignores_comments(tmp_path)
     assert digests[0] == digests[1] == digests[3] != digests[2]
 
 
-@pytest.mark.parametrize("name", ["answers", "divergence", "score_options"])
-def test_rows_depend_on_the_code_of_the_function_that_makes_them(name):
-    code = code_of_function(getattr(s3ft, name))
-    assert code == files.code_of(Path(s3ft.__file__), name) != files.code_of(Path(s3ft.__file__), "no such function")
+@pytest.mark.parametrize("before", [
+    "A: int = 1", "B, A = 0, 1", "A = 0\nA += 1", "A = {}\nA[0] = 1", "if True:\n    A = 1",
+    "def f(x):\n    return x * 1\nf = print or f", "from time import time as A1, time as A", "print(1)",
+])
+def test_code_digest_sees_every_way_in_which_a_name_gets_its_value(tmp_path, before):
+    after = before.replace("1", "2") if "time" not in before else before.replace("time import time", "math import pi")
+    digests = []
+    for text in (before, after):
+        (tmp_path / "code.py").write_text(f"def f(x):\n    return x + A\n{text}\n")
+        digests.append(files.code_of(tmp_path / "code.py", "f"))
+    assert digests[0] != digests[1]
+
+
+def test_code_digest_leaves_out_what_runs_only_as_a_program(tmp_path):
+    digests = []
+    for number in (1, 2):
+        (tmp_path / "code.py").write_text(f"def f(x):\n    return x\nif __name__ == '__main__':\n    print({number})\n")
+        digests.append(files.code_of(tmp_path / "code.py", "f"))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("function", [s3ft.answers, s3ft.divergence, multiple_choice.score_options])
+def test_rows_depend_on_the_code_of_the_function_that_makes_them(function):
+    path = Path(sys.modules[function.__module__].__file__)
+    code = code_of_function(function)
+    assert code == files.code_of(path, function.__name__) != files.code_of(path, "no such function")
 
 
 def test_a_second_seed_keeps_the_first(finished, tmp_path):
@@ -302,7 +325,7 @@ def test_one_of_several_rates_is_not_trained_again(tmp_path, monkeypatch):
 def test_intervals_agree_with_known_values():
     assert intervals.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     assert intervals.t_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
-    low, high = intervals.bootstrap([[1.0] * 60 + [-1.0] * 40])
+    low, high = intervals.bootstrap([[1.0] * 60 + [-1.0] * 40], [1])
     assert low == pytest.approx(0.2 - 1.96 * 0.098, abs=0.01) and high == pytest.approx(0.2 + 1.96 * 0.098, abs=0.01)
 
 
@@ -331,6 +354,8 @@ def data_folder(tmp_path, lines, test=(GOOD,)):
     (["--temperature", "inf"], "at least 0.01"),
     (["--samples", "2"], "add --temperature"),
     (["--plan", "--fresh"], "leave one out"), (["--html", "no/such/page.html"], "its folder is not there"),
+    (["--html", "tests"], "is a folder; name a file in it"), (["--first-seed", str(2**64)], "must be a whole number"),
+    (["--lr", "1e-3", "1.0000001e-3"], "equal in their first six digits"),
     (["--dtype", "float16", "--lora", "4"], "small gradients vanish"),
     (["--device", "abacus"], "abacus"), (["--device", "cuda:99"], "cuda:99"),
     (["--model", "no/such/folder"], "no/such/folder"),
@@ -391,7 +416,9 @@ def test_fresh_starts_again_in_the_same_folder_and_two_runs_with_one_seed_are_eq
         return real(lm, tokenizer, task, jobs, *more, **settings)
     monkeypatch.setattr(s3ft, "answers", answers)
     base, _, tuned = finished[1]["cells"]
+    (out / "notes.txt").write_text("mine")
     results = run(out, "--fresh", "--methods", "s3ft")                       # a second cell would show no more
+    assert (out / "notes.txt").exists(), "what no run wrote is deleted"
     assert without_times(results["cells"]) == without_times([base, tuned])
     after = times(out)
     assert not (out / SFT).exists() and all(after.get(path) != at for path, at in before.items())
@@ -671,8 +698,6 @@ def test_tokens_stand_side_by_side_and_on_a_page_that_needs_nothing_else(finishe
     html = page.read_text()
     assert html.count('class="loss" style') == in_loss > 0
     assert "&lt;|im_end|&gt;" in html and "<|im_end|>" not in html and "http" not in html
-    code, err = run(out, "--html", str(tmp_path), capsys=capsys)       # a folder
-    assert code == 2 and err.splitlines()[-1].startswith("s3ft: --html") and "cannot be written" in err
 
 
 def test_show_with_fewer_test_examples_than_asked_for(finished, tmp_path, capsys):

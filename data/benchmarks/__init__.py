@@ -41,6 +41,14 @@ class MultipleChoice:
         return [(f"{self.name} {item.id}", digest(item.contexts, item.endings), item)
                 for item in self.items]
 
+    def option_scores(self, weights, tokenizer):
+        """The log-likelihoods of the options, a row an item. weights: data.run.weights.Weights."""
+        def score(lm, items, progress):
+            return multiple_choice.score_options(lm, tokenizer, items, progress)
+
+        return weights.rows(self.name, self.for_store(), [], [multiple_choice.score_options],
+                            score, self.chunk)
+
     def item_lines(self, ask):
         """The lines of OUT/items.jsonl: what is asked, and what is right."""
         lines = []

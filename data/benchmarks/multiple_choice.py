@@ -313,6 +313,13 @@ def loglikelihoods(lm, tokenizer, items, progress=None):
     return scores, cut
 
 
+def score_options(lm, tokenizer, items, progress=None):
+    """Log-likelihoods of the options of multiple-choice items, one row per item."""
+    scores, cut = loglikelihoods(lm, tokenizer, items, progress)
+    return [{"id": item.id, "loglikelihoods": its_scores, "cut": its_cut}
+            for item, its_scores, its_cut in zip(items, scores, cut)]
+
+
 def tokens(tokenizer, items, window):
     """About how many tokens a model reads to score the items: counted on the first of them."""
     some = items[:COUNTED]

@@ -67,6 +67,7 @@ def number(kind, fits, what):
 
 COUNT = number(int, lambda n: n >= 1, "a whole number of at least 1")
 COUNT_OR_NONE = number(int, lambda n: n >= 0, "a whole number of at least 0")
+SEED = number(int, lambda n: 0 <= n < 10**9, "a whole number from 0 to below 1000000000")
 POSITIVE = number(float, lambda x: 0 < x < math.inf, "a number above 0")
 TEMPERATURE = number(float, lambda x: x == 0 or 0.01 <= x < math.inf,
                      "0 (greedy) or a number of at least 0.01")
@@ -142,7 +143,7 @@ def add_how_much(add):
              "stands in the files (bundled model; gsm8k, mbpp, nq)")
     add("--seeds", type=COUNT, default=1, metavar="N",
         help="how many seeds: which examples are drawn, their order, dropout (default 1)")
-    add("--first-seed", type=COUNT_OR_NONE, default=0, metavar="K",
+    add("--first-seed", type=SEED, default=0, metavar="K",
         help="begin with seed K, so that machines can share a comparison (default 0)")
 
 
@@ -229,6 +230,8 @@ def parse(argv, methods=None, sources=()):
                         "leave one out")
     if options.html and not Path(options.html).absolute().parent.is_dir():
         raise UserError(f"--html {options.html}: its folder is not there; make it or name another")
+    if options.html and Path(options.html).is_dir():
+        raise UserError(f"--html {options.html} is a folder; name a file in it")
     check_task(options)
     if methods is not None:
         check_methods(options, methods, sources)
@@ -350,6 +353,9 @@ def set_training(options):
     elif options.lora:
         rate = 1e-4
     options.lr = sorted(set(options.lr or [rate]))
+    if len({f"{rate:g}" for rate in options.lr}) < len(options.lr):
+        raise UserError("two of the --lr are equal in their first six digits, and would bear one "
+                        "name; leave one out")
     options.epochs = options.epochs or 2
     options.batch = options.batch or 8
     options.schedule = options.schedule or "linear"

@@ -82,7 +82,7 @@ def tuned(base, targets, close_id, weights, settings):
 
 def accuracy(lm, tokenizer, items):
     """The share of multiple-choice items that lm answers right."""
-    scores = [row["loglikelihoods"] for row in s3ft.score_options(lm, tokenizer, items)]
+    scores = [row["loglikelihoods"] for row in multiple_choice.score_options(lm, tokenizer, items)]
     return mean(multiple_choice.is_right(items, multiple_choice.picks(items, scores)))
 
 

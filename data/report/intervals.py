@@ -27,7 +27,7 @@ def wilson(right, n, z=1.96):
     scale = 1 + z * z / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (centre - half) / scale, (centre + half) / scale
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def t_interval(values):
@@ -46,22 +46,21 @@ def differ(values):
     return max(values) - min(values) > 1e-9
 
 
-def bootstrap(differences, rounds=10_000, level=0.05):
+def bootstrap(differences, shares, rounds=10_000, level=0.05):
     """Interval (low, high) of the mean of paired differences, by resampling items.
 
-    level: 0.05 for a 95 % interval.
-
     differences: list of arrays, one an item set. Items are drawn within their set. The statistic is
-    the mean of the sets' means, so all sets weigh alike.
+    the sum of the sets' means, each times its share (all shares add up to 1).
+    level: 0.05 for a 95 % interval.
     """
     rng = np.random.default_rng(0)
     means = np.zeros(rounds)
-    for row in differences:
+    for row, share in zip(differences, shares):
         row = np.asarray(row, dtype=float)
         # There are few different values, so a multinomial draw of their counts is the resampling.
         values, counts = np.unique(row, return_counts=True)
         drawn = rng.multinomial(len(row), counts / len(row), size=rounds)    # (rounds, values)
-        means += drawn @ values / len(row) / len(differences)
+        means += drawn @ values / len(row) * share
     low, high = np.quantile(means, [level / 2, 1 - level / 2])
     return low, high
 
@@ -130,8 +129,13 @@ def difference(group, other, names=("test",), level=0.05):
         mean, half = t_interval(means)
         return mean, mean - half, mean + half
     rounds = min(100_000, round(500 / level))       # a wider interval needs more to be found
-    sets = [gap for by_seed in gaps for gap in item_sets(by_seed)]
-    low, high = bootstrap(sets, rounds, level)
+    sets = []
+    shares = []                             # all names weigh alike, however many sets they have
+    for by_seed in gaps:
+        its_sets = item_sets(by_seed)
+        sets += its_sets
+        shares += [1 / len(names) / len(its_sets)] * len(its_sets)
+    low, high = bootstrap(sets, shares, rounds, level)
     return float(np.mean(means)), low, high
 
 
@@ -141,8 +145,12 @@ def kind_of_interval(base, new_items=False):
     base: the base model's cells. new_items: every seed drew its own items from the bundled world.
     """
     if len(base) < 3:
-        return ("paired bootstrap over items; what differs from seed to seed is left out: "
+        text = ("paired bootstrap over items; what differs from seed to seed is left out: "
                 "--seeds 3 shows it")
+        different = {measured(cell, "test")["ids"] for cell in base}
+        if len(different) == 2 and not new_items:
+            text += "; items that both seeds drew count twice, so it is too narrow"
+        return text
     same = []                               # the sets that have the same items for every seed
     for name in ("test", *base[0]["benchmarks"]):
         scores = [measured(cell, name) for cell in base]

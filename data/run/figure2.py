@@ -1,16 +1,15 @@
 """figure2.py - the paper's Figure 2: how likely base finds own answer, paraphrase and gold."""
 import model
 from data.files import digest
-from data.run.training import within_memory
 
 ITEMS = 84                       # training questions, as in the paper
 
 
-def measure(run, all_targets):
+def measure(run, make_target, choice):
     """Log-probabilities on training questions of the first seed -> {"items", "note"}.
 
     They are taken of the first questions that have a finished own answer and a finished paraphrase.
-    all_targets(example, {"own": attempt, "paraphrase": attempt}) -> the s3ft.Target of each source.
+    make_target, choice: s3ft.make_target, s3ft.Choice.
     """
     seed = run.options.seeds[0]
     examples = run.questions[seed].train
@@ -23,7 +22,8 @@ def measure(run, all_targets):
                 if attempt["finish_reason"] == "end":
                     pair.setdefault(kind, attempt)
         if len(pair) == 2 and len(wanted) < ITEMS:
-            targets = all_targets(example, pair)
+            choices = [choice(example, s, pair.get(s)) for s in ("own", "paraphrase", "gold")]
+            targets = [make_target(run.tokenizer, run.task, one) for one in choices]
             asked = digest([[target.prompt_ids, target.ids] for target in targets])
             wanted.append((f"Figure 2 {example.id}", asked, targets))
 
@@ -45,8 +45,8 @@ def log_probabilities(lm, groups, progress=None):
     groups: [[s3ft.Target, ...] of a question, ...]. -> [{"id", SOURCE: [sum in nats, tokens]}, ..]
     """
     targets = [target for group in groups for target in group]
-    sums = within_memory(model.loglikelihood, lm, [target.prompt_ids for target in targets],
-                         [target.ids for target in targets])
+    sums = model.loglikelihood(lm, [target.prompt_ids for target in targets],
+                               [target.ids for target in targets])
     rows = {}
     for target, total in zip(targets, sums):
         row = rows.setdefault(target.id, {"id": target.id})

@@ -1,15 +1,17 @@
 """folder.py - the files of a run: the model's and the data's, its own folder, and the lock."""
+import re
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import model
-from data import TASKS, TINY, UserError
+from data import TASKS, TINY, UserError, cli
 from data.checkpoints import hub
 from data.checkpoints.lora import read_adapter_config, read_adapter_weights
 from data.checkpoints.weights import check_weights, weight_files
 from data.files import digest, file_digest, json_or_empty, write_json
+from data.judging.sandbox import Uncontained
 from data.run.machine import set_threads
 from data.tasks import check_sandbox, downloads, load_task
 from data.tiny import new_items
@@ -33,6 +35,22 @@ def open_task(options, methods, sampled):
                 task.text(task.load("train")[0], source)        # fails now, and not after hours
     check_sandbox(task, options)
     return task
+
+
+def open_tasks(options, methods, sampled):
+    """-> [(options, task)]: one, or with --task all one for each task that can be judged here.
+
+    All are opened first: a file that the last one lacks is told at once, not after hours.
+    """
+    if options.task != "all":
+        return [(options, open_task(options, methods, sampled))]
+    tasks = []
+    for each in cli.each_task(options):
+        try:
+            tasks.append((each, open_task(each, methods, sampled)))
+        except Uncontained as error:
+            print(f"{each.task} is left out: {error}")
+    return tasks
 
 
 def find_files(options):
@@ -186,11 +204,16 @@ def take_lock(out):
     return lock
 
 
+# run.json and lock stay: they are written anew by now.
+WRITTEN = re.compile(
+    r"(?:attempts|verdicts|items|cells|targets-.+)\.jsonl|results\.json|.+\.tmp[0-9]+$")
+
+
 def empty(out):
     """--fresh: delete what a run has written in its folder, and nothing else. What students are to
     hand in stays: it may be another student's."""
     for path in out.iterdir():
         if path.name in ("models", "verdicts") or (path / "answers.jsonl").is_file():
             shutil.rmtree(path)
-        elif path.is_file() and path.name not in ("lock", "run.json"):
+        elif path.is_file() and WRITTEN.match(path.name):
             path.unlink()

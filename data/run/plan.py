@@ -10,6 +10,7 @@ import torch
 import model
 from data import TASKS, plural
 from data.benchmarks import multiple_choice
+from data.fast import prefixes
 from data.files import mean
 from data.run import training
 from data.run.folder import model_name
@@ -110,6 +111,8 @@ class Plan:
         kept = [row for row in run.methods.values() if row.kept]
         of_all = len(o.seeds) * sum(len(row.rates) for row in kept)
         checkpoints = {"none": 0, "last": len(kept), "all": of_all}[o.keep]
+        if run.on_adapter:           # then every one is kept, merged
+            checkpoints = of_all
         bytes_each = run.machine.sample_dtype.itemsize if o.lora else 4
         disk = checkpoints * run.parameters * bytes_each + number * 6000
         if o.lora:
@@ -219,8 +222,10 @@ def try_speed(run, prompts, answer):
         new = 5
         share = 0.8
     model.generate(lm, read_first[:2], 2)            # the first call is slower
+    ids = prefixes.pad(read_first, lm.device)
     began = time.time()
-    model.loglikelihood(lm, read_first, [[0]] * len(read_first))
+    with torch.inference_mode():
+        lm.head(lm.hidden(ids)[:, -1]).sum().item()
     read = sum(len(prompt) for prompt in read_first) / (time.time() - began)
 
     began = time.time()

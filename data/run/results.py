@@ -24,7 +24,7 @@ TOO_LONG = judge.Verdict(False, "too long", None, "the prompt fills the model's 
 SETTINGS = ("epochs", "batch", "limit", "test_limit", "new_items", "benchmarks", "benchmark_limit",
             "samples", "temperature", "max_new_tokens", "schedule", "lora", "lora_alpha",
             "lora_dropout", "lora_targets", "test_samples", "test_temperature", "all_asserts",
-            "unsafe_code")
+            "unsafe_code", "thinking")
 
 
 # ---------------------------------------------------------------- one cell

@@ -10,7 +10,6 @@ from data.run import figure2, folder, lab, results
 from data.run.machine import choose_machine
 from data.run.plan import Plan
 from data.run.progress import Speeds
-from data.run.training import within_memory
 from data.run.verdicts import Verdicts, judging_code
 from data.run.weights import Models, TunedWeights, Weights, model_code
 from data.tiny import new_items
@@ -52,6 +51,9 @@ class Run:
         self.shared = None           # the file in --results, or None
         self.records = {}            # {name: record} of finished cells, and of attempts of a seed
         self.measured = set()        # names of the cells that this command has measured
+        # An adapter that was trained on top of another one opens only when both are merged.
+        its_adapter = options.folder / "adapter_config.json"
+        self.on_adapter = bool(options.lora) and its_adapter.is_file()
         if options.results:
             self.shared, self.records = cells.open_results(options, task, self.world, methods)
         self.lock, self.about_threads = folder.open_folder(self.out, options, self.identity,
@@ -143,10 +145,7 @@ class Run:
             asked = digest(pair)
             wanted.append((f"log-probabilities {asked}", asked, pair))
 
-        def measured(lm, some, progress):
-            return within_memory(token_logprobs, lm, some, progress)
-
-        rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], measured)
+        rows = self.base.rows("log-probabilities", wanted, [], [token_logprobs], token_logprobs)
         self.seconds_asked += sum(row["seconds"] for row in rows)
         if len(rows) < len(pairs):
             return [[0.0] * len(ids) for _, ids in pairs]
@@ -186,10 +185,8 @@ class Run:
             "the code that trains": [self.training_code, *page_code(row.loss, row.parameters)],
             "torch or the device": self.machine.versions(),
         }
-        # An adapter that was trained on top of another one opens only when both are merged.
-        on_adapter = bool(o.lora) and (o.folder / "adapter_config.json").is_file()
         is_last = (settings.lr, settings.seed) == (row.rates[-1], o.seeds[-1])
-        keep = on_adapter or o.keep == "all" or (o.keep == "last" and is_last)
+        keep = self.on_adapter or o.keep == "all" or (o.keep == "last" and is_last)
         name = cells.cell_name(o, method, settings.lr, settings.seed)
         return TunedWeights(self, name, parts, row, settings, targets, tune, keep and row.kept)
 
@@ -220,7 +217,7 @@ class Run:
         # All that was wanted of the model is measured, so the state of its training can go.
         # So can what a kill left of it half written.
         for pattern in ("state*.safetensors", "*.tmp*"):
-            for left in weights.folder.glob(pattern):
+            for left in weights.folder.rglob(pattern):
                 left.unlink()
         made = self.made
         if row is not None and self.pages[method]:
@@ -248,8 +245,8 @@ class Run:
 
     # ---- the end
 
-    def measure_figure2(self, all_targets):
-        self.logprobs = figure2.measure(self, all_targets)
+    def measure_figure2(self, make_target, choice):
+        self.logprobs = figure2.measure(self, make_target, choice)
 
     def results(self):
         if self.options.name:
@@ -260,6 +257,10 @@ class Run:
         """Where to look now: the last lines that a run prints."""
         text = (f"attempts, targets, cells and results.json: {self.out}; more of it, with figures: "
                 f"python s3ft.py --report {self.out}")
+        of_other_code = [record for record in self.records.values()
+                         if "cell" in record and record["made"].get("code") != self.made["code"]]
+        if of_other_code:
+            text = f"of other code than this one: {len(of_other_code)} of the cells above\n{text}"
         if self.options.name:
             text += f"\nhand in: {lab.hand_in_file(self)}"
         return text

@@ -19,7 +19,7 @@ from data.checkpoints import config, lora
 from data.fast import prefixes
 from data.files import code_of, digest, json_or_empty, write_json
 from data.run.store import Store
-from data.run.training import Journal
+from data.run.training import Journal, within_memory
 
 WHOLE = "model.safetensors"
 MERGED = "merged/model.safetensors"          # the same with --lora
@@ -71,11 +71,20 @@ class Weights:
         if run.plan or not missing:
             return self.store.there(wanted, made_from)
         lm = run.models.of(self)     # now: loading and training are no part of the rows' seconds
-        rows = self.store.rows(label, wanted, made_from, functools.partial(make, lm),
-                               chunk or run.chunk)
+        rows = self.store.rows(label, wanted, made_from,
+                               functools.partial(within_memory, make, lm), chunk or run.chunk)
         jobs = [job for _, _, job in missing]
         run.speeds.note_rows(jobs, self.store.there(missing, made_from))
         return rows
+
+    def texts(self, label, jobs, sampling, make, code):
+        """The rows of texts. jobs: [s3ft.Job], each with a name such as "own train-7 0"; sampling:
+        s3ft.Sampling; make, code: as in `rows`."""
+        heat = f" at {sampling.temperature:g}" if sampling.temperature else ""
+        wanted = [(f"{job.kind} {job.example.id} {job.sample}{heat}", digest(job.prompt_ids), job)
+                  for job in jobs]
+        settings = [sampling.max_new_tokens, sampling.temperature]
+        return self.rows(label, wanted, settings, [code], make)
 
     def open(self, models):
         return models.sampler()
