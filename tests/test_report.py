@@ -233,10 +233,10 @@ def test_benchmarks_weigh_alike_whether_seeds_share_their_items_or_not():
 
 def test_two_seeds_that_draw_from_the_same_files_are_said_to_share_items():
     base = [cell("base", s, 50, {}) for s in range(2)]
-    assert "too narrow" not in intervals.kind_of_interval(base), "all are measured on the same items"
+    assert "be too narrow" not in intervals.kind_of_interval(base), "all are measured on the same items"
     base[1]["test"]["ids"] = "others"
-    assert "too narrow" in intervals.kind_of_interval(base)
-    assert "too narrow" not in intervals.kind_of_interval(base, new_items=True)
+    assert "be too narrow" in intervals.kind_of_interval(base)
+    assert "be too narrow" not in intervals.kind_of_interval(base, new_items=True)
 
 
 def test_none_right_of_many_has_no_minus():

@@ -149,7 +149,7 @@ def kind_of_interval(base, new_items=False):
                 "--seeds 3 shows it")
         different = {measured(cell, "test")["ids"] for cell in base}
         if len(different) == 2 and not new_items:
-            text += "; items that both seeds drew count twice, so it is too narrow"
+            text += "; items that both seeds drew count twice, so it may be too narrow"
         return text
     same = []                               # the sets that have the same items for every seed
     for name in ("test", *base[0]["benchmarks"]):
