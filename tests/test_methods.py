@@ -442,3 +442,10 @@ def test_the_readme_says_what_the_first_study_found():
     assert lines[0] == "primary, task, S3FT - SDFT: +0.7 points [-0.6, +2.1], 30 seeds: not shown"
     readme = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
     assert "**+0.7 [-0.6, +2.1]**" in readme
+
+
+def test_the_readme_has_the_familys_table():
+    table_lines = study.family(study.cells_of("family"))
+    assert not any(line.startswith("fewer than") for line in table_lines), "three seeds of every row"
+    readme = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(table_lines) in readme

@@ -79,9 +79,9 @@ def family(results):
     """The table of the rows that are there: lines of Markdown."""
     groups = groups_of(results)
     base = groups["base"]
-    rows = [["row", "rate", "seeds", "task, %", "gain over base", "mean drop", "KL", "minutes",
-             "against", "task", "mean drop, less"]]
-    rows.append(["base", "-", str(len(base)), with_interval(accuracy(base)), *["-"] * 7])
+    rows = [["row", "rate", "right, %", "gain over base", "drop", "KL", "minutes",
+             "control", "task, row - control", "drop, control - row"]]
+    rows.append(["base", "-", with_interval(accuracy(base)), *["-"] * 7])
     unfinished = []
     for controls in SEAMS.values():
         for method, control in controls.items():
@@ -91,9 +91,9 @@ def family(results):
             if not group:
                 continue
             minutes = np.mean([cell["times"]["minutes"] for cell in group])
-            row = [method_title(method), f"{group[0]['lr']:g}", str(len(group)),
-                   with_interval(accuracy(group)), points(difference(group, base), ""),
-                   points(mean_drop(group, base), ""), mean_kl(group), f"{minutes:.1f}"]
+            row = [method_title(method), f"{group[0]['lr']:g}", with_interval(accuracy(group)),
+                   points(difference(group, base), ""), points(mean_drop(group, base), ""),
+                   mean_kl(group), f"{minutes:.1f}"]
             if control in groups:
                 ahead = difference(group, groups[control])
                 keeps = difference(group, groups[control], drop_benchmarks(base))
