@@ -74,18 +74,17 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 # end of its clause, is read by one grammar (data/judging/stated.py): exactly one number with its
 # unit, or an equation whose last side is that. Other clauses with a number are unclear, so refused:
 # no earlier number is tried instead. Where nothing announces it, the last number of the text counts
-# (data/judging/numbers.py). A #### or "Answer:" with other words behind it is a heading: earlier
-# announcements are tried, and where there is none the last number below it counts.
+# (data/judging/numbers.py). A #### or "Answer:" with other words before its number is a heading:
+# earlier announcements are tried, and where there is none the last number below it counts.
 #
 #   accepted   "18 dollars per day"    "6 * 3 = 18"    "12 apples (3 boxes of 4)"    "twelve"
 #   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"
 
-# What announces a final number.
+# What announces a final number. In these patterns a blank is layout; [ ] is a blank of the text.
 #   hash         "#### 18", as GSM8K's golds end
 #   boxed        "\boxed{18}", with at most two levels of braces inside: \boxed{\sqrt{9} = 3}
 #   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
-#                "the answer to the question is 18"
-#                but not "if the answer is 18", "suppose the answer is 18"
+#                "the answer to the question is 18", but not "suppose the answer is 18"
 HASH = r"\#{4} (?!\#)"
 BRACES = r"\{ (?: [^{}\n] | \{ [^{}\n]{0,60} \} ){0,60} \}"         # at most one level inside
 BOXED = rf"\\boxed[ ]?\{{ (?P<inside> (?: [^{{}}\n] | {BRACES} ){{1,100}} ) \}}"
@@ -96,9 +95,10 @@ ANSWER_IS = r"""
         [ ] (?: (?: is | was | would[ ]be | will[ ]be | must[ ]be | should[ ]be | equals ) \b
               | (?= (?: isn't | wasn't | cannot | can't ) \b ) )
       | (?P<heading> [ \t]* (?: [:=>] | (?=\n) ) ) )"""
-ANNOUNCED_BY = {rule: re.compile(pattern, re.VERBOSE | re.IGNORECASE) for rule, pattern in
-                (("hash", HASH), ("boxed", BOXED), ("answer is", ANSWER_IS))}
-ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", re.VERBOSE | re.IGNORECASE)
+FLAGS = re.VERBOSE | re.IGNORECASE
+ANNOUNCED_BY = {"hash": re.compile(HASH, FLAGS), "boxed": re.compile(BOXED, FLAGS),
+                "answer is": re.compile(ANSWER_IS, FLAGS)}
+ANNOUNCED = re.compile(rf"{HASH} | {BOXED} | {ANSWER_IS}", FLAGS)
 
 LONGEST_CLAUSE = 300             # characters
 ABOUT = set("about approximately around roughly exactly only just therefore".split())
@@ -134,14 +134,14 @@ def announced_number(text, rule, match):
     if rule == "boxed":
         clause = match["inside"] + clause
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
-    number, clear, words = stated_number(clause)       # of "about 18 pens": 18, True, [about]
+    number, clear, words = stated_number(clause)    # "about 18 pens": 18, True, [about] before it
     heading = rule == "hash" or match.groupdict().get("heading") is not None
     # "Answer: no more than 18" states something; after more words it is a whole solution
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
-    if heading and not bounded:
+    if heading and not bounded:     # it is one if other words precede the number or steps follow
         if set(words) - ABOUT or LIST_ITEM[rule].match(clause) or WORKING.search(clause):
             return None
-    if number is None and clear:
+    if number is None and clear:                                # no number at all
         return None
     if rule == "boxed" and BOX_BEFORE.search(text[:match.start()]):
         clear = False
@@ -373,7 +373,7 @@ def fit_to_teach(verdict, text, source):
 
 
 def target_number(text, gold, source="own", question=""):
-    """May this text become a target for a maths problem? source: who wrote it, as in s3ft.METHODS.
+    """May this text become a target for a maths problem? source: who wrote it, as in s3ft.SOURCES.
 
     It needs the right number and no wrong step; it may not repeat itself, go on to another question
     or only repeat this one; and a paraphrase also has to state a step that gives the number. A new

@@ -460,7 +460,7 @@ class Batch:
     The n live requests are in slots 0 .. n - 1. A step gives each one token, or reads new prompts
     and gives these their first. A finished request leaves, and the last one moves into its slot.
     Reading holds up the others, so it waits until a quarter of the slots is free, and then fills
-    them all, the longest prompts first, so that those read together have similar lengths.
+    them all, the longest prompts first: those read together are of similar length, or equal.
     """
 
     def __init__(self, lm, requests):

@@ -27,7 +27,7 @@ what and why, and an edit that is taken back finds its old results:
 
 A function counts with all that it uses in its own file, and comments do not count. Targets and
 verdicts are made in every run. So an edit of METHODS or of a judge trains anew what has other
-targets, one of `finetune` every tuned model; one of model.py makes everything again.
+targets; an edit of `finetune`, every tuned model; an edit of model.py makes everything again.
 
 model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
 their wording, the command line, the run folder and the table.
@@ -234,8 +234,8 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
         target_code for MBPP, target_span for readings, exact for texts (own_unjudged: no judge).
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
     choice(accepted attempts of an example) -> those that are trained on; None: the first.
-    -> [Choice], in the order of the examples. An example is left out if none of its sources is
-    accepted. That cannot happen in a row that ends in "gold".
+    -> [Choice], in the order of the examples: several where `choice` keeps several, none where no
+    source is accepted, which cannot happen in a row that ends in "gold".
     """
     chosen = {}                                         # {example id: [Choice, ...]}
     for source in sources:
@@ -318,7 +318,7 @@ def in_one_row(targets, device):
     alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
     compiled for each new length. The padding is one more text, in which nothing is predicted.
     """
-    spare = -sum(len(target) for target in targets) % 32        # tokens that a multiple lacks
+    spare = -sum(len(target) for target in targets) % 32        # tokens to fill up to a multiple
     if spare:
         targets = [*targets, Target("", "padding", [0] * spare, [])]
     ids = []
@@ -377,10 +377,10 @@ def finetune(lm, targets, close_id, settings, dtype=torch.float32, budget=4096, 
              loss=cross_entropy):
     """Train lm's trainable weights (all, or its adapters), in place -> the loss of every step.
 
-    settings: Training. loss: as in `target_loss`. dtype: what to compute in (autocast); trainable
-    weights stay fp32, or updates smaller than 1/256 of a weight would be lost in bf16.
-    budget: tokens of a micro-batch. It changes memory and speed, not the gradient (though with
-    dropout another budget drops other units).
+    close_id: every target must end with it. settings: Training. loss: as in `target_loss`.
+    dtype: what to compute in (autocast); trainable weights stay fp32, or updates smaller than 1/256
+    of a weight would be lost in bf16. budget: tokens of a micro-batch. It changes memory and speed,
+    not the gradient (though with dropout another budget drops other units).
     journal: is told of every step. It shows progress, and every few minutes it writes the weights,
     the optimiser's state, the losses and the budget to disk. A step depends on these and on its own
     number (which draws the dropout), so an interrupted training ends with the same weights as any
@@ -507,7 +507,7 @@ def divergence(base, tuned, probe):
             tuned_logits = tuned.head(tuned_hidden[i:i + rows_at_once]).float()
             log_p = F.log_softmax(base_logits, -1)
             log_q = F.log_softmax(tuned_logits, -1)
-            # the sum of p (log p - log q) over the vocabulary
+            # p (log p - log q), summed over the vocabulary and over these n positions
             total += F.kl_div(log_q, log_p, reduction="sum", log_target=True).item()
         count += len(base_hidden)
     return total / max(1, count)
@@ -532,9 +532,9 @@ def measure(run, weights, task, questions, probe, sampling):
         "kl": 0.0,
         "benchmarks": {},
     }
-    if probe is not None:
+    if probe is not None:                   # one row: (its name, its key, what is measured)
         one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
-        rows = weights.rows("KL", one, [], [divergence], divergences)
+        rows = weights.rows("KL", one, [], [divergence], divergences)       # []: no settings
         if rows:                                        # in a plan there may be none yet
             measured["kl"] = rows[0]["kl"]
     for name, benchmark in questions.benchmarks.items():
@@ -560,8 +560,8 @@ def carry_out(run, task, options):
     testing = Sampling(options.max_new_tokens, options.test_temperature, options.test_samples)
     for seed, questions in run.questions.items():
         methods = run.unfinished(seed)                  # {name: Method}
-        if run.has_cell("base", None, seed):            # a cell in --results holds no answers, and
-                                                        # KL needs some: they are sampled again
+        if run.has_cell("base", None, seed):            # a cell in --results holds no answers; KL
+                                                        # needs some: from disk, or sampled now
             asked = questions.test[:PROBE_QUESTIONS] if methods else []
             base_answers = texts_of(run, run.base, "test", task, asked, "answer", testing, seed)
         else:
@@ -583,7 +583,7 @@ def carry_out(run, task, options):
                 tuned = run.tuned(method, settings, targets, tune)
                 measured = measure(run, tuned, task, questions, probe, testing)
                 run.add_cell(method, lr, seed, tuned, measured)
-    run.measure_figure2(make_target, Choice)
+    run.measure_figure2(make_target, Choice)            # the paper's, of the base model alone
 
 
 # Read once: a file that is edited during a run is not the code that runs.

@@ -70,7 +70,8 @@ def parsed(source):
     entries = {}
     for node in ast.parse(source).body:
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_text or isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+        is_program = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if is_text or is_program:
             continue
         uses = []
         for inner in ast.walk(node):

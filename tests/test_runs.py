@@ -417,8 +417,9 @@ def test_fresh_starts_again_in_the_same_folder_and_two_runs_with_one_seed_are_eq
     monkeypatch.setattr(s3ft, "answers", answers)
     base, _, tuned = finished[1]["cells"]
     (out / "notes.txt").write_text("mine")
+    (out / "results.json.bak").write_text("mine too")
     results = run(out, "--fresh", "--methods", "s3ft")                       # a second cell would show no more
-    assert (out / "notes.txt").exists(), "what no run wrote is deleted"
+    assert (out / "notes.txt").exists() and (out / "results.json.bak").exists(), "what no run wrote is deleted"
     assert without_times(results["cells"]) == without_times([base, tuned])
     after = times(out)
     assert not (out / SFT).exists() and all(after.get(path) != at for path, at in before.items())

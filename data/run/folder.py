@@ -206,7 +206,7 @@ def take_lock(out):
 
 # run.json and lock stay: they are written anew by now.
 WRITTEN = re.compile(
-    r"(?:attempts|verdicts|items|cells|targets-.+)\.jsonl|results\.json|.+\.tmp[0-9]+$")
+    r"(?:attempts|verdicts|items|cells|targets-.+)\.jsonl|results\.json|.+\.tmp[0-9]+")
 
 
 def empty(out):
@@ -215,5 +215,5 @@ def empty(out):
     for path in out.iterdir():
         if path.name in ("models", "verdicts") or (path / "answers.jsonl").is_file():
             shutil.rmtree(path)
-        elif path.is_file() and WRITTEN.match(path.name):
+        elif path.is_file() and WRITTEN.fullmatch(path.name):
             path.unlink()

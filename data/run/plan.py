@@ -111,7 +111,7 @@ class Plan:
         kept = [row for row in run.methods.values() if row.kept]
         of_all = len(o.seeds) * sum(len(row.rates) for row in kept)
         checkpoints = {"none": 0, "last": len(kept), "all": of_all}[o.keep]
-        if run.on_adapter:           # then every one is kept, merged
+        if run.merges_all():
             checkpoints = of_all
         bytes_each = run.machine.sample_dtype.itemsize if o.lora else 4
         disk = checkpoints * run.parameters * bytes_each + number * 6000
@@ -222,6 +222,9 @@ def try_speed(run, prompts, answer):
         new = 5
         share = 0.8
     model.generate(lm, read_first[:2], 2)            # the first call is slower
+    # Whole prompts, as many as are read together: `loglikelihood` reads what they share once.
+    longest = max(len(prompt) for prompt in read_first)
+    read_first = read_first[:max(1, lm.tokens_at_once() // longest)]
     ids = prefixes.pad(read_first, lm.device)
     began = time.time()
     with torch.inference_mode():

@@ -51,9 +51,6 @@ class Run:
         self.shared = None           # the file in --results, or None
         self.records = {}            # {name: record} of finished cells, and of attempts of a seed
         self.measured = set()        # names of the cells that this command has measured
-        # An adapter that was trained on top of another one opens only when both are merged.
-        its_adapter = options.folder / "adapter_config.json"
-        self.on_adapter = bool(options.lora) and its_adapter.is_file()
         if options.results:
             self.shared, self.records = cells.open_results(options, task, self.world, methods)
         self.lock, self.about_threads = folder.open_folder(self.out, options, self.identity,
@@ -174,6 +171,11 @@ class Run:
 
     # ---- tuned models
 
+    def merges_all(self):
+        """Is every checkpoint kept, merged? An adapter that was trained on top of another one opens
+        only so."""
+        return bool(self.options.lora) and (self.options.folder / "adapter_config.json").is_file()
+
     def tuned(self, method, settings, targets, tune):
         """The Weights of a tuned model. settings: s3ft.Training. tune: s3ft.tune."""
         o = self.options
@@ -186,7 +188,7 @@ class Run:
             "torch or the device": self.machine.versions(),
         }
         is_last = (settings.lr, settings.seed) == (row.rates[-1], o.seeds[-1])
-        keep = self.on_adapter or o.keep == "all" or (o.keep == "last" and is_last)
+        keep = self.merges_all() or o.keep == "all" or (o.keep == "last" and is_last)
         name = cells.cell_name(o, method, settings.lr, settings.seed)
         return TunedWeights(self, name, parts, row, settings, targets, tune, keep and row.kept)
 

@@ -276,8 +276,8 @@ def answer_among(answer, options, field):
                                  "the text of another; write the index of the one that is meant, "
                                  "from 0, as a JSON number")
             return label
-    is_short = len(text) < 3 or re.fullmatch("[0-9.]+", text)
-    if is_short and text not in options.values():
+    is_no_text = len(text) < 3 or re.fullmatch(r"[0-9]+\.0", text)      # an index, or another label
+    if is_no_text and text not in options.values():
         raise ValueError(f"the field {field!r} is {text!r}, which is none of its options "
                          f"{', '.join(labels)}; write one of these, or its index from 0 as a "
                          "JSON number")
