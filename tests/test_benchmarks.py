@@ -442,3 +442,11 @@ def test_progress_counts_every_option_once():
     prompts = [some_ids(20, 0) + [n] for n in range(5) for _ in range(3)]
     model.loglikelihood(lm, prompts, [[1], [2, 3], []] * 5, progress=seen.append)
     assert sum(seen) == 15
+
+
+def test_the_progress_of_a_benchmark_counts_items_though_options_are_read(opened):
+    """A set of four options a question once seemed done when a quarter of it was."""
+    items = multiple_choice.load("facts")[:40]
+    seen = []
+    multiple_choice.loglikelihoods(*opened["plain"], items, seen.append)
+    assert sum(seen) == len(items)

@@ -294,14 +294,34 @@ def splits(tokenizer, items):
     return split
 
 
+class ItemsDone:
+    """Is told of options that were scored, and tells `progress` of items: as many as they make up.
+    """
+
+    def __init__(self, progress, options, items):
+        """options, items: how many there are."""
+        self.progress = progress
+        self.options = options
+        self.items = items
+        self.options_done = 0
+        self.items_told = 0
+
+    def __call__(self, n):
+        self.options_done += n
+        items_done = self.options_done * self.items // self.options
+        self.progress(items_done - self.items_told)
+        self.items_told = items_done
+
+
 def loglikelihoods(lm, tokenizer, items, progress=None):
     """-> (of each item the log-likelihoods of its endings, in nats; of each whether it lost tokens
-    on the left, because it does not fit the model's context)."""
+    on the left, because it does not fit the model's context). progress: counts items."""
     pairs = splits(tokenizer, items)
     window = lm.config.max_position_embeddings
     prompts = [prompt for prompt, _ in pairs]
     endings = [ending[-window:] for _, ending in pairs]
-    sums = model.loglikelihood(lm, prompts, endings, progress=progress)
+    done = ItemsDone(progress, len(pairs), len(items)) if progress else None
+    sums = model.loglikelihood(lm, prompts, endings, progress=done)
     scores = []
     cut = []
     first = 0

@@ -173,7 +173,7 @@ def check(folder=TINY):
         look.print_kinds()
     for name in world.BENCHMARKS:
         items = multiple_choice.load(name, str(folder))
-        bar = Progress(name, sum(len(item.endings) for item in items))
+        bar = Progress(name, len(items))
         scores, _ = multiple_choice.loglikelihoods(lm, tokenizer, items, bar)
         result = multiple_choice.result(name, items, scores)
         what = f"{name}: right, % (of {len(items)}; chance {100 * result['chance']:.0f})"
