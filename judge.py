@@ -22,7 +22,7 @@ those on attempts to verdicts.jsonl. There is a judge for each kind of answer:
 import functools
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -80,7 +80,7 @@ UNFINISHED = Verdict(False, "unfinished", None, "its thoughts do not end, so it 
 #   accepted   "18 dollars per day"    "6 * 3 = 18"    "12 apples (3 boxes of 4)"    "twelve"
 #   refused    "5 or 6"    "6 * 3"     "2 hours 30 minutes"     "less than 18"
 
-# What announces a final number. In these patterns a blank is layout; [ ] is a blank of the text.
+# What announces a final number. In its patterns a blank is layout; [ ] is a blank of the text.
 #   hash         "#### 18", as GSM8K's golds end
 #   boxed        "\boxed{18}", with at most two levels of braces inside: \boxed{\sqrt{9} = 3}
 #   answer is    "the answer is 18"    "Answer: 18"    "Final Answer", and 18 on the next line
@@ -136,7 +136,7 @@ def announced_number(text, rule, match):
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
     number, clear, words = stated_number(clause)    # "about 18 pens": 18, True, [about] before it
     heading = rule == "hash" or match.groupdict().get("heading") is not None
-    # "Answer: no more than 18" states something; after more words it is a whole solution
+    # "Answer: no more than 18" is an answer, though not a clear one, and no heading
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
     if heading and not bounded:     # it is one if other words precede the number or steps follow
         if set(words) - ABOUT or LIST_ITEM[rule].match(clause) or WORKING.search(clause):
@@ -254,7 +254,7 @@ def span(text, golds):
     """
     text = without_thought(text)
     if text is None:
-        return UNFINISHED
+        return replace(UNFINISHED, scores={"em": 0, "f1": 0, "recall": 0})
     text = text.strip()
     golds = [gold.strip() for gold in golds if gold.strip()]
     answer = spans.normal(text)
@@ -309,7 +309,7 @@ def code(text, tests, setup=""):
     names = [name for test in parsed for name in test.names if not defines(setup, [name])]
     answer = without_thought(text)
     if answer is None:
-        return UNFINISHED
+        return replace(UNFINISHED, scores=scores)
     where, program = extract_code(answer, names)
     if program is None:
         return Verdict(False, where, None, "nothing to run", scores)
@@ -343,7 +343,7 @@ def code(text, tests, setup=""):
 # exact judge a text need only be equal. What was cut off at the length limit never gets here:
 # s3ft.choose_targets skips it.
 
-BY_THE_MODEL = ("own", "paraphrase")           # who wrote a text: a source begins with one of them
+BY_THE_MODEL = ("own", "paraphrase")           # the names of sampled sources begin with one of them
 GOLDS = ("gold", "raw", "voice")               # wordings of the gold
 NUMBER_ALONE = ("own_number", "paraphrase_number")     # for experiments: judged by the number alone
 RIGHT_BY_DEFINITION = Verdict(True, "gold", None, "the gold itself")

@@ -342,7 +342,7 @@ class Transformer(nn.Module):
 class Completion:
     """A sampled answer."""
     ids: list = field(default_factory=list)     # without the end token
-    finish_reason: str = "length"               # "end", or "length": cut off; in s3ft.py "too long"
+    finish_reason: str = "length"               # "end" or "length" (cut off); s3ft.py has a third
     logprob: float = 0.0        # in nats, of these ids and the end token, at temperature 1
 
 

@@ -288,7 +288,7 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
         lines = texts_of(run, run.base, label, task, some, kind, attempting, seed)
         return run.attempts(seed, kind, some, lines, attempting)
 
-    def failed():                # asked only if wanted: it needs own answers to all examples
+    def failed():                # called only if wanted: it samples own answers to them all
         return run.shares_failed(examples, attempts_of("own", examples))
 
     if row.examples:
@@ -445,7 +445,7 @@ def tune(base, sampler, targets, close_id, settings, dtype, journal, row):
     else:
         lm = copy.deepcopy(base).float()
     loss = row.loss or cross_entropy
-    phases = [(targets, settings)]              # ordinarily one, of all that can be trained
+    phases = [(targets, settings)]              # ordinarily one, and all trainable weights learn
     if row.parameters:
         phases = row.parameters(lm, targets, settings)
     for number, (its_targets, its_settings) in enumerate(phases):

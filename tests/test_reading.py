@@ -282,6 +282,14 @@ def test_summary_counts_both_errors_apart(tmp_path):
     assert t.summary([], [])["em"] == 0
 
 
+def test_a_thought_that_does_not_end_scores_nothing_and_the_table_goes_on(tmp_path):
+    """It once had no em at all, so a run of a thinking model ended in a KeyError."""
+    t, fish, who = examples(tmp_path)
+    verdicts = [t.score(fish, "fish"), t.score(fish, "<think>fish"), t.score(who, "<think>who knows")]
+    assert [verdict.rule for verdict in verdicts] == ["exact", "unfinished", "unfinished"]
+    assert t.summary([fish, fish, who], verdicts)["em"] == pytest.approx(1 / 3)
+
+
 def test_attempts_can_be_judged_again_by_themselves(tmp_path):
     t, fish, who = examples(tmp_path)
     attempts = [

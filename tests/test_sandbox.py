@@ -936,3 +936,8 @@ def test_time_limits(monkeypatch):
     monkeypatch.setattr(sandbox, "PATIENCE", 1)
     outcome = sandbox.run("import time\ntime.sleep(600)", ["1"])
     assert (outcome.rule, outcome.reason) == ("timeout", "over 1 seconds by the clock")
+
+
+def test_a_program_that_is_only_thought_of_passes_none_of_the_tests():
+    verdict = judge.code("<think>def f(x): return x", ["assert f(1) == 1", "assert f(2) == 2"])
+    assert verdict.scores == {"passed": 0, "tests": 2}
