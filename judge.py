@@ -7,7 +7,7 @@ S3FT trains on the model's own answer wherever that answer is right, so somethin
     it refuses a right answer      then the gold takes its place, and S3FT quietly turns into SFT
 
 So every judge returns a Verdict, which names the rule that decided and what was read. A run writes
-those on attempts to verdicts.jsonl. There is a judge for each kind of answer:
+what its judge says of each attempt to verdicts.jsonl. There is one for each kind of answer:
 
     number    a maths problem: the final number, and on request the steps to it      Part 1
     exact     a text that has to be equal                                            Part 1
@@ -57,7 +57,8 @@ class Verdict:
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
     not exact   too long                        over LONGEST_ANSWER characters, LONGEST_SPAN words
-    all         unfinished                      its thoughts do not end, so no answer follows
+    all         unfinished                      its thoughts do not end, so no answer follows; a run
+                                                says so too of an attempt that was cut off
     """
     ok: bool                      # right; of a target: accepted
     rule: str
@@ -136,15 +137,20 @@ def announced_number(text, rule, match):
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
     number, clear, words = stated_number(clause)    # "about 18 pens": 18, True, [about] before it
     heading = rule == "hash" or match.groupdict().get("heading") is not None
-    # "Answer: no more than 18" is an answer, though not a clear one, and no heading
+    # "Answer: no more than 18" is an answer, though not a clear one, and no heading. A longer line
+    # of words may hold "not" or "up" by chance: "#### Add up what is left of the 18".
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
-    if heading and not bounded:     # it is one if other words precede the number or steps follow
-        if set(words) - ABOUT or LIST_ITEM[rule].match(clause) or WORKING.search(clause):
+    if heading and not bounded:
+        if set(words) - ABOUT:                                  # "#### Step 1: add 30"
             return None
-    if number is None and clear:                                # no number at all
+        if LIST_ITEM[rule].match(clause):                       # "#### 2. Add them up"
+            return None
+        if WORKING.search(clause):                              # "Answer: 16 - 7 = 9. 9 * 2 = 18"
+            return None
+    if number is None and clear:                                # no number: "the answer is clear."
         return None
     if rule == "boxed" and BOX_BEFORE.search(text[:match.start()]):
-        clear = False
+        clear = False                                           # the second of two boxes
     if not clear:
         return FinalNumber(rule, None, None)
     return FinalNumber(rule, number, fraction(number))
@@ -170,7 +176,7 @@ def final_number(text):
     begin = 0                               # behind all that announces a number
     for rule, pattern in ANNOUNCED_BY.items():
         matches = list(pattern.finditer(plain))
-        for match in reversed(matches[-20:]):
+        for match in reversed(matches[-20:]):       # a loop may announce it a thousand times
             begin = max(begin, match.end())
             number = announced_number(plain, rule, match)
             if number:

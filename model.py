@@ -7,12 +7,13 @@
     print(tokenizer.decode(answer.ids))
 
 Names of weights are those of transformers' LlamaForCausalLM: `load` opens public checkpoints, and
-transformers opens what `save` writes. Each fast function has a slow, simple twin that says what is
-computed: `generate_plain` and `loglikelihood_plain`. `generate` and `loglikelihood` compute the
-same for many rows at once, and the tests compare them. Prompts and answers are lists of token ids.
+transformers opens what `save` writes. Two slow, simple functions say what is computed:
+`generate_plain` and `loglikelihood_plain`. `generate` and `loglikelihood` compute the same for many
+rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
-Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
-G key-value heads, E size of a head, V vocabulary, N positions picked out, M different prompts.
+Letters in shapes: B rows, T positions, S positions in a cache (only those of keys that may be seen,
+where it says so), D hidden size, H query heads, G key-value heads, E size of a head, V vocabulary,
+N positions picked out, M different prompts.
 """
 import math
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from data.checkpoints.lora import (  # noqa: F401  (callers use model.add_lora a
     LINEAR, LoRA, adapters, add_lora, load_lora, remove_lora, save_adapter, without_lora)
 from data.checkpoints.weights import NoRandomWeights, has_own_head, read_weights, write_model
 from data.fast import prefixes
-from data.fast.prefixes import in_fp32, pad
+from data.fast.prefixes import in_fp32, pad       # bf16 and fp16 as fp32; lists as a rectangle
 
 # How much is computed at once. It changes speed and memory, and results only by rounding. All but
 # the last are multiplied by `Transformer.batch_share`, which is halved when memory runs out.
@@ -104,7 +105,8 @@ def rope_table(positions, config):
 
 
 def attention_masks(windows, positions, seen, whole_rows):
-    """What each position sees, for every size of window: {window: mask (B or 1, 1, T, S) or None}.
+    """What each position sees, for every size of window: {window: mask (B or 1, 1, T, seen) or
+    None}.
 
     positions (B or 1, T): of the queries; those of the keys are 0 to seen - 1. None: "causal", for
     which torch is faster without a mask.
@@ -115,8 +117,8 @@ def attention_masks(windows, positions, seen, whole_rows):
         if sees_all and whole_rows:
             masks[window] = None
             continue
-        keys = torch.arange(seen, device=positions.device)      # (S,)
-        back = positions[:, None, :, None] - keys       # (B or 1, 1, T, S): how far back a key is
+        keys = torch.arange(seen, device=positions.device)      # (seen,)
+        back = positions[:, None, :, None] - keys       # (B or 1, 1, T, seen): how far back it is
         masks[window] = back >= 0
         if not sees_all:
             masks[window] &= back < window
@@ -186,18 +188,19 @@ class Attention(nn.Module):
             cache[0, :, :, :k.size(2)] = k
             cache[1, :, :, :v.size(2)] = v
         out = []
-        for text in zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2)):
-            T = text[0].size(2)
-            own_mask = None if mask is None else mask[:, :, :T, :T]     # made for the longest
-            out.append(F.scaled_dot_product_attention(*text, attn_mask=own_mask, enable_gqa=True,
-                                                      is_causal=mask is None))
+        texts = zip(lengths, q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2))
+        for length, own_q, own_k, own_v in texts:
+            # the mask was made for the longest of them
+            own_mask = None if mask is None else mask[:, :, :length, :length]
+            out.append(F.scaled_dot_product_attention(own_q, own_k, own_v, attn_mask=own_mask,
+                                                      enable_gqa=True, is_causal=mask is None))
         return torch.cat(out, 2)
 
     def read_on(self, q, k, v, mask, cache, positions):
         """Attention with a cache: put the new keys at their positions there, then look at all."""
         B, H, T, E = q.shape
         G = k.size(1)
-        S = mask.size(-1)                                                   # up to the longest row
+        S = mask.size(-1)                           # not the whole cache: up to the longest row
         rows = torch.arange(B, device=q.device)[:, None]                    # (B, 1)
         cache[0][rows, :, positions] = k.transpose(1, 2)                    # (B, T, G, E)
         cache[1][rows, :, positions] = v.transpose(1, 2)
@@ -285,12 +288,13 @@ class Transformer(nn.Module):
             positions = first + torch.arange(T, device=ids.device)                  # (B, T)
             masks = attention_masks(windows, positions, max(start) + T, whole_rows=False)
         rope = rope_table(positions, self.config)
-        where = None if start is None else positions
+        cache_positions = None if start is None else positions
         x = self.model["embed_tokens"](ids)                                 # (B, T, D)
         for number, block in enumerate(self.model["layers"]):
             turn = rope if self.config.rotary_layers[number] else None
             mask = masks[windows[number]]
-            attention = (turn, mask, None if cache is None else cache[number], where, lengths)
+            own_cache = None if cache is None else cache[number]
+            attention = (turn, mask, own_cache, cache_positions, lengths)
             if self.checkpointing and torch.is_grad_enabled():
                 # forget what is inside the block, and compute it again in the backward pass
                 x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)
@@ -416,18 +420,18 @@ def generate_plain(lm, prompt, max_new_tokens, temperature=0.0, seed=0, row=0, e
 # ---------------------------------------------------------------- sampling: many rows at once
 
 @torch.inference_mode()
-def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, rows=None, end_ids=(),
+def generate(lm, prompts, max_new_tokens, temperature=0.0, seed=0, noise_rows=None, end_ids=(),
              progress=None):
     """Sample one answer for each prompt (a list of ids) -> list of Completion, in the same order.
 
-    rows: the prompts' numbers in `noise`, by default 0, 1, ..; a prompt that keeps its number gets
-    the same random numbers in any batch. end_ids: tokens that end an answer. progress:
+    noise_rows: the prompts' numbers in `noise`, by default 0, 1, ..; a prompt that keeps its number
+    gets the same random numbers in any batch. end_ids: tokens that end an answer. progress:
     called with the number of newly finished answers. ValueError for what cannot be sampled.
     """
-    if rows is None:
-        rows = range(len(prompts))
+    if noise_rows is None:
+        noise_rows = range(len(prompts))
     requests = []
-    for prompt, row in zip(prompts, rows, strict=True):
+    for prompt, row in zip(prompts, noise_rows, strict=True):
         limit = room(lm, prompt, max_new_tokens, temperature)
         requests.append(Request(prompt, limit, noise(seed, row, limit if temperature else 0)))
 
@@ -513,6 +517,7 @@ class Batch:
             self.live[gap] = self.live[mover]
         del self.live[left:]
 
+        # Between a quarter free and none it stays as it was: once begun, all slots are filled.
         if left <= self.slots * 3 // 4:
             self.filling = True
         elif left == self.slots:

@@ -22,12 +22,13 @@ what and why, and an edit that is taken back finds its old results:
 
     attempts, test answers    the model, the prompt, the settings, model.py and `answers`
     tuned weights             the base model, the targets, the settings, model.py and `tune`; the
-                              page of a row that has a loss or parameters of its own
+                              page (data/methods) of a row with its own loss or parameters
     KL, benchmarks            the model, the items, model.py and the function that measures
 
-A function counts with all that it uses in its own file, and comments do not count. Targets and
-verdicts are made in every run. So an edit of METHODS or of a judge trains anew what has other
-targets; an edit of `finetune`, every tuned model; an edit of model.py makes everything again.
+A function counts with all that it uses in its own file, model.py with its parts in data/; comments
+do not count. Another device or torch is another key too. Targets are chosen anew in every run. So
+an edit of METHODS or of a judge trains anew what has other targets; an edit of `finetune`, every
+tuned model; an edit of model.py makes everything again.
 
 model.py is the model and its sampling, judge.py says what is right, data/ holds the questions and
 their wording, the command line, the run folder and the table.
@@ -71,7 +72,8 @@ METHODS = {
 
 # Sources that the model is asked for, and what it is asked for. The others are texts of the task:
 # the gold, the gold as in its file (raw), the gold in the model's wording (voice). Of the sampled,
-# *_number are judged by the number alone, and own_unjudged not at all; they are controls.
+# *_number are judged by the number alone (judge.py, part 4), and own_unjudged not at all
+# (data/run/verdicts.py); they are controls.
 SAMPLED = {"own": "own", "own_number": "own", "own_unjudged": "own",
            "paraphrase": "paraphrase", "paraphrase_number": "paraphrase"}
 SOURCES = (*SAMPLED, "gold", "raw", "voice")
@@ -89,7 +91,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is tuned: the same for all methods, but for rows with rates of their own."""
+    """How a model is tuned: the same for all methods, unless a row brings its own rates."""
     lr: float                    # at the top of the schedule
     epochs: int = 2
     batch: int = 8               # examples in a step
@@ -186,11 +188,13 @@ def answers(lm, tokenizer, task, jobs, max_new_tokens, temperature=0.0, progress
     context = lm.config.max_position_embeddings
     fitting = [job for job in jobs if len(job.prompt_ids) < context]
     # Noise belongs to a job and not to its batch: it is drawn from the job's name. The run's seed
-    # is in that name already, as the sample's number (texts_of), so the seed here is always 0.
+    # is in that name already: with 4 samples seed 0 takes the sample numbers 0 to 3, seed 1 takes
+    # 4 to 7 (`texts_of`). So the seed here is always 0.
     noise_rows = [number_of(f"{job.example.id} {job.kind} {job.sample}") for job in fitting]
     prompts = [job.prompt_ids for job in fitting]
-    completions = model.generate(lm, prompts, max_new_tokens, temperature, seed=0, rows=noise_rows,
-                                 end_ids=tokenizer.end_ids, progress=progress)
+    completions = model.generate(lm, prompts, max_new_tokens, temperature, seed=0,
+                                 noise_rows=noise_rows, end_ids=tokenizer.end_ids,
+                                 progress=progress)
     of_fitting = iter(completions)
     lines = []
     for job in jobs:
@@ -211,8 +215,7 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
     weights.texts looks on disk for the rows that were made from the same prompts, settings and code
     of `answers`, and calls `ask_model` for the jobs that have none.
     """
-    # Greedy texts are the same for every seed. Sampled ones differ by their number: with 4 samples
-    # seed 0 takes the numbers 0 to 3, seed 1 takes 4 to 7.
+    # Greedy texts are the same for every seed. Sampled ones differ by their number.
     first = seed * sampling.samples if sampling.temperature else 0
     jobs = make_jobs(task, run.tokenizer, examples, kind, sampling.samples, first)
 
@@ -220,7 +223,7 @@ def texts_of(run, weights, label, task, examples, kind, sampling, seed=0):
         return answers(lm, run.tokenizer, task, missing, sampling.max_new_tokens,
                        sampling.temperature, progress)
 
-    return weights.texts(label, jobs, sampling, ask_model, answers)
+    return weights.texts(label, jobs, sampling, make=ask_model, code=answers)
 
 
 # ---------------------------------------------------------------- 4. targets: the method itself
@@ -233,7 +236,8 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
         task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
         target_code for MBPP, target_span for readings, exact for texts (own_unjudged: no judge).
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
-    choice(accepted attempts of an example) -> those that are trained on; None: the first.
+    choice(accepted attempts of an example) -> a list of those that are trained on. None, no such
+        function: the first.
     -> [Choice], in the order of the examples: several where `choice` keeps several, none where no
     source is accepted, which cannot happen in a row that ends in "gold".
     """
@@ -254,6 +258,7 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
             kept = accepted[:1]
             if accepted and choice:
                 kept = choice(accepted)
+                assert isinstance(kept, list), "a choice returns a list of accepted attempts"
             if kept:                                    # else the next source has its turn
                 chosen[example.id] = [Choice(example, source, one) for one in kept]
     return [one for example in examples for one in chosen.get(example.id, [])]
@@ -299,7 +304,9 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
     chosen = choose_targets(row.sources, examples, run.verdicts, attempts_of, row.choice)
     targets = [make_target(run.tokenizer, task, one) for one in chosen]
     if row.weights:
+        ids = [target.ids for target in targets]
         targets = row.weights(targets, run.logprobs_of, failed)
+        assert [target.ids for target in targets] == ids, "the same targets, with other weights"
     for target in targets:
         assert len(target.weights) == len(target), "a weight for each token of prompt and target"
     return chosen, targets
@@ -308,11 +315,11 @@ def targets_of(run, task, row, examples, seed, max_new_tokens):
 # ---------------------------------------------------------------- 5. fine-tuning, prompt masked
 
 def in_one_row(targets, device):
-    """Targets one after another, T tokens in all -> (ids (1, T), lengths, weights (T,)).
+    """Targets one after another, T tokens in all -> (ids (1, T), lengths, next_weights (T,)).
 
         token              Q1   Q2   Q3   A1   A2   end     the prompt, then the target
         predicts           Q2   Q3   A1   A2   end  -       the next token
-        weights            0    0    1    1    1    0       of the next token in the loss
+        next_weights       0    0    1    1    1    0       in the loss, of the next token
 
     and after it Q1, Q2, .. of the next target. Told the lengths, `lm.hidden` lets each see itself
     alone. Only the end of the row is padded, to a multiple of 32, since on a CPU a kernel is
@@ -322,12 +329,13 @@ def in_one_row(targets, device):
     if spare:
         targets = [*targets, Target("", "padding", [0] * spare, [])]
     ids = []
-    weights = []
+    next_weights = []
     for target in targets:
         ids += target.prompt_ids + target.ids
-        weights += target.weights[1:] + [0.0]
+        next_weights += target.weights[1:] + [0.0]
     lengths = [len(target) for target in targets]
-    return torch.tensor([ids], device=device), lengths, torch.tensor(weights, device=device)
+    next_weights = torch.tensor(next_weights, device=device)
+    return torch.tensor([ids], device=device), lengths, next_weights
 
 
 def cross_entropy(logits, wanted, weights):
@@ -498,10 +506,11 @@ def divergence(base, tuned, probe):
     total = 0.0
     count = 0
     for group in micro_batches(answered, int(4096 * tuned.batch_share)):
-        ids, lengths, weights = in_one_row(group, device)
-        tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][weights > 0]               # (N, D)
+        ids, lengths, next_weights = in_one_row(group, device)
+        predicts = next_weights > 0                                     # (T,)
+        tuned_hidden = tuned.hidden(ids, lengths=lengths)[0][predicts]  # (N, D)
         with model.without_lora(base):
-            base_hidden = base.hidden(ids, lengths=lengths)[0][weights > 0]
+            base_hidden = base.hidden(ids, lengths=lengths)[0][predicts]
         for i in range(0, len(base_hidden), rows_at_once):
             base_logits = base.head(base_hidden[i:i + rows_at_once]).float()        # (n, V)
             tuned_logits = tuned.head(tuned_hidden[i:i + rows_at_once]).float()
@@ -520,7 +529,7 @@ def measure(run, weights, task, questions, probe, sampling):
     questions: a seed's. probe: base's answers; None for the base model itself. sampling: of tests.
     -> {"validation": rows, "test": rows, "kl": number, "benchmarks": {name: rows}}.
     """
-    def divergences(lm, probes, progress):
+    def kl_rows(lm, probes, progress):
         return [{"kl": divergence(run.models.sampler(), lm, one)} for one in probes]
 
     greedy = Sampling(sampling.max_new_tokens)
@@ -534,7 +543,7 @@ def measure(run, weights, task, questions, probe, sampling):
     }
     if probe is not None:                   # one row: (its name, its key, what is measured)
         one = [("KL", digest([[a["prompt_ids"], a["ids"]] for a in probe]), probe)]
-        rows = weights.rows("KL", one, [], [divergence], divergences)       # []: no settings
+        rows = weights.rows("KL", one, settings=[], code=[divergence], make=kl_rows)
         if rows:                                        # in a plan there may be none yet
             measured["kl"] = rows[0]["kl"]
     for name, benchmark in questions.benchmarks.items():
@@ -580,7 +589,7 @@ def carry_out(run, task, options):
                     lr=lr, epochs=options.epochs, batch=options.batch, schedule=options.schedule,
                     seed=seed, lora=options.lora, lora_alpha=options.lora_alpha,
                     lora_dropout=options.lora_dropout, lora_targets=tuple(options.lora_targets))
-                tuned = run.tuned(method, settings, targets, tune)
+                tuned = run.tuned(method, settings, targets, tune)      # trained when first asked
                 measured = measure(run, tuned, task, questions, probe, testing)
                 run.add_cell(method, lr, seed, tuned, measured)
     run.measure_figure2(make_target, Choice)            # the paper's, of the base model alone
@@ -598,12 +607,12 @@ def compare(options, task):
     rows = METHODS | PAGES
     methods = {name: complete(name, rows[name], options) for name in options.methods}
     with Run(options, task, base, selected, methods, ask, CODE) as run:
-        carry_out(run, task, options)                   # the plan
+        carry_out(run, task, options)                   # while it plans, only counts
         run.plan.show()
         if options.plan:
             return None
-        run.begin()
-        carry_out(run, task, options)
+        run.begin()                                     # ends the plan
+        carry_out(run, task, options)                   # makes what is lacking
         results = run.results()
         if options.show or options.html:
             show.show(options.show or 3, run)

@@ -3,6 +3,7 @@ import copy
 import functools
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -76,6 +77,24 @@ def test_where_a_rule_takes_none_the_next_source_has_its_turn(tiny):
     chosen = s3ft.choose_targets(("own", "gold"), [example], task, lambda kind, some: {example.id: [right]},
                                  lambda accepted: [])
     assert [choice.source for choice in chosen] == ["gold"]
+
+
+@pytest.mark.parametrize("rule", [lambda accepted: None, lambda accepted: accepted[0]], ids=["no return", "no list"])
+def test_a_rule_that_returns_no_list_is_told_so_and_trains_on_no_gold_instead(tiny, rule):
+    lm, tokenizer, task, golds = tiny
+    [example] = task.load("train")[:1]
+    right = attempt(f"The answer is {task.gold(example).split()[-1].strip('.')}.") | {"finish_reason": "end"}
+    with pytest.raises(AssertionError, match="returns a list of accepted attempts"):
+        s3ft.choose_targets(("own", "gold"), [example], task, lambda kind, some: {example.id: [right]}, rule)
+
+
+@pytest.mark.parametrize("rule", [lambda targets: targets[1:], lambda targets: targets[::-1]], ids=["fewer", "turned"])
+def test_weights_that_come_with_other_targets_are_told_so(tiny, rule):
+    lm, tokenizer, task, golds = tiny
+    run = SimpleNamespace(tokenizer=tokenizer, verdicts=task, logprobs_of=None)
+    row = Method(("gold",), weights=lambda targets, logprobs, failed: rule(targets), samples=1, temperature=0.0)
+    with pytest.raises(AssertionError, match="the same targets, with other weights"):
+        s3ft.targets_of(run, task, row, task.load("train")[:3], 0, 40)
 
 
 # ---------------------------------------------------------------- weights and losses

@@ -133,7 +133,7 @@ def test_fast_sampling_is_the_plain_loop_whatever_shares_the_batch(way, monkeypa
     assert_same(model.generate(lm, prompts, 15, end_ids=ends, **way), expected)
     # a chunk, in another order, names its rows and samples what the whole set did
     chunk = [9, 2, 13, 5]
-    assert_same(model.generate(lm, [prompts[i] for i in chunk], 15, rows=chunk, end_ids=ends, **way),
+    assert_same(model.generate(lm, [prompts[i] for i in chunk], 15, noise_rows=chunk, end_ids=ends, **way),
                 [expected[i] for i in chunk])
 
 

@@ -6,7 +6,7 @@ Tokens that the model finds unlikely pull less. Qwen2.5-Math-1.5B on MATH500: ba
 DFT 64.9 %. "Mind the Gap" (2025, arXiv 2509.15157) joins it with a cascade like S3FT's: mean of
 five sets, Qwen2.5-Math-7B: SFT 23.2, DFT 36.6, rewriting 30.3, rewriting with DFT 42.0 %.
 
-Seam: loss. Rows: `dft` on golds, beside `sft`; `s3ft_dft` on S3FT's targets, beside `s3ft`.
+Seam: loss. Rows: `dft` on golds, control `sft`; `s3ft_dft` on S3FT's targets, control `s3ft`.
 
 Otherwise than the papers: nothing in the loss; all else is what every row here has. A loss that is
 multiplied by p is smaller, so DFT may want a higher rate than SFT; it gets the same to choose from.

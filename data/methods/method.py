@@ -29,9 +29,9 @@ class Method:
     # targets: golds, as s3ft.Target. logprobs([(prompt ids, ids), ..]) -> for each pair the
     # log-probabilities (nats) that base gives to ids after a prompt: [[float, ..], ..].
     examples: Callable | None = None
-    # An attempt is a dict; README.md in data/run lists its fields ("ids", "logprob", "text", ..).
+    # An attempt is a dict: a line of `answers` in s3ft.py ("text", "ids", "logprob", ..).
     choice: Callable | None = None
-    # failed() -> {example id: share of the model's own answers that the judge refused}.
+    # failed() -> {example id: share of the model's own answers that were refused or cut off}.
     weights: Callable | None = None
     # logits (N, V) in fp32, wanted (N,) ids, weights (N,), all above 0 -> their loss, summed.
     loss: Callable | None = None

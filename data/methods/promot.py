@@ -28,7 +28,8 @@ def prompt_then_model(lm, targets, settings):
     """Two phases: the soft prompt with the model frozen, then the model with the prompt frozen."""
     embedding = lm.model["embed_tokens"]
     vocabulary = len(embedding.weight)
-    # The vectors start as those of tokens spread over the vocabulary.
+    # The vectors start as those of tokens spread over the vocabulary; the first three are mostly
+    # special ones.
     start = embedding.weight[torch.linspace(3, vocabulary - 1, VECTORS).long()]
     embedding.weight = nn.Parameter(torch.cat((embedding.weight, start)).detach())
     soft = list(range(vocabulary, vocabulary + VECTORS))

@@ -8,7 +8,7 @@ Seam: weight and loss. A token's weight is 1 minus the smoothing; the loss gives
 tokens alike. Control: `ual_even`, where every gold is smoothed by the mean.
 
 Otherwise than the paper: no other model rates anything. Uncertain is what the model itself fails
-at: the share of 8 own answers that the judge refuses. The most that is spread, 0.1, is ours.
+at: the share of 8 own answers that are refused or cut off. The most that is spread, 0.1, is ours.
 """
 import torch.nn.functional as F
 
