@@ -471,6 +471,20 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
     assert "plan: about" in capsys.readouterr().out
 
 
+def test_a_plan_whose_trial_does_not_fit_goes_on_with_fewer_rows(tmp_path, monkeypatch, capsys):
+    tried = []
+
+    def step(lm, rows, length):
+        tried.append(rows)
+        if rows > 100:
+            raise torch.OutOfMemoryError
+        return 0.1
+    monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
+    monkeypatch.setattr(plan, "seconds_a_step", step)
+    code = guard(lambda: s3ft.main([*SMALL, "--limit", "2", "--out", str(tmp_path / "out"), "--plan"]))
+    assert code == 0 and tried == [256, 128, 64, 8] and "plan: about" in capsys.readouterr().out
+
+
 def test_plan_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)
     code = guard(lambda: s3ft.main([*SMALL, "--limit", "2", "--out", str(tmp_path / "out"), "--plan"]))

@@ -209,18 +209,10 @@ def try_speed(run, prompts, answer):
     lm = run.models.sampler()
     is_large = run.parameters > 50e6
     # Of a prompt that would not fit, only its end is taken.
-    most = max(1, run.config.max_position_embeddings - max(answer, 12) - 1)
+    most = max(1, run.config.max_position_embeddings - answer - 1)
     prompts = [prompt[-most:] for prompt in prompts]
 
-    read_first = prompts[:32]
-    asked = prompts * 4              # equal prompts are read once
-    new = min(answer, 12)
-    share = 1
-    if is_large:                     # less of all; in the run rows are longer, so slower
-        read_first = prompts[:4]
-        asked = [prompt[:8] for prompt in prompts]
-        new = 5
-        share = 0.8
+    read_first = prompts[:4 if is_large else 32]
     model.generate(lm, read_first[:2], 2)            # the first call is slower
     # Whole prompts, as many as are read together: `loglikelihood` reads what they share once.
     longest = max(len(prompt) for prompt in read_first)
@@ -231,8 +223,33 @@ def try_speed(run, prompts, answer):
         lm.head(lm.hidden(ids)[:, -1]).sum().item()
     read = sum(len(prompt) for prompt in read_first) / (time.time() - began)
 
-    began = time.time()
-    completions = model.generate(lm, asked, new)
-    seconds = time.time() - began - sum(len(prompt) for prompt in asked[:len(prompts)]) / read
-    sample = share * sum(len(completion.ids) for completion in completions) / max(seconds, 1e-3)
+    length = max(len(prompt) for prompt in prompts) + answer
+    sample = training.within_memory(sampling_speed, lm, run.chunk, length)
     return {"sample": sample, "read": read, "train": read / (2.5 if run.options.lora else 3)}
+
+
+def sampling_speed(lm, chunk, length):
+    """Tokens per second when `chunk` texts, each at last of `length` tokens, are sampled.
+
+    Answers end one by one, so their number falls from all to one. If their lengths are spread
+    evenly between 0 and twice the mean, there are twice as many steps as an answer has tokens, and
+    a step takes on average what lies midway between one of all and one of few.
+    """
+    fitting = lm.cache_bytes() // lm.new_cache(1, length).nbytes
+    together = max(1, min(chunk, int(model.SLOTS * lm.batch_share), fitting))
+    step_of_all = seconds_a_step(lm, together, length)
+    step_of_few = seconds_a_step(lm, max(1, together // 8), length)
+    return together / (step_of_all + step_of_few)
+
+
+def seconds_a_step(lm, rows, length):
+    """Seconds to give each of `rows` texts of `length` tokens its last token."""
+    cache = lm.new_cache(rows, length)
+    ids = torch.zeros((rows, 1), dtype=torch.long, device=lm.device)
+    with torch.inference_mode():
+        for _ in range(3):                           # the first is slower
+            began = time.time()
+            hidden = lm.hidden(ids, cache, [length - 1] * rows)
+            lm.head(hidden[:, 0]).argmax(-1).tolist()
+            seconds = time.time() - began
+    return seconds
