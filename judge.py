@@ -57,8 +57,7 @@ class Verdict:
                 no step                         a paraphrase without a step to the final number
                 empty                           a span that says nothing
     not exact   too long                        over LONGEST_ANSWER characters, LONGEST_SPAN words
-    all         unfinished                      its thoughts do not end, so no answer follows; a run
-                                                says so too of an attempt that was cut off
+    all         unfinished                      its thoughts do not end, or it was cut off
     """
     ok: bool                      # right; of a target: accepted
     rule: str
@@ -137,15 +136,10 @@ def announced_number(text, rule, match):
     clause = re.sub(r"^\s*\n\s*[-*•] ", "", clause)             # a list of one item
     number, clear, words = stated_number(clause)    # "about 18 pens": 18, True, [about] before it
     heading = rule == "hash" or match.groupdict().get("heading") is not None
-    # "Answer: no more than 18" is an answer, though not a clear one, and no heading. A longer line
-    # of words may hold "not" or "up" by chance: "#### Add up what is left of the 18".
+    # "Answer: no more than 18" is an answer, though not a clear one, and no heading
     bounded = len(words) <= 3 and bool(NOT_PLAIN & set(words))
-    if heading and not bounded:
-        if set(words) - ABOUT:                                  # "#### Step 1: add 30"
-            return None
-        if LIST_ITEM[rule].match(clause):                       # "#### 2. Add them up"
-            return None
-        if WORKING.search(clause):                              # "Answer: 16 - 7 = 9. 9 * 2 = 18"
+    if heading and not bounded:     # "#### Step 1", "#### 2. Add them", "16 - 7 = 9. 9 * 2 = 18"
+        if set(words) - ABOUT or LIST_ITEM[rule].match(clause) or WORKING.search(clause):
             return None
     if number is None and clear:                                # no number: "the answer is clear."
         return None

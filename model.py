@@ -11,9 +11,8 @@ transformers opens what `save` writes. Two slow, simple functions say what is co
 `generate_plain` and `loglikelihood_plain`. `generate` and `loglikelihood` compute the same for many
 rows at once, and the tests compare them. Prompts and answers are lists of token ids.
 
-Letters in shapes: B rows, T positions, S positions in a cache (only those of keys that may be seen,
-where it says so), D hidden size, H query heads, G key-value heads, E size of a head, V vocabulary,
-N positions picked out, M different prompts.
+Letters in shapes: B rows, T positions, S positions in a cache, D hidden size, H query heads,
+G key-value heads, E size of a head, V vocabulary, N positions picked out, M different prompts.
 """
 import math
 from dataclasses import dataclass, field
@@ -105,8 +104,7 @@ def rope_table(positions, config):
 
 
 def attention_masks(windows, positions, seen, whole_rows):
-    """What each position sees, for every size of window: {window: mask (B or 1, 1, T, seen) or
-    None}.
+    """What each position sees, for each window: {window: mask (B or 1, 1, T, seen) or None}.
 
     positions (B or 1, T): of the queries; those of the keys are 0 to seen - 1. None: "causal", for
     which torch is faster without a mask.
@@ -183,14 +181,13 @@ class Attention(nn.Module):
         return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
 
     def read_whole_rows(self, q, k, v, mask, cache, lengths):
-        """Attention over whole texts, each sees itself alone. The cache only gets a copy."""
+        """Attention over whole texts, each by itself. The cache gets a copy. `mask` fits the longest."""
         if cache is not None:
             cache[0, :, :, :k.size(2)] = k
             cache[1, :, :, :v.size(2)] = v
         out = []
         texts = zip(lengths, q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2))
         for length, own_q, own_k, own_v in texts:
-            # the mask was made for the longest of them
             own_mask = None if mask is None else mask[:, :, :length, :length]
             out.append(F.scaled_dot_product_attention(own_q, own_k, own_v, attn_mask=own_mask,
                                                       enable_gqa=True, is_causal=mask is None))
@@ -292,9 +289,8 @@ class Transformer(nn.Module):
         x = self.model["embed_tokens"](ids)                                 # (B, T, D)
         for number, block in enumerate(self.model["layers"]):
             turn = rope if self.config.rotary_layers[number] else None
-            mask = masks[windows[number]]
             own_cache = None if cache is None else cache[number]
-            attention = (turn, mask, own_cache, cache_positions, lengths)
+            attention = (turn, masks[windows[number]], own_cache, cache_positions, lengths)
             if self.checkpointing and torch.is_grad_enabled():
                 # forget what is inside the block, and compute it again in the backward pass
                 x = torch.utils.checkpoint.checkpoint(block, x, *attention, use_reentrant=False)
@@ -517,7 +513,6 @@ class Batch:
             self.live[gap] = self.live[mover]
         del self.live[left:]
 
-        # Between a quarter free and none it stays as it was: once begun, all slots are filled.
         if left <= self.slots * 3 // 4:
             self.filling = True
         elif left == self.slots:

@@ -474,9 +474,9 @@ def test_speeds_are_tried_on_the_end_of_a_prompt_that_does_not_fit(tmp_path, mon
 def test_a_plan_whose_trial_does_not_fit_goes_on_with_fewer_rows(tmp_path, monkeypatch, capsys):
     tried = []
 
-    def step(lm, rows, length):
-        tried.append(rows)
-        if rows > 100:
+    def step(lm, cache, length):
+        tried.append(cache.size(2))
+        if cache.size(2) > 100:
             raise torch.OutOfMemoryError
         return 0.1
     monkeypatch.setattr(plan, "try_speed", TRY_SPEED)

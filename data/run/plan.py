@@ -235,16 +235,16 @@ def sampling_speed(lm, chunk, length):
     evenly between 0 and twice the mean, there are twice as many steps as an answer has tokens, and
     a step takes on average what lies midway between one of all and one of few.
     """
-    fitting = lm.cache_bytes() // lm.new_cache(1, length).nbytes
-    together = max(1, min(chunk, int(model.SLOTS * lm.batch_share), fitting))
-    step_of_all = seconds_a_step(lm, together, length)
-    step_of_few = seconds_a_step(lm, max(1, together // 8), length)
-    return together / (step_of_all + step_of_few)
+    batch = model.Batch(lm, [model.Request([0] * (length - 1), 1, None)] * chunk)
+    step_of_all = seconds_a_step(lm, batch.cache, length)
+    few = max(1, batch.slots // 8)
+    step_of_few = seconds_a_step(lm, batch.cache[:, :, :few], length)
+    return batch.slots / (step_of_all + step_of_few)
 
 
-def seconds_a_step(lm, rows, length):
-    """Seconds to give each of `rows` texts of `length` tokens its last token."""
-    cache = lm.new_cache(rows, length)
+def seconds_a_step(lm, cache, length):
+    """Seconds to give every text of a cache its last token, that of number `length`."""
+    rows = cache.size(2)
     ids = torch.zeros((rows, 1), dtype=torch.long, device=lm.device)
     with torch.inference_mode():
         for _ in range(3):                           # the first is slower
