@@ -181,7 +181,7 @@ class Attention(nn.Module):
         return self.o_proj(out.transpose(1, 2).flatten(2))                  # out was (B, H, T, E)
 
     def read_whole_rows(self, q, k, v, mask, cache, lengths):
-        """Attention over whole texts, each by itself. The cache gets a copy. `mask` fits the longest."""
+        """Attention over whole texts, one by one. The cache gets a copy. mask: of the longest."""
         if cache is not None:
             cache[0, :, :, :k.size(2)] = k
             cache[1, :, :, :v.size(2)] = v
