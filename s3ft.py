@@ -236,8 +236,7 @@ def choose_targets(sources, examples, verdicts, attempts_of, choice=None):
         task.accept, which calls judge.target_number(text, gold, source, question) for GSM8K,
         target_code for MBPP, target_span for readings, exact for texts (own_unjudged: no judge).
     attempts_of("own" | "paraphrase", examples) -> {example id: [attempt, ...]}
-    choice(accepted attempts of an example) -> a list of those that are trained on. None, no such
-        function: the first.
+    choice(accepted attempts of an example) -> [those that are trained on]; None: the first.
     -> [Choice], in the order of the examples: several where `choice` keeps several, none where no
     source is accepted, which cannot happen in a row that ends in "gold".
     """
